@@ -1,0 +1,1 @@
+"""What every emulated service shares: contract, routing, names, paging, operations, errors, identity, clock."""

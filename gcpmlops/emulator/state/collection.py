@@ -1,0 +1,115 @@
+"""Resources of one message type, kept as the official message's own bytes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from google.api_core import exceptions
+
+if TYPE_CHECKING:
+    from gcpmlops.emulator.state.store import Store
+
+M = TypeVar("M")
+
+_INSERT = "INSERT INTO resources (type, name, parent, created, updated, body) VALUES (?, ?, ?, ?, ?, ?)"
+_UPSERT = f"{_INSERT} ON CONFLICT (type, name) DO UPDATE SET body = excluded.body, updated = excluded.updated"
+
+
+class Collection(Generic[M]):
+    """Typed view of the resource table; ``message_type`` is a proto-plus or a protobuf class."""
+
+    def __init__(self, store: Store, message_type: type[M]) -> None:
+        self._store = store
+        self._type: Any = message_type
+        pb = message_type.pb() if hasattr(message_type, "pb") else message_type
+        self.kind: str = pb.DESCRIPTOR.full_name  # type: ignore[attr-defined]  # every protobuf class has it
+        self.label = self.kind.rsplit(".", 1)[-1]
+
+    def get(self, name: str) -> M:
+        """Raises: NotFound."""
+        message = self.find(name)
+        if message is None:
+            raise self.not_found(name)
+        return message
+
+    def find(self, name: str) -> M | None:
+        return self._store.read(lambda conn: self._select(conn, name))
+
+    def insert(self, name: str, message: M, *, parent: str | None = None) -> M:
+        """Raises: AlreadyExists."""
+
+        def run(conn: sqlite3.Connection) -> None:
+            try:
+                conn.execute(_INSERT, self._row(name, message, parent))
+            except sqlite3.IntegrityError:
+                raise exceptions.AlreadyExists(f"{self.label} {name} already exists.") from None
+
+        self._store.write(run)
+        return message
+
+    def put(self, name: str, message: M, *, parent: str | None = None) -> M:
+        self._store.write(lambda conn: conn.execute(_UPSERT, self._row(name, message, parent)))
+        return message
+
+    def update(self, name: str, change: Callable[[M], M | None]) -> M:
+        """Atomic read-modify-write: ``change`` edits the message in place, or returns its replacement.
+
+        Raises: NotFound; whatever ``change`` raises, with nothing changed then.
+        """
+
+        def run(conn: sqlite3.Connection) -> M:
+            message = self._select(conn, name)
+            if message is None:
+                raise self.not_found(name)
+            result = change(message)
+            message = message if result is None else result
+            conn.execute(
+                "UPDATE resources SET body = ?, updated = ? WHERE type = ? AND name = ?",
+                (self._encode(message), self._store.now().isoformat(), self.kind, name),
+            )
+            return message
+
+        return self._store.write(run)
+
+    def delete(self, name: str) -> M:
+        """Raises: NotFound."""
+
+        def run(conn: sqlite3.Connection) -> M:
+            message = self._select(conn, name)
+            if message is None:
+                raise self.not_found(name)
+            conn.execute("DELETE FROM resources WHERE type = ? AND name = ?", (self.kind, name))
+            return message
+
+        return self._store.write(run)
+
+    def list(self, parent: str | None = None) -> list[M]:
+        """All of them, or those below ``parent``, in the order in which they were created."""
+        where = "type = ?" if parent is None else "type = ? AND parent = ?"
+        values = (self.kind,) if parent is None else (self.kind, parent)
+        sql = f"SELECT body FROM resources WHERE {where} ORDER BY seq"
+        return self._store.read(lambda conn: [self._decode(row[0]) for row in conn.execute(sql, values)])
+
+    def not_found(self, name: str) -> exceptions.NotFound:
+        return exceptions.NotFound(f"{self.label} {name} is not found.")
+
+    def _select(self, conn: sqlite3.Connection, name: str) -> M | None:
+        sql = "SELECT body FROM resources WHERE type = ? AND name = ?"
+        row = conn.execute(sql, (self.kind, name)).fetchone()
+        return None if row is None else self._decode(row[0])
+
+    def _row(self, name: str, message: M, parent: str | None) -> tuple[Any, ...]:
+        above = name.rsplit("/", 2)[0] if parent is None else parent
+        now = self._store.now().isoformat()
+        return (self.kind, name, above, now, now, self._encode(message))
+
+    def _encode(self, message: M) -> bytes:
+        data: bytes = self._type.serialize(message) if hasattr(self._type, "serialize") else message.SerializeToString()  # type: ignore[attr-defined]  # a protobuf class without proto-plus
+        return data
+
+    def _decode(self, data: bytes) -> M:
+        decode = self._type.deserialize if hasattr(self._type, "deserialize") else self._type.FromString
+        message: M = decode(data)
+        return message
