@@ -1,4 +1,4 @@
-"""One mapping from exceptions to what clients see: Google's JSON error body, or a gRPC status with ``google.rpc`` details.
+"""One mapping from exceptions to what clients see: Google's JSON error body, or a gRPC status with details.
 
 Services raise ``google.api_core.exceptions``; those classes carry the HTTP and the gRPC code both.
 """
@@ -71,8 +71,12 @@ def to_json(error: BaseException) -> tuple[int, dict[str, Any]]:
         "code": http,
         "message": status.message,
         "status": code_pb2.Code.Name(status.code),
-        "errors": [{"domain": "global", "reason": reason or _REASONS.get(http, "backendError"), "message": status.message}],
+        "errors": [_entry(reason or _REASONS.get(http, "backendError"), status.message)],
     }
     if status.details:
         body["details"] = [json_format.MessageToDict(detail) for detail in status.details]
     return http, {"error": body}
+
+
+def _entry(reason: str, message: str) -> dict[str, str]:
+    return {"domain": "global", "reason": reason, "message": message}

@@ -1,0 +1,165 @@
+"""Long-running operations (AIP-151): started by services, polled by clients, kept over restarts."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+from google.api_core import exceptions
+from google.longrunning import operations_pb2
+from google.protobuf import any_pb2, duration_pb2, empty_pb2
+from google.rpc import status_pb2
+
+from gcpmlops.emulator.kernel import filters, names, paging
+from gcpmlops.emulator.kernel.call import current_call
+from gcpmlops.emulator.kernel.clock import Clock
+from gcpmlops.emulator.kernel.errors import to_status
+from gcpmlops.emulator.kernel.masks import raw
+
+log = logging.getLogger(__name__)
+Operation = operations_pb2.Operation
+
+
+class OperationRows(Protocol):
+    """``state.Collection[Operation]``."""
+
+    def get(self, name: str) -> Any: ...
+    def find(self, name: str) -> Any: ...
+    def insert(self, name: str, message: Any) -> Any: ...
+    def update(self, name: str, change: Callable[[Any], Any]) -> Any: ...
+    def delete(self, name: str) -> Any: ...
+    def list(self, parent: str | None = None) -> Any: ...
+
+
+class Operations:
+    """Runs work in the background and answers ``google.longrunning.Operations``."""
+
+    def __init__(self, rows: OperationRows, clock: Clock, pool: Executor) -> None:
+        self._rows = rows
+        self._clock = clock
+        self._pool = pool
+        self._changed = threading.Condition()
+        self._cancels: dict[str, Callable[[], None]] = {}
+
+    def start(
+        self, *, parent: str, metadata: Any, run: Callable[[], Any], on_cancel: Callable[[], None] | None = None
+    ) -> operations_pb2.Operation:
+        """Starts ``run`` in the background.
+
+        Args:
+            parent: the resource or location that the operation stands below.
+            metadata: the RPC's operation metadata message.
+            run: returns the response message (None is Empty); what it raises becomes ``operation.error``.
+            on_cancel: called when a client cancels; ``run`` should end soon after. Without it, cancelling is refused.
+        """
+        name = f"{parent}/operations/{names.new_id()}"
+        version = current_call().version
+        operation = Operation(name=name, metadata=_pack(self._stamped(metadata), version))
+        self._rows.insert(name, operation)
+        if on_cancel is not None:
+            self._cancels[name] = on_cancel
+        context = contextvars.copy_context()
+        self._pool.submit(context.run, self._run, name, run, version)
+        return operation
+
+    def finished(self, *, parent: str, metadata: Any, response: Any) -> operations_pb2.Operation:
+        """An operation whose work is done already."""
+        name = f"{parent}/operations/{names.new_id()}"
+        version = current_call().version
+        operation = Operation(name=name, done=True, metadata=_pack(self._stamped(metadata), version))
+        operation.response.CopyFrom(_pack(response, version))
+        self._rows.insert(name, operation)
+        return operation
+
+    def fail_unfinished(self, reason: str) -> int:
+        """After a restart: nothing runs any more for what is not done. Returns how many there were."""
+        open_ones = [operation.name for operation in self._rows.list() if not operation.done]
+        for name in open_ones:
+            self._finish(name, error=status_pb2.Status(code=10, message=reason))
+        return len(open_ones)
+
+    def get_operation(self, request: Any) -> operations_pb2.Operation:
+        return self._rows.get(request.name)
+
+    def list_operations(self, request: Any) -> operations_pb2.ListOperationsResponse:
+        parent = request.name.removesuffix("/operations")
+        found = [op for op in self._rows.list() if op.name.startswith(f"{parent}/")]
+        chosen = [op for op in found if filters.matches(request.filter, op)]
+        items, token = paging.page(chosen, request)
+        return operations_pb2.ListOperationsResponse(operations=items, next_page_token=token)
+
+    def delete_operation(self, request: Any) -> empty_pb2.Empty:
+        if not self._rows.get(request.name).done:
+            raise exceptions.FailedPrecondition(f"Operation {request.name} is still running: cancel it first.")
+        self._rows.delete(request.name)
+        return empty_pb2.Empty()
+
+    def cancel_operation(self, request: Any) -> empty_pb2.Empty:
+        """Best effort, as everywhere: a finished operation stays as it is."""
+        operation = self._rows.get(request.name)
+        cancel = self._cancels.get(request.name)
+        if not operation.done and cancel is None:
+            raise exceptions.MethodNotImplemented(f"Operation {request.name} can't be cancelled.")
+        if cancel is not None:
+            cancel()
+        return empty_pb2.Empty()
+
+    def wait_operation(self, request: Any) -> operations_pb2.Operation:
+        """Returns the operation when it is done, or as it is after ``request.timeout``."""
+        seconds = _seconds(request.timeout) if request.HasField("timeout") else None
+        limit = current_call().remaining()
+        bounds = [value for value in (seconds, limit, 600.0) if value is not None]
+        with self._changed:
+            self._changed.wait_for(lambda: self._rows.get(request.name).done, timeout=min(bounds))
+        return self._rows.get(request.name)
+
+    def _run(self, name: str, run: Callable[[], Any], version: str) -> None:
+        try:
+            response = run()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is the operation's error
+            self._finish(name, error=to_status(error))
+        else:
+            self._finish(name, response=_pack(response, version))
+        finally:
+            self._cancels.pop(name, None)
+
+    def _finish(
+        self, name: str, *, response: any_pb2.Any | None = None, error: status_pb2.Status | None = None
+    ) -> None:
+        def change(operation: operations_pb2.Operation) -> None:
+            operation.done = True
+            if error is not None:
+                operation.error.CopyFrom(error)
+            elif response is not None:
+                operation.response.CopyFrom(response)
+
+        try:
+            self._rows.update(name, change)
+        except exceptions.NotFound:  # reset or deleted meanwhile
+            log.info("operation %s is gone before it ended", name)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _stamped(self, metadata: Any) -> Any:
+        message = raw(metadata)
+        generic = getattr(message, "generic_metadata", None)
+        if generic is not None:
+            for stamp in (generic.create_time, generic.update_time):
+                stamp.FromDatetime(self._clock.now())
+        return message
+
+
+def _pack(message: Any, version: str) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(empty_pb2.Empty() if message is None else raw(message))
+    if version == "v1beta1":  # a beta client unpacks its own type; the bytes are the same
+        packed.type_url = packed.type_url.replace(".v1.", ".v1beta1.")
+    return packed
+
+
+def _seconds(duration: duration_pb2.Duration) -> float:
+    return float(duration.seconds) + float(duration.nanos) / 1e9
