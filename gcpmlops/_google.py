@@ -1,0 +1,70 @@
+"""Google's generated modules that the library uses, each loaded alone when first named (see `_deferred`).
+
+A module of the library says `from gcpmlops._google import custom_job` where Google's own would be
+`from google.cloud.aiplatform_v1.types import custom_job`; type checkers see the same thing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from gcpmlops._deferred import load
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1.services.endpoint_service.client import EndpointServiceClient as EndpointServiceClient
+    from google.cloud.aiplatform_v1.services.job_service.client import JobServiceClient as JobServiceClient
+    from google.cloud.aiplatform_v1.services.model_service.client import ModelServiceClient as ModelServiceClient
+    from google.cloud.aiplatform_v1.services.prediction_service.client import (
+        PredictionServiceClient as PredictionServiceClient,
+    )
+    from google.cloud.aiplatform_v1.types import accelerator_type as accelerator_type
+    from google.cloud.aiplatform_v1.types import custom_job as custom_job
+    from google.cloud.aiplatform_v1.types import endpoint as endpoint
+    from google.cloud.aiplatform_v1.types import endpoint_service as endpoint_service
+    from google.cloud.aiplatform_v1.types import env_var as env_var
+    from google.cloud.aiplatform_v1.types import io as io
+    from google.cloud.aiplatform_v1.types import job_service as job_service
+    from google.cloud.aiplatform_v1.types import job_state as job_state
+    from google.cloud.aiplatform_v1.types import machine_resources as machine_resources
+    from google.cloud.aiplatform_v1.types import model as model
+    from google.cloud.aiplatform_v1.types import model_service as model_service
+    from google.cloud.logging_v2.services.logging_service_v2.client import (
+        LoggingServiceV2Client as LoggingServiceV2Client,
+    )
+    from google.cloud.logging_v2.types import logging as logging_types
+
+__all__ = [
+    "EndpointServiceClient",
+    "JobServiceClient",
+    "LoggingServiceV2Client",
+    "ModelServiceClient",
+    "PredictionServiceClient",
+    "accelerator_type",
+    "custom_job",
+    "endpoint",
+    "endpoint_service",
+    "env_var",
+    "io",
+    "job_service",
+    "job_state",
+    "logging_types",
+    "machine_resources",
+    "model",
+    "model_service",
+]
+
+_VERTEX = "google.cloud.aiplatform_v1"
+_WHERE = {
+    "EndpointServiceClient": f"{_VERTEX}.services.endpoint_service.client:EndpointServiceClient",
+    "JobServiceClient": f"{_VERTEX}.services.job_service.client:JobServiceClient",
+    "LoggingServiceV2Client": "google.cloud.logging_v2.services.logging_service_v2.client:LoggingServiceV2Client",
+    "ModelServiceClient": f"{_VERTEX}.services.model_service.client:ModelServiceClient",
+    "PredictionServiceClient": f"{_VERTEX}.services.prediction_service.client:PredictionServiceClient",
+    "logging_types": "google.cloud.logging_v2.types.logging",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'gcpmlops._google' has no attribute {name!r}")
+    value = load(_WHERE.get(name, f"{_VERTEX}.types.{name}"))
+    globals()[name] = value
+    return value

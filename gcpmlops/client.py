@@ -1,0 +1,88 @@
+"""`Client`: one attribute per module, each loaded when first used."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gcpmlops.config import Config
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+    from gcpmlops.bigquery import BigQuery
+    from gcpmlops.clients import Clients
+    from gcpmlops.endpoints import Endpoints
+    from gcpmlops.models import Models
+    from gcpmlops.storage import Storage
+    from gcpmlops.training import Training
+
+
+class Client:
+    """Everything that gcpmlops does, for one project and location.
+
+    Arguments that are not given come from the environment, gcpmlops.toml or gcloud (see `Config`). Nothing is contacted until
+    a method is called.
+    """
+
+    def __init__(
+        self,
+        *,
+        project: str | None = None,
+        location: str | None = None,
+        staging_bucket: str | None = None,
+        endpoint: str | None = None,
+        credentials: Credentials | None = None,
+        config: Config | None = None,
+        **settings: Any,
+    ) -> None:
+        """`credentials` are google.auth credentials; `config` takes the place of all settings. Raises ConfigError."""
+        self.config = config or Config.load(
+            project=project, location=location, staging_bucket=staging_bucket, endpoint=endpoint, **settings
+        )
+        self._credentials = credentials
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The official Google clients that the modules below use."""
+        from gcpmlops.clients import Clients
+
+        return Clients(self.config, credentials=self._credentials)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Buckets and objects of Cloud Storage."""
+        from gcpmlops.storage import Storage
+
+        return Storage(self.clients)
+
+    @cached_property
+    def bigquery(self) -> BigQuery:
+        """Datasets, tables, loads, queries and data checks."""
+        from gcpmlops.bigquery import BigQuery
+
+        return BigQuery(self.clients)
+
+    @cached_property
+    def training(self) -> Training:
+        """Custom training jobs of Vertex AI."""
+        from gcpmlops.training import Training
+
+        return Training(self.clients, self.storage)
+
+    @cached_property
+    def models(self) -> Models:
+        """Models, versions and aliases of the Vertex AI registry."""
+        from gcpmlops.models import Models
+
+        return Models(self.clients, self.storage)
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """Endpoints of Vertex AI: deployments, traffic, predictions."""
+        from gcpmlops.endpoints import Endpoints
+
+        return Endpoints(self.clients, self.models)
+
+    def __repr__(self) -> str:
+        return f"Client(project={self.config.project!r}, location={self.config.location!r})"

@@ -1,0 +1,186 @@
+"""The only maker of official Google clients: endpoint, credentials, transport, retry, time limits, user agent.
+
+With `Config.endpoint` every client talks to that URL: gRPC in plain text (https: with TLS) and JSON over HTTP, always with the
+caller's own bearer token. Without it they talk to Google, Vertex AI at the location's own host. Nothing outside this module
+knows which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gcpmlops import _google
+from gcpmlops._version import __version__
+from gcpmlops.config import Config
+from gcpmlops.exceptions import GcpMlopsError, OperationFailed, translated
+
+if TYPE_CHECKING:
+    from google.api_core.operation import Operation
+    from google.api_core.retry import Retry
+    from google.auth.credentials import Credentials
+    from google.cloud import bigquery, storage
+
+T = TypeVar("T")
+USER_AGENT = f"gcpmlops/{__version__}"
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+_UNREACHABLE = ("Connection refused", "Failed to establish a new connection", "Name or service not known")
+
+
+class Clients:
+    """Official clients, each made when first asked for and kept."""
+
+    def __init__(self, config: Config, *, credentials: Credentials | None = None) -> None:
+        self.config = config
+        self._given_credentials = credentials
+
+    @cached_property
+    def storage(self) -> storage.Client:
+        """Cloud Storage (JSON API)."""
+        from google.cloud import storage
+
+        return storage.Client(**self._json_arguments())
+
+    @cached_property
+    def bigquery(self) -> bigquery.Client:
+        """BigQuery (REST)."""
+        from google.cloud import bigquery
+
+        return bigquery.Client(**self._json_arguments(), location=self.config.location)
+
+    @cached_property
+    def jobs(self) -> _google.JobServiceClient:
+        """Vertex AI JobService (gRPC)."""
+        return self._gapic(_google.JobServiceClient, self._vertex_host)
+
+    @cached_property
+    def models(self) -> _google.ModelServiceClient:
+        """Vertex AI ModelService (gRPC)."""
+        return self._gapic(_google.ModelServiceClient, self._vertex_host)
+
+    @cached_property
+    def endpoints(self) -> _google.EndpointServiceClient:
+        """Vertex AI EndpointService (gRPC)."""
+        return self._gapic(_google.EndpointServiceClient, self._vertex_host)
+
+    @cached_property
+    def prediction(self) -> _google.PredictionServiceClient:
+        """Vertex AI PredictionService (gRPC)."""
+        return self._gapic(_google.PredictionServiceClient, self._vertex_host)
+
+    @cached_property
+    def logging(self) -> _google.LoggingServiceV2Client:
+        """Cloud Logging LoggingServiceV2 (gRPC)."""
+        return self._gapic(_google.LoggingServiceV2Client, "logging.googleapis.com")
+
+    @cached_property
+    def retry(self) -> Retry:
+        """The one retry policy, for idempotent calls: jittered exponential back-off from 0.1 s to 10 s, until the deadline."""
+        from google.api_core.retry import Retry
+
+        return Retry(predicate=is_transient, initial=0.1, maximum=10.0, multiplier=2.0, timeout=self.config.retry_deadline)
+
+    @property
+    def idempotent(self) -> dict[str, Any]:
+        """Keyword arguments for a call that may be repeated."""
+        return {"timeout": self.config.timeout, "retry": self.retry}
+
+    @property
+    def once(self) -> dict[str, Any]:
+        """Keyword arguments for a call that must not be repeated: the service may have done it although no answer came."""
+        return {"timeout": self.config.timeout, "retry": None}
+
+    @property
+    def parent(self) -> str:
+        """`projects/PROJECT/locations/LOCATION`. Raises ConfigError without a project."""
+        return f"projects/{self.config.require('project')}/locations/{self.config.location}"
+
+    def finish(self, operation: Operation, *, timeout: float | None, resource: str) -> Any:
+        """Wait for a long-running operation (polls from 0.1 s up to 5 s) and return its response.
+
+        Raises OperationFailed with the service's message, DeadlineExceeded after `timeout` seconds.
+        """
+        from google.api_core import exceptions as theirs
+        from google.api_core.future.polling import DEFAULT_POLLING
+
+        polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=5.0, multiplier=1.5).with_timeout(timeout)
+        with translated(resource):
+            try:
+                return operation.result(timeout=timeout, retry=self.retry, polling=polling)  # type: ignore[no-untyped-call]
+            except theirs.RetryError:
+                raise
+            except theirs.GoogleAPICallError as exc:
+                if not operation.done():  # type: ignore[no-untyped-call]  # the poll itself failed, not what it polls
+                    raise
+                raise _operation_error(exc, resource) from exc
+
+    @cached_property
+    def _vertex_host(self) -> str:
+        return f"{self.config.location}-aiplatform.googleapis.com"
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The caller: given, from the key file, or Google's application default. Raises Unauthenticated."""
+        if self._given_credentials is not None:
+            return self._given_credentials
+        import google.auth
+
+        quota = self.config.quota_project
+        with translated("credentials"):
+            if self.config.credentials_file:
+                found, _ = google.auth.load_credentials_from_file(  # type: ignore[no-untyped-call]
+                    self.config.credentials_file, scopes=_SCOPES, quota_project_id=quota
+                )
+            else:
+                found, _ = google.auth.default(scopes=_SCOPES, quota_project_id=quota)
+        return found  # type: ignore[no-any-return]
+
+    def _json_arguments(self) -> dict[str, Any]:
+        from google.api_core.client_info import ClientInfo
+
+        options: dict[str, Any] = {"quota_project_id": self.config.quota_project}
+        if self.config.endpoint:
+            options["api_endpoint"] = self.config.endpoint
+        return {
+            "project": self.config.require("project"),
+            "credentials": self.credentials,
+            "client_options": options,
+            "client_info": ClientInfo(user_agent=USER_AGENT),
+        }
+
+    def _gapic(self, client: Callable[..., T], host: str) -> T:
+        from google.api_core.gapic_v1.client_info import ClientInfo
+
+        info = ClientInfo(user_agent=USER_AGENT)
+        if self.config.endpoint is None:
+            options = {"api_endpoint": host, "quota_project_id": self.config.quota_project}
+            return client(credentials=self.credentials, client_options=options, client_info=info)
+        from gcpmlops._channel import endpoint_channel
+
+        channel = endpoint_channel(self.config.endpoint, self.credentials, host=host)
+        transport = client.get_transport_class("grpc")  # type: ignore[attr-defined]
+        return client(transport=transport(channel=channel, client_info=info), client_info=info)
+
+
+def is_transient(exc: BaseException) -> bool:
+    """UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED and a broken connection; not a port where nothing listens."""
+    from google.api_core import exceptions as theirs
+
+    if any(text in str(exc) for text in _UNREACHABLE):
+        return False
+    if isinstance(exc, (theirs.ServiceUnavailable, theirs.TooManyRequests, theirs.GatewayTimeout)):
+        return True
+    import requests
+
+    return isinstance(exc, (requests.ConnectionError, requests.Timeout))
+
+
+def _operation_error(exc: Any, resource: str) -> GcpMlopsError:
+    """Keeps NotFound, InvalidArgument and the like; anything else that ended the operation is OperationFailed."""
+    from gcpmlops._translate import translate
+
+    known = translate(exc, resource)
+    if known is not None and type(known) is not GcpMlopsError and not type(known).__name__.startswith("Unavail"):
+        return known
+    return OperationFailed(f"{resource}: {exc.message}", resource=resource)

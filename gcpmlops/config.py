@@ -1,0 +1,145 @@
+"""Settings: arguments > environment > gcpmlops.toml > gcloud's defaults. The only reader of the environment in the library.
+
+Every value remembers where it came from; `gcpmlops config show` prints both.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gcpmlops._config_files import credentials_project, gcloud_properties, toml_settings
+from gcpmlops.exceptions import ConfigError
+
+_ENVIRONMENT = {  # the first that is set counts
+    "project": ("GCPMLOPS_PROJECT", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"),
+    "location": ("GCPMLOPS_LOCATION", "GOOGLE_CLOUD_LOCATION", "GOOGLE_CLOUD_REGION"),
+    "staging_bucket": ("GCPMLOPS_STAGING_BUCKET",),
+    "endpoint": ("GCPMLOPS_ENDPOINT",),
+    "credentials_file": ("GCPMLOPS_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"),
+    "quota_project": ("GCPMLOPS_QUOTA_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"),
+    "service_account": ("GCPMLOPS_SERVICE_ACCOUNT",),
+    "timeout": ("GCPMLOPS_TIMEOUT",),
+    "retry_deadline": ("GCPMLOPS_RETRY_DEADLINE",),
+}
+_GCLOUD = {
+    "project": ("core/project",),
+    "location": ("ai/region", "compute/region"),
+    "quota_project": ("billing/quota_project",),
+}
+_NOT_A_PROJECT = ("CURRENT_PROJECT", "LEGACY", "CURRENT_PROJECT_WITH_FALLBACK")  # gcloud's words for billing/quota_project
+
+
+@dataclass(frozen=True)
+class Config:
+    """What every client is made with. `Config.load()` finds the values; the constructor takes them as they are."""
+
+    project: str | None = None
+    location: str = "us-central1"
+    staging_bucket: str | None = None
+    """Bucket for code and model files on their way to Vertex AI; without one, PROJECT-vertex-staging-LOCATION is made."""
+    endpoint: str | None = None
+    """URL of a server that answers for all Google APIs, such as `gcpmlops emulator`; None is Google itself."""
+    credentials_file: str | None = None
+    quota_project: str | None = None
+    service_account: str | None = None
+    """The service account that jobs and deployed models run as."""
+    timeout: float = 60.0
+    """Seconds that one call may take."""
+    retry_deadline: float = 60.0
+    """Seconds after which idempotent calls are no longer tried again."""
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+
+    @classmethod
+    def load(
+        cls, *, environ: Mapping[str, str] | None = None, directory: Path | None = None, **arguments: Any
+    ) -> "Config":
+        """Find each setting. `environ` and `directory` stand in for the process's own. Raises ConfigError."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for name, value, source in _candidates(environ, directory or Path.cwd(), arguments):
+            if name not in values and value not in (None, ""):
+                values[name], sources[name] = _typed(name, value, source), source
+        if "project" not in values and (found := credentials_project(values.get("credentials_file"))):
+            values["project"], sources["project"] = found, "credentials file"
+        return cls(**values, sources=MappingProxyType(sources))
+
+    def require(self, name: str) -> str:
+        """The setting, or ConfigError with the three ways to set it."""
+        value = getattr(self, name)
+        if value:
+            return str(value)
+        raise ConfigError(
+            f"no {name.replace('_', ' ')} is set",
+            field=name,
+            next_step=f"Pass {name}=, set {_ENVIRONMENT[name][0]}, or write `{name} = \"...\"` into gcpmlops.toml.",
+        )
+
+    def items(self) -> Iterator[tuple[str, Any, str]]:
+        """(setting, value, source) for each setting."""
+        for name in setting_names():
+            yield name, getattr(self, name), self.sources.get(name, "default")
+
+
+def setting_names() -> list[str]:
+    """The settings that may stand in gcpmlops.toml, in the order of `Config`."""
+    return [f.name for f in fields(Config) if f.name != "sources"]
+
+
+def _candidates(
+    environ: Mapping[str, str], directory: Path, arguments: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, str]]:
+    """(setting, value, source), best source first."""
+    unknown = set(arguments) - set(setting_names())
+    if unknown:
+        raise ConfigError(f"unknown setting {min(unknown)!r}", field=min(unknown), allowed=", ".join(setting_names()))
+    yield from ((name, value, "argument") for name, value in arguments.items())
+    for name, variables in _ENVIRONMENT.items():
+        yield from ((name, environ.get(variable), f"environment {variable}") for variable in variables)
+    yield from toml_settings(directory, setting_names())
+    properties, path = gcloud_properties(environ)
+    for name, keys in _GCLOUD.items():
+        yield from ((name, properties.get(key), f"gcloud {key} ({path})") for key in keys if _usable(properties.get(key)))
+
+
+def _usable(value: str | None) -> bool:
+    return value is not None and value not in _NOT_A_PROJECT
+
+
+def _typed(name: str, value: Any, source: str) -> Any:
+    if name in ("timeout", "retry_deadline"):
+        return _seconds(name, value, source)
+    if not isinstance(value, (str, Path)):
+        raise ConfigError(f"{source}: {name} must be text, not {value!r}", field=name, value=value)
+    text = str(value)
+    if name == "staging_bucket":
+        return text.removeprefix("gs://").rstrip("/")
+    if name == "endpoint":
+        return _endpoint(text, source)
+    return text
+
+
+def _seconds(name: str, value: Any, source: str) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if seconds <= 0 or isinstance(value, bool):
+        raise ConfigError(
+            f"{source}: {name} is {value!r}", field=name, value=value, allowed="a number of seconds above 0"
+        )
+    return seconds
+
+
+def _endpoint(text: str, source: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ConfigError(
+            f"{source}: endpoint is {text!r}", field="endpoint", value=text, allowed="a URL such as http://127.0.0.1:9000"
+        )
+    return text.rstrip("/")

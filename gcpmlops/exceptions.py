@@ -1,0 +1,155 @@
+"""Everything that the library raises on purpose.
+
+GcpMlopsError                an error that names the resource and the next step
+├── InvalidArgument          field, value, allowed: what was wrong and what would be right
+│   └── ConfigError          a setting is missing, unknown or unreadable; source: where it came from
+├── NotFound                 the resource does not exist
+├── AlreadyExists            a resource of that name exists
+├── FailedPrecondition       the resource is in a state that forbids it (not empty, still deployed, changed meanwhile)
+├── Unauthenticated          no credentials, or they were refused
+├── PermissionDenied         permission, role, principal, fix: the command that grants it
+├── QuotaExceeded            quota: the limit that was hit
+├── Unavailable              the service cannot be reached, or did not answer in time
+│   └── DeadlineExceeded     the time given to a call or a wait ran out
+├── Unimplemented            the service does not have this method
+├── JobFailed                job, state, exit_code, cause, log_tail
+│   └── JobCancelled         the job was cancelled
+├── OperationFailed          a long-running operation ended with an error (a deployment that never became healthy)
+└── DataCheckFailed          report: every check with what was found
+
+`translated()` turns google.api_core exceptions into these; the original stays as `__cause__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gcpmlops.checks import CheckReport
+
+
+class GcpMlopsError(Exception):
+    """Base of all. `message` says what happened to which `resource`; `next_step` says what to do about it."""
+
+    def __init__(self, message: str, *, resource: str = "", next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.resource = resource
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.next_step}" if self.next_step else self.message
+
+
+class InvalidArgument(GcpMlopsError):
+    """A value that cannot be right: `field` names it, `allowed` says what is."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        field: str = "",
+        value: object = None,
+        allowed: str = "",
+        resource: str = "",
+        next_step: str = "",
+    ) -> None:
+        self.field, self.value, self.allowed = field, value, allowed
+        message = message or f"{field}: {value!r} is not valid"
+        super().__init__(message, resource=resource, next_step=next_step or (f"Allowed: {allowed}" if allowed else ""))
+
+
+class ConfigError(InvalidArgument):
+    """A setting is missing, unknown or unreadable."""
+
+
+class NotFound(GcpMlopsError):
+    """The resource does not exist."""
+
+
+class AlreadyExists(GcpMlopsError):
+    """A resource of that name exists already."""
+
+
+class FailedPrecondition(GcpMlopsError):
+    """The state of the resource forbids the call."""
+
+
+class Unauthenticated(GcpMlopsError):
+    """No credentials were found, or they were refused."""
+
+
+class PermissionDenied(GcpMlopsError):
+    """The caller may not do this; `fix` is the command that would allow it."""
+
+    def __init__(
+        self, message: str, *, resource: str = "", permission: str = "", role: str = "", principal: str = "", fix: str = ""
+    ) -> None:
+        self.permission, self.role, self.principal, self.fix = permission, role, principal, fix
+        super().__init__(message, resource=resource, next_step=f"Fix: {fix}" if fix else "")
+
+
+class QuotaExceeded(GcpMlopsError):
+    """A limit was hit; `quota` names it where Google does."""
+
+    def __init__(self, message: str, *, resource: str = "", quota: str = "", next_step: str = "") -> None:
+        self.quota = quota
+        super().__init__(message, resource=resource, next_step=next_step)
+
+
+class Unavailable(GcpMlopsError):
+    """The service cannot be reached."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The time given ran out; what was started may still be going on."""
+
+
+class Unimplemented(GcpMlopsError):
+    """The service does not have this method."""
+
+
+class JobFailed(GcpMlopsError):
+    """A job ended without success. `cause` is the line that most likely says why; `log_tail` its last log lines."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job: str = "",
+        state: str = "",
+        exit_code: int | None = None,
+        cause: str = "",
+        log_tail: Sequence[str] = (),
+        next_step: str = "",
+    ) -> None:
+        self.job, self.state, self.exit_code, self.cause, self.log_tail = job, state, exit_code, cause, tuple(log_tail)
+        super().__init__(message, resource=job, next_step=next_step)
+
+    def __str__(self) -> str:
+        tail = "\n".join(f"    {line}" for line in self.log_tail)
+        return "\n".join(part for part in (self.message, tail, self.next_step) if part)
+
+
+class JobCancelled(JobFailed):
+    """The job was cancelled before it ended."""
+
+
+class OperationFailed(GcpMlopsError):
+    """A long-running operation ended with an error; the message is the service's own."""
+
+
+class DataCheckFailed(GcpMlopsError):
+    """At least one data check failed; `report` has them all."""
+
+    def __init__(self, message: str, *, report: CheckReport) -> None:
+        self.report = report
+        super().__init__(message, resource=report.table)
+
+
+def translated(resource: str = "", *, next_step: str = "") -> Any:
+    """Context manager and decorator: google.api_core exceptions leave it as the ones above, about `resource`."""
+    from gcpmlops._translate import Translated
+
+    return Translated(resource, next_step)
