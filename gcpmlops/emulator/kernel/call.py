@@ -49,6 +49,7 @@ def current_call() -> Call:
 
 @contextmanager
 def answering(call: Call) -> Iterator[Call]:
+    """Makes ``call`` the current one of this thread."""
     token = _current.set(call)
     try:
         yield call

@@ -69,20 +69,24 @@ class _Stub:
         self.kind, self.path, self.serializer, self.deserializer = kind, path, serializer, deserializer
 
 
+def _codecs(request_serializer: Any = None, response_deserializer: Any = None, *_: Any, **__: Any) -> tuple[Any, Any]:
+    return request_serializer, response_deserializer
+
+
 class _RecordingChannel(grpc.Channel):  # type: ignore[misc]  # grpc ships no types
     """Remembers, for every stub asked of it, the method path and the two message types."""
 
-    def unary_unary(self, method: str, request_serializer: Any = None, response_deserializer: Any = None, **_: Any) -> Any:
-        return _Stub("unary_unary", method, request_serializer, response_deserializer)
+    def unary_unary(self, method: str, *codecs: Any, **named: Any) -> Any:
+        return _Stub("unary_unary", method, *_codecs(*codecs, **named))
 
-    def unary_stream(self, method: str, request_serializer: Any = None, response_deserializer: Any = None, **_: Any) -> Any:
-        return _Stub("unary_stream", method, request_serializer, response_deserializer)
+    def unary_stream(self, method: str, *codecs: Any, **named: Any) -> Any:
+        return _Stub("unary_stream", method, *_codecs(*codecs, **named))
 
-    def stream_unary(self, method: str, request_serializer: Any = None, response_deserializer: Any = None, **_: Any) -> Any:
-        return _Stub("stream_unary", method, request_serializer, response_deserializer)
+    def stream_unary(self, method: str, *codecs: Any, **named: Any) -> Any:
+        return _Stub("stream_unary", method, *_codecs(*codecs, **named))
 
-    def stream_stream(self, method: str, request_serializer: Any = None, response_deserializer: Any = None, **_: Any) -> Any:
-        return _Stub("stream_stream", method, request_serializer, response_deserializer)
+    def stream_stream(self, method: str, *codecs: Any, **named: Any) -> Any:
+        return _Stub("stream_stream", method, *_codecs(*codecs, **named))
 
     def subscribe(self, callback: Any, try_to_connect: bool = False) -> None:
         """Nothing to connect to."""
@@ -118,7 +122,7 @@ def load(package: str, folder: str) -> ServiceContract:
         transport = _transport(importlib.import_module(f"{base}.grpc"), "GrpcTransport")
         stubs = dict(_stubs(transport))
         proto = _own_proto(stubs, transport.__name__)
-        rules = _rules(package, base, proto)
+        rules = _rules(base, proto)
         own = {name: stub for name, stub in stubs.items() if stub.path.startswith(f"/{proto}/")}
         methods = [_method(attribute, stub, rules) for attribute, stub in own.items()]
     return ServiceContract(proto, {method.name: method for method in methods})
@@ -183,7 +187,7 @@ def _encoder(message: Any) -> Callable[[Any], bytes]:
     return lambda value: bytes(value.SerializeToString())
 
 
-def _rules(package: str, base: str, proto: str) -> dict[str, tuple[HttpRule, ...]]:
+def _rules(base: str, proto: str) -> dict[str, tuple[HttpRule, ...]]:
     recorded = _recorded_rules().get(proto)
     if recorded is not None:
         return {name: tuple(HttpRule(*rule) for rule in rules) for name, rules in recorded.items()}

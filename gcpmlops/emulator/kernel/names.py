@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from functools import lru_cache
+from itertools import pairwise
 
 from google.api_core import exceptions
 
@@ -34,12 +35,14 @@ def parse(template: str, name: str) -> dict[str, str]:
 def segment(name: str, collection: str) -> str:
     """The segment after ``collection`` in a name, or an empty string."""
     parts = name.split("/")
-    return next((value for key, value in zip(parts, parts[1:], strict=False) if key == collection), "")
+    return next((value for key, value in pairwise(parts) if key == collection), "")
 
 
 def project_of(name: str) -> str:
+    """The project id or number in a name, or an empty string."""
     return segment(name, "projects")
 
 
 def location_of(name: str) -> str:
+    """The location in a name, or an empty string."""
     return segment(name, "locations")

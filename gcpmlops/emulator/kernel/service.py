@@ -39,8 +39,8 @@ class Context:
 class Service:
     """A proto service. Methods bear the RPC's name in snake_case, take its request and return its response.
 
-    A method that isn't there answers UNIMPLEMENTED by name. Errors are ``google.api_core.exceptions``. A server-streaming
-    method returns an iterator, a client-streaming one takes one.
+    A method that isn't there answers UNIMPLEMENTED by name. Errors are ``google.api_core.exceptions``. A
+    server-streaming method returns an iterator, a client-streaming one takes one.
     """
 
     proto: ClassVar[str]
