@@ -1,0 +1,179 @@
+"""Identity: the emulator's service-account key, its token endpoint, and who a bearer token belongs to.
+
+Accepted are access tokens that this emulator gave out, and the self-signed RS256 JWTs that GAPIC clients make from the
+key file without ever asking for a token. Validity is real time, whatever the injected clock says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from google.api_core import exceptions
+from google.auth import crypt, jwt
+
+from gcpmlops.emulator.kernel.call import ANONYMOUS, Caller, current_call
+
+__all__ = ["ANONYMOUS", "Authenticator", "Caller", "current_caller"]
+
+_PREFIX = "ya29.local."
+LIFETIME = 3600  # seconds
+_REUSED = 4096  # verified tokens that are remembered
+
+
+def current_caller() -> Caller:
+    """Who made the call that this thread answers."""
+    return current_call().caller
+
+
+class Authenticator:
+    """Gives out tokens and verifies them.
+
+    Args:
+        key: the generated service account's key file, as a dict.
+        secret: signs access tokens; private to this emulator.
+    """
+
+    def __init__(self, key: dict[str, Any], public_key: str, secret: bytes) -> None:
+        self._key = key
+        self._public_key = public_key
+        self._secret = secret
+        self._verified: dict[str, tuple[Caller, float]] = {}
+
+    @property
+    def email(self) -> str:
+        return str(self._key["client_email"])
+
+    def caller(self, header: str | None) -> Caller:
+        """The identity behind an ``Authorization`` header.
+
+        Raises: Unauthenticated (401) for a token that is missing, foreign, broken or too old.
+        """
+        if not header or not header.lower().startswith("bearer "):
+            raise exceptions.Unauthenticated(
+                "Request is missing required authentication credential: expected an OAuth 2 access token. "
+                "Run the command through `gcpmlops emulator exec`, or set what `gcpmlops emulator env` prints."
+            )
+        token = header[7:].strip()
+        caller, expires = self._verified.get(token) or self._verify(token)
+        if time.time() > expires:
+            raise exceptions.Unauthenticated("The access token has expired: ask for a new one.")
+        return caller
+
+    def access_token(self, email: str, *, lifetime: float = LIFETIME) -> str:
+        """A token of this emulator for ``email``, valid for ``lifetime`` seconds."""
+        claims = json.dumps({"email": email, "exp": time.time() + lifetime, "nonce": secrets.token_hex(4)})
+        payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
+        return f"{_PREFIX}{payload}.{self._signature(payload)}"
+
+    def id_token(self, email: str, audience: str) -> str:
+        """A signed, JWT-shaped identity token."""
+        now = int(time.time())
+        claims = {"iss": "https://accounts.google.com", "aud": audience, "sub": email, "email": email}
+        token: bytes = jwt.encode(self._signer(), claims | {"email_verified": True, "iat": now, "exp": now + LIFETIME})
+        return token.decode()
+
+    def exchange(self, form: dict[str, str]) -> dict[str, Any]:
+        """The token endpoint: a signed assertion for an access token (RFC 7523).
+
+        Raises: Unauthenticated; InvalidArgument for another grant type.
+        """
+        if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
+            raise exceptions.InvalidArgument(f"unsupported_grant_type: {form.get('grant_type', '')!r}")
+        claims = self._decode(form.get("assertion", ""))
+        email, audience = str(claims["iss"]), str(claims.get("target_audience", self._key["token_uri"]))
+        reply = {"access_token": self.access_token(email), "expires_in": LIFETIME, "token_type": "Bearer"}
+        return reply | {"id_token": self.id_token(email, audience), "scope": claims.get("scope", "")}
+
+    def _verify(self, token: str) -> tuple[Caller, float]:
+        claims = self._own(token) if token.startswith(_PREFIX) else self._decode(token)
+        email = str(claims.get("email") or claims["iss"])
+        project = email.partition("@")[2].partition(".")[0]
+        if len(self._verified) >= _REUSED:
+            self._verified.clear()
+        verified = self._verified[token] = (Caller(email, project), float(claims["exp"]))
+        return verified
+
+    def _own(self, token: str) -> dict[str, Any]:
+        payload, _, signature = token.removeprefix(_PREFIX).partition(".")
+        if not hmac.compare_digest(signature, self._signature(payload)):
+            raise _refused("its signature is not this emulator's")
+        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return claims
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        try:
+            claims = dict(jwt.decode(token, certs=self._public_key))
+        except (ValueError, KeyError) as error:  # google-auth's errors are ValueErrors
+            raise _refused(str(error)) from None
+        if claims.get("iss") != self.email:
+            raise _refused(f"issuer {claims.get('iss')!r} is unknown here")
+        return claims
+
+    def _signature(self, payload: str) -> str:
+        return hmac.new(self._secret, payload.encode(), hashlib.sha256).hexdigest()
+
+    def _signer(self) -> Any:
+        return crypt.RSASigner.from_service_account_info(self._key)
+
+
+def _refused(cause: str) -> exceptions.Unauthenticated:
+    return exceptions.Unauthenticated(
+        f"Request had invalid authentication credentials ({cause}). "
+        "Use the key file that `gcpmlops emulator env` names."
+    )
+
+
+def load_key(path: Path, *, project: str) -> tuple[dict[str, Any], str]:
+    """The service account's key file (made at the first start, 0600) and its public key in PEM."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if not path.exists():
+        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        email = f"gcpmlops@{project}.iam.gserviceaccount.com"
+        write_private(path, json.dumps(_key_file(project, email, pem.decode()), indent=2))
+    key: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    loaded = serialization.load_pem_private_key(key["private_key"].encode(), password=None)
+    public = loaded.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return key, public.decode()
+
+
+def _key_file(project: str, email: str, pem: str) -> dict[str, str]:
+    return {
+        "type": "service_account",
+        "project_id": project,
+        "private_key_id": secrets.token_hex(20),
+        "private_key": pem,
+        "client_email": email,
+        "client_id": str(secrets.randbelow(10**21)),
+        "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+        "token_uri": "https://oauth2.googleapis.com/token",
+        "universe_domain": "googleapis.com",
+    }
+
+
+def load_secret(path: Path) -> bytes:
+    """The key that signs access tokens (made at the first start, 0600)."""
+    if not path.exists():
+        write_private(path, secrets.token_hex(32))
+    return path.read_text("utf-8").encode()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner may read, whole or not at all."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    part.touch(mode=0o600)
+    part.write_text(text, "utf-8")
+    part.rename(path)

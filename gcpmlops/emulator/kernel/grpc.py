@@ -1,0 +1,149 @@
+"""gRPC for GAPIC services: one generic handler, the installed client's own (de)serializers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from google.api_core import exceptions
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
+
+from gcpmlops.emulator.kernel import errors
+from gcpmlops.emulator.kernel.auth import Authenticator
+from gcpmlops.emulator.kernel.call import Call, answering
+from gcpmlops.emulator.kernel.contract import Method
+from gcpmlops.emulator.kernel.operations import Operations
+from gcpmlops.emulator.kernel.registry import Bound, BoundApi, not_built
+
+_MAX_MESSAGE = 1024**3  # bytes
+_THREADS = 64  # unary calls and open streams at a time
+_OPERATIONS = "google.longrunning.Operations"
+
+
+class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
+    """Answers every method of every API by its path."""
+
+    def __init__(self, apis: Iterable[BoundApi], operations: Operations, authenticator: Authenticator) -> None:
+        self._apis = list(apis)
+        self._authenticator = authenticator
+        self._operations = _operation_methods(operations)
+        self._cache: dict[str, Any] = {}
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler of a method path; gRPC calls this once for every call."""
+        path = handler_call_details.method
+        handler = self._cache.get(path)
+        if handler is None:
+            handler = self._cache[path] = self._make(path)
+        return handler
+
+    def _make(self, path: str) -> Any:
+        _, proto, name = path.split("/")
+        if proto == _OPERATIONS and name in self._operations:
+            return self._handler(self._operations[name], "v1")
+        for api in self._apis:
+            for version in (api.api.version, *api.api.aliases):
+                package = f"{api.api.proto.rsplit('.', 1)[0]}.{version}"
+                if proto.rpartition(".")[0] == package:
+                    own = f"{api.api.proto}.{proto.rpartition('.')[2]}"
+                    return self._handler(api.method(own, name), version, proto, name)
+        return self._handler(None, "v1", proto, name)
+
+    def _handler(self, bound: Bound | None, version: str, proto: str = "", name: str = "") -> Any:
+        if bound is None or bound.answer is None:
+            error = not_built(proto, name)
+            return grpc.unary_stream_rpc_method_handler(self._refusal(error))
+        make = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[bound.method.client_streams, bound.method.server_streams]
+        answer = self._streaming(bound.answer, version) if bound.method.server_streams else self._unary(bound, version)
+        return make(answer, bound.method.decode, bound.method.encode)
+
+    def _unary(self, bound: Bound, version: str) -> Callable[[Any, Any], Any]:
+        answer = bound.answer
+        assert answer is not None  # noqa: S101 - checked by the caller
+
+        def run(request: Any, context: Any) -> Any:
+            try:
+                with answering(self._call(context, version)) as call:
+                    response = answer(request)
+            except Exception as error:  # noqa: BLE001 - errors.py maps every one
+                _abort(context, error)
+            if call.reply_headers:
+                context.set_trailing_metadata(tuple((k.lower(), v) for k, v in call.reply_headers.items()))
+            return response
+
+        return run
+
+    def _streaming(self, answer: Callable[[Any], Any], version: str) -> Callable[[Any, Any], Iterator[Any]]:
+        def run(request: Any, context: Any) -> Iterator[Any]:
+            try:
+                with answering(self._call(context, version)):
+                    yield from answer(request)
+            except Exception as error:  # noqa: BLE001 - errors.py maps every one
+                _abort(context, error)
+
+        return run
+
+    def _refusal(self, error: exceptions.GoogleAPICallError) -> Callable[[Any, Any], Any]:
+        def run(_: Any, context: Any) -> Any:
+            try:
+                self._call(context, "v1")
+            except exceptions.GoogleAPICallError as denied:
+                _abort(context, denied)
+            _abort(context, error)
+
+        return run
+
+    def _call(self, context: Any, version: str) -> Call:
+        headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        caller = self._authenticator.caller(headers.get("authorization"))
+        return Call(caller, version, headers, is_active=context.is_active, remaining=context.time_remaining)
+
+
+def _abort(context: Any, error: BaseException) -> None:
+    status = errors.to_status(error)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(errors.grpc_code(errors.normalise(error)), status.message)
+
+
+def _operation_methods(operations: Operations) -> dict[str, Bound]:
+    def bound(name: str, request: Any, response: Any, answer: Callable[[Any], Any]) -> Bound:
+        method = Method(
+            _OPERATIONS, name, name, request, response,
+            decode=request.FromString, encode=lambda value: bytes(value.SerializeToString()),
+        )  # fmt: skip
+        return Bound(method, answer)
+
+    pb = operations_pb2
+    made = [
+        bound("GetOperation", pb.GetOperationRequest, pb.Operation, operations.get_operation),
+        bound("ListOperations", pb.ListOperationsRequest, pb.ListOperationsResponse, operations.list_operations),
+        bound("DeleteOperation", pb.DeleteOperationRequest, empty_pb2.Empty, operations.delete_operation),
+        bound("CancelOperation", pb.CancelOperationRequest, empty_pb2.Empty, operations.cancel_operation),
+        bound("WaitOperation", pb.WaitOperationRequest, pb.Operation, operations.wait_operation),
+    ]
+    return {item.method.name: item for item in made}
+
+
+def serve(handler: GrpcApi, socket_path: str) -> grpc.Server:
+    """Starts the gRPC server on a unix socket; the front relays connections to it."""
+    options = [
+        ("grpc.max_receive_message_length", _MAX_MESSAGE),
+        ("grpc.max_send_message_length", _MAX_MESSAGE),
+        ("grpc.so_reuseport", 0),
+        # Long idle streams (log tails) keep their connections alive.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc")
+    server = grpc.server(pool, handlers=[handler], options=options)
+    server.add_insecure_port(f"unix:{socket_path}")
+    server.start()
+    return server

@@ -1,0 +1,121 @@
+"""Which API answers on which host, and the path from a method to the code that answers it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from google.api_core import exceptions
+
+from gcpmlops.emulator.kernel import contract
+from gcpmlops.emulator.kernel.contract import Method, ServiceContract
+from gcpmlops.emulator.kernel.routes import Match, Routes
+from gcpmlops.emulator.kernel.service import Service
+
+
+@dataclass(frozen=True)
+class Api:
+    """One Google API.
+
+    Attributes:
+        host: ``aiplatform.googleapis.com``; regional and mtls forms reach it as well.
+        package: the installed GAPIC package that is its contract.
+        proto: the proto package, as in gRPC paths.
+        services: builds the services that are implemented, when the API is first asked for.
+        aliases: further versions that share the messages' bytes, e.g. ``v1beta1``.
+    """
+
+    host: str
+    package: str
+    proto: str
+    services: Callable[[], Iterable[Service]]
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        return self.proto.rsplit(".", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A method and what answers it (None: not built)."""
+
+    method: Method
+    answer: Callable[[Any], Any] | None
+
+
+class BoundApi:
+    """An API with its services made and its contract read; each part when it is first needed."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self._lock = threading.RLock()
+        self._services: dict[str, Service] | None = None
+        self._contracts: dict[str, ServiceContract] = {}
+        self._bound: dict[str, Bound] = {}
+        self._routes: Routes | None = None
+
+    def method(self, proto: str, name: str) -> Bound | None:
+        """The method by its gRPC path; None where the contract has none of that name."""
+        key = f"{proto}/{name}"
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bind(proto, name)
+            if bound is not None:
+                self._bound[key] = bound
+        return bound
+
+    def route(self, verb: str, path: str) -> Match | None:
+        """The REST route of a path; its target is ``(proto, method name, HttpRule)``."""
+        if self._routes is None:
+            with self._lock:
+                self._routes = self._routes or self._build_routes()
+        found = self._routes.match(verb, path)
+        if found is None and self.api.aliases:
+            version, _, rest = path.lstrip("/").partition("/")
+            if version in self.api.aliases:
+                found = self._routes.match(verb, f"/{self.api.version}/{rest}")
+        return found
+
+    def contracts(self) -> list[ServiceContract]:
+        """Every service of the API, built or not."""
+        return [self._contract(folder) for folder in contract.services(self.api.package)]
+
+    def built(self, proto: str) -> Service | None:
+        """The implementation of a proto service."""
+        with self._lock:
+            if self._services is None:
+                self._services = {service.proto: service for service in self.api.services()}
+            return self._services.get(proto)
+
+    def _bind(self, proto: str, name: str) -> Bound | None:
+        folder = contract.folder_of(proto)
+        if folder not in contract.services(self.api.package):
+            return None
+        method = self._contract(folder).methods.get(name)
+        if method is None:
+            return None
+        return Bound(method, getattr(self.built(proto), method.attribute, None))
+
+    def _contract(self, folder: str) -> ServiceContract:
+        with self._lock:
+            if folder not in self._contracts:
+                self._contracts[folder] = contract.load(self.api.package, folder)
+            return self._contracts[folder]
+
+    def _build_routes(self) -> Routes:
+        routes = Routes()
+        for service in self.contracts():
+            for method in service.methods.values():
+                for rule in method.http:
+                    routes.add(rule.verb, rule.uri, (service.proto, method.name, rule))
+        return routes
+
+
+def not_built(service: str, method: str) -> exceptions.MethodNotImplemented:
+    """What an RPC that is not built answers."""
+    return exceptions.MethodNotImplemented(
+        f"{service}.{method} is not built in this emulator; docs/coverage.md lists what is."
+    )

@@ -1,0 +1,177 @@
+"""REST for GAPIC services: JSON in, the same callables as over gRPC, JSON out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from google.api import httpbody_pb2
+from google.api_core import exceptions
+from google.longrunning import operations_pb2
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
+
+from gcpmlops.emulator.kernel.call import current_call
+from gcpmlops.emulator.kernel.contract import HttpRule
+from gcpmlops.emulator.kernel.masks import raw
+from gcpmlops.emulator.kernel.operations import Operations
+from gcpmlops.emulator.kernel.registry import BoundApi, not_built
+
+_OPERATIONS = re.compile(r"/[^/]+/(?P<name>(?:.+/)?operations(?:/[^/:]+)?)(?::(?P<verb>cancel|wait))?")
+_SYSTEM = {"alt", "fields", "key", "prettyPrint", "quotaUser", "userProject", "access_token", "callback", "uploadType"}
+Reply = tuple[str, bytes | Iterator[bytes]]  # content type, body
+
+
+class RestApi:
+    """Answers the REST calls of one API."""
+
+    def __init__(self, api: BoundApi, operations: Operations) -> None:
+        self._api = api
+        self._operations = operations
+
+    def __call__(self, verb: str, path: str, query: str, body: bytes) -> Reply:
+        """Runs one call.
+
+        Raises: ``google.api_core`` exceptions; NotFound for a path that the API doesn't have.
+        """
+        pairs = parse_qsl(query, keep_blank_values=True)
+        as_numbers = any(key in ("$alt", "alt") and "enum-encoding=int" in value for key, value in pairs)
+        operation = _OPERATIONS.fullmatch(path)
+        if operation is not None:
+            return _json(self._operation(verb, operation, body, pairs), as_numbers)
+        found = self._api.route(verb, path)
+        if found is None:
+            raise exceptions.NotFound(f"{verb} {path} is no method of {self._api.api.host}.")
+        proto, name, rule = found.target
+        bound = self._api.method(proto, name)
+        if bound is None or bound.answer is None:
+            raise not_built(proto, name)
+        request = _request(bound.method.request, rule, found.variables, pairs, body)
+        response = bound.answer(iter([request]) if bound.method.client_streams else request)
+        return _stream(response, as_numbers) if bound.method.server_streams else _json(response, as_numbers)
+
+    def _operation(self, verb: str, match: re.Match[str], body: bytes, pairs: list[tuple[str, str]]) -> Any:
+        name, custom = unquote(match["name"]), match["verb"]
+        if custom == "cancel":
+            return self._operations.cancel_operation(operations_pb2.CancelOperationRequest(name=name))
+        if custom == "wait":
+            request = operations_pb2.WaitOperationRequest(name=name)
+            timeout = dict(pairs).get("timeout") or (json.loads(body).get("timeout") if body else None)
+            if timeout:
+                request.timeout.FromJsonString(timeout)
+            return self._operations.wait_operation(request)
+        if name.endswith("operations"):
+            return self._operations.list_operations(_list_request(name, dict(pairs)))
+        if verb == "DELETE":
+            return self._operations.delete_operation(operations_pb2.DeleteOperationRequest(name=name))
+        return self._operations.get_operation(operations_pb2.GetOperationRequest(name=name))
+
+
+def _list_request(name: str, query: dict[str, str]) -> operations_pb2.ListOperationsRequest:
+    return operations_pb2.ListOperationsRequest(
+        name=name.removesuffix("/operations"),
+        filter=query.get("filter", ""),
+        page_size=int(query.get("pageSize", "0") or 0),
+        page_token=query.get("pageToken", ""),
+    )
+
+
+def _request(
+    message_type: Any, rule: HttpRule, variables: dict[str, str], pairs: list[tuple[str, str]], body: bytes
+) -> Any:
+    message = message_type.pb()() if hasattr(message_type, "pb") else message_type()
+    tree: dict[str, Any] = {}
+    if rule.body == "*" and _is_raw_body(message.DESCRIPTOR, body):
+        message.http_body.data = body
+        message.http_body.content_type = current_call().headers.get("content-type", "")
+    elif rule.body:
+        tree = _with_body(rule, body)
+    for key, value in pairs:
+        if key.lstrip("$") not in _SYSTEM:
+            _bind(tree, message.DESCRIPTOR, key.split("."), value)
+    for key, value in variables.items():
+        _bind(tree, message.DESCRIPTOR, key.split("."), value)
+    _fill(message, tree)
+    return message_type.wrap(message) if hasattr(message_type, "wrap") else message
+
+
+def _with_body(rule: HttpRule, body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body) if body.strip() else {}
+    except ValueError as error:
+        raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}.") from None
+    if rule.body != "*":
+        return {rule.body: content}
+    if not isinstance(content, dict):
+        raise exceptions.InvalidArgument("Invalid JSON payload received: the root must be an object.")
+    return content
+
+
+def _is_raw_body(descriptor: Any, body: bytes) -> bool:
+    """``rawPredict`` takes any bytes; the official REST clients wrap them in ``{"httpBody": ...}``."""
+    field = descriptor.fields_by_name.get("http_body")
+    if field is None or field.message_type is not httpbody_pb2.HttpBody.DESCRIPTOR:
+        return False
+    return not body.lstrip().startswith(b'{"httpBody"') and b'"httpBody"' not in body[:200]
+
+
+def _bind(tree: dict[str, Any], descriptor: Any, path: list[str], value: str) -> None:
+    """Puts a query or path value at its place in the JSON tree, converted to what the field holds."""
+    field = next((f for f in descriptor.fields if path[0] in (f.name, f.json_name)), None)
+    if field is None:
+        raise exceptions.InvalidArgument(f"Unknown name {'.'.join(path)!r}: Cannot bind query parameter.")
+    key = field.json_name if field.json_name in tree else (field.name if field.name in tree else field.json_name)
+    if len(path) > 1:
+        if field.message_type.GetOptions().map_entry:
+            tree.setdefault(key, {})[".".join(path[1:])] = value
+        else:
+            _bind(tree.setdefault(key, {}), field.message_type, path[1:], value)
+    elif field.is_repeated:
+        tree.setdefault(key, []).append(_scalar(field, value))
+    else:
+        tree[key] = _scalar(field, value)
+
+
+def _scalar(field: FieldDescriptor, value: str) -> Any:
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return value.lower() in ("true", "1", "")
+    if field.type == FieldDescriptor.TYPE_ENUM and value.lstrip("-").isdigit():
+        return int(value)
+    if field.message_type is not None and field.message_type.full_name == "google.protobuf.FieldMask":
+        return ",".join(re.sub(r"_([a-z])", lambda m: m[1].upper(), part) for part in value.split(","))
+    return value
+
+
+def _fill(message: Any, tree: dict[str, Any]) -> None:
+    beta = current_call().version == "v1beta1"  # its own fields are unknown to the v1 messages
+    try:
+        json_format.ParseDict(tree, message, ignore_unknown_fields=beta)
+    except json_format.ParseError as error:
+        raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}") from None
+
+
+def _text(message: Any, as_numbers: bool) -> str:
+    return json_format.MessageToJson(raw(message), use_integers_for_enums=as_numbers, ensure_ascii=False)
+
+
+def _json(message: Any, as_numbers: bool) -> Reply:
+    plain = raw(message)
+    if isinstance(plain, httpbody_pb2.HttpBody):
+        return plain.content_type or "application/octet-stream", plain.data
+    return "application/json; charset=UTF-8", _text(plain, as_numbers).encode()
+
+
+def _stream(messages: Iterator[Any], as_numbers: bool) -> Reply:
+    """A JSON array, item by item, as the official REST clients read it."""
+
+    def parts() -> Iterator[bytes]:
+        separator = "["
+        for message in messages:
+            yield (separator + _text(message, as_numbers)).encode()
+            separator = ",\r\n"
+        yield b"]" if separator != "[" else b"[]"
+
+    return "application/json; charset=UTF-8", parts()
