@@ -1,0 +1,47 @@
+"""Which hosts the emulator answers for, and which service a request on one of them means."""
+
+from __future__ import annotations
+
+import re
+
+_SERVED = re.compile(
+    r"(.+\.)?googleapis\.com|accounts\.google\.com|metadata\.google\.internal"
+    r"|.+\.pkg\.dev|.+\.cloudfunctions\.net|.+\.run\.app|.+\.prediction\.vertexai\.goog"
+)
+_REGIONAL = re.compile(r"(?:[a-z]+-[a-z]+\d+-|[a-z]{2}-)?(?:prediction-)?([a-z]+)\.googleapis\.com")
+# On www.googleapis.com, and on the plain port, the path alone tells the service.
+_BY_PATH = (
+    (("/storage/", "/upload/storage/", "/download/storage/", "/resumable/upload/storage/", "/batch/storage"), "storage"),
+    (("/bigquery/", "/upload/bigquery/", "/resumable/upload/bigquery/", "/batch/bigquery"), "bigquery"),
+    (("/token", "/oauth2/", "/tokeninfo", "/userinfo"), "oauth2"),
+    (("/computeMetadata",), "metadata"),
+)
+
+
+def is_served(host: str) -> bool:
+    """Whether the proxy ends TLS for ``host`` itself; others are tunnelled or refused."""
+    return _SERVED.fullmatch(host) is not None
+
+
+def service_of(host: str, path: str) -> str:
+    """The short service name (``aiplatform``, ``storage``, ``oauth2``, ...) of a host that is served.
+
+    Regional, mtls and bucket-named forms mean their service; an empty string where the path doesn't tell either.
+    """
+    name = host.replace(".mtls.", ".")
+    name = re.sub(r"\.[a-z0-9-]+\.rep\.googleapis\.com$", ".googleapis.com", name)
+    if name in ("metadata.google.internal", "metadata"):
+        return "metadata"
+    if name == "accounts.google.com":
+        return "oauth2"
+    if name.endswith(".storage.googleapis.com"):
+        return "storage"
+    if name in ("www.googleapis.com", "googleapis.com"):
+        return service_by_path(path)
+    match = _REGIONAL.fullmatch(name)
+    return match.group(1) if match else ""
+
+
+def service_by_path(path: str) -> str:
+    """The service that well-known path prefixes mean."""
+    return next((service for prefixes, service in _BY_PATH if path.startswith(prefixes)), "")
