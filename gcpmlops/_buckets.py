@@ -131,7 +131,9 @@ class Buckets:
                 bucket.delete(**self._clients.idempotent)
         except (AlreadyExists, FailedPrecondition) as exc:  # 409: "not empty", in several wordings
             raise FailedPrecondition(
-                f"gs://{bucket.name} is not empty", resource=f"gs://{bucket.name}", next_step="force=True deletes its objects too."
+                f"gs://{bucket.name} is not empty",
+                resource=f"gs://{bucket.name}",
+                next_step="force=True deletes its objects too.",
             ) from exc
 
     def grant(self, bucket: str, *, member: str, role: str = "roles/storage.objectViewer") -> None:
@@ -189,9 +191,14 @@ def _rules(lifecycle: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _check_member(member: str) -> None:
     kind = member.partition(":")[0]
     kinds = ("user", "serviceAccount", "group", "domain", "principal", "principalSet", "projectOwner", "projectEditor")
-    if member not in ("allUsers", "allAuthenticatedUsers") and (":" not in member or kind not in (*kinds, "projectViewer")):
+    if member not in ("allUsers", "allAuthenticatedUsers") and (
+        ":" not in member or kind not in (*kinds, "projectViewer")
+    ):
         raise InvalidArgument(
-            f"{member!r} is not a member", field="member", value=member, allowed="user:, serviceAccount:, group:, ... or allUsers"
+            f"{member!r} is not a member",
+            field="member",
+            value=member,
+            allowed="user:, serviceAccount:, group:, ... or allUsers",
         )
 
 
@@ -205,5 +212,3 @@ def _bucket(official: storage.Bucket) -> Bucket:
         versioning=bool(official.versioning_enabled),
         resource=dict(official._properties),
     )
-
-

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops._deferred import load
 
 if TYPE_CHECKING:
-    from google.cloud.aiplatform_v1.services.endpoint_service.client import EndpointServiceClient as EndpointServiceClient
+    from google.cloud.aiplatform_v1.services.endpoint_service.client import (
+        EndpointServiceClient as EndpointServiceClient,
+    )
     from google.cloud.aiplatform_v1.services.job_service.client import JobServiceClient as JobServiceClient
     from google.cloud.aiplatform_v1.services.model_service.client import ModelServiceClient as ModelServiceClient
     from google.cloud.aiplatform_v1.services.prediction_service.client import (

@@ -7,7 +7,9 @@ from typing import Any
 
 from gcpmlops import exceptions as ours
 
-_PERMISSION = re.compile(r"[Pp]ermission ['\"]?([a-z]+\.[A-Za-z.]+)['\"]? denied|does not have ([a-z]+\.[A-Za-z.]+) access")
+_PERMISSION = re.compile(
+    r"[Pp]ermission ['\"]?([a-z]+\.[A-Za-z.]+)['\"]? denied|does not have ([a-z]+\.[A-Za-z.]+) access"
+)
 _PRINCIPAL = re.compile(r"([\w.+-]+@[\w.-]+\.\w+) does not have")
 _PROJECT = re.compile(r"projects/([a-z0-9:.-]+)")
 _ROLES = {

@@ -79,7 +79,9 @@ class Clients:
         """The one retry policy, for idempotent calls: jittered exponential back-off from 0.1 s to 10 s, until the deadline."""
         from google.api_core.retry import Retry
 
-        return Retry(predicate=is_transient, initial=0.1, maximum=10.0, multiplier=2.0, timeout=self.config.retry_deadline)
+        return Retry(
+            predicate=is_transient, initial=0.1, maximum=10.0, multiplier=2.0, timeout=self.config.retry_deadline
+        )
 
     @property
     def idempotent(self) -> dict[str, Any]:

@@ -29,7 +29,11 @@ _GCLOUD = {
     "location": ("ai/region", "compute/region"),
     "quota_project": ("billing/quota_project",),
 }
-_NOT_A_PROJECT = ("CURRENT_PROJECT", "LEGACY", "CURRENT_PROJECT_WITH_FALLBACK")  # gcloud's words for billing/quota_project
+_NOT_A_PROJECT = (
+    "CURRENT_PROJECT",
+    "LEGACY",
+    "CURRENT_PROJECT_WITH_FALLBACK",
+)  # gcloud's words for billing/quota_project
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Config:
         raise ConfigError(
             f"no {name.replace('_', ' ')} is set",
             field=name,
-            next_step=f"Pass {name}=, set {_ENVIRONMENT[name][0]}, or write `{name} = \"...\"` into gcpmlops.toml.",
+            next_step=f'Pass {name}=, set {_ENVIRONMENT[name][0]}, or write `{name} = "..."` into gcpmlops.toml.',
         )
 
     def items(self) -> Iterator[tuple[str, Any, str]]:
@@ -102,7 +106,9 @@ def _candidates(
     yield from toml_settings(directory, setting_names())
     properties, path = gcloud_properties(environ)
     for name, keys in _GCLOUD.items():
-        yield from ((name, properties.get(key), f"gcloud {key} ({path})") for key in keys if _usable(properties.get(key)))
+        yield from (
+            (name, properties.get(key), f"gcloud {key} ({path})") for key in keys if _usable(properties.get(key))
+        )
 
 
 def _usable(value: str | None) -> bool:
@@ -140,6 +146,9 @@ def _endpoint(text: str, source: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ConfigError(
-            f"{source}: endpoint is {text!r}", field="endpoint", value=text, allowed="a URL such as http://127.0.0.1:9000"
+            f"{source}: endpoint is {text!r}",
+            field="endpoint",
+            value=text,
+            allowed="a URL such as http://127.0.0.1:9000",
         )
     return text.rstrip("/")

@@ -84,7 +84,14 @@ class PermissionDenied(GcpMlopsError):
     """The caller may not do this; `fix` is the command that would allow it."""
 
     def __init__(
-        self, message: str, *, resource: str = "", permission: str = "", role: str = "", principal: str = "", fix: str = ""
+        self,
+        message: str,
+        *,
+        resource: str = "",
+        permission: str = "",
+        role: str = "",
+        principal: str = "",
+        fix: str = "",
     ) -> None:
         self.permission, self.role, self.principal, self.fix = permission, role, principal, fix
         super().__init__(message, resource=resource, next_step=f"Fix: {fix}" if fix else "")

@@ -42,7 +42,9 @@ class Object:
         return f"gs://{self.bucket}/{self.name}"
 
     def _repr_html_(self) -> str:
-        return _html.card(self.uri, {"size": f"{self.size:,} bytes", "type": self.content_type, "updated": self.updated})
+        return _html.card(
+            self.uri, {"size": f"{self.size:,} bytes", "type": self.content_type, "updated": self.updated}
+        )
 
 
 class Storage(Buckets):
@@ -90,9 +92,7 @@ class Storage(Buckets):
         found = [o for o in self.list(source) if not o.name.endswith("/")]
         if not found:
             raise NotFound(f"there is nothing under {uri}", resource=str(uri))
-        return [
-            self._fetch_to(GsUri(o.bucket, o.name), _inside(target, o.name.removeprefix(uri.name))) for o in found
-        ]
+        return [self._fetch_to(GsUri(o.bucket, o.name), _inside(target, o.name.removeprefix(uri.name))) for o in found]
 
     def read(self, uri: str) -> bytes:
         """The content of one object (storage.objects.get, alt=media). Raises NotFound."""
@@ -160,7 +160,10 @@ class Storage(Buckets):
         parts = [GsUri.object(source, field="sources") for source in sources]
         if not 1 <= len(parts) <= _COMPOSE_LIMIT or any(part.bucket != end.bucket for part in parts):
             raise InvalidArgument(
-                f"{len(parts)} sources for {end}", field="sources", value=list(sources), allowed="1 to 32, all in its bucket"
+                f"{len(parts)} sources for {end}",
+                field="sources",
+                value=list(sources),
+                allowed="1 to 32, all in its bucket",
             )
         blob = self._blob(end)
         blob.content_type = content_type
@@ -172,7 +175,13 @@ class Storage(Buckets):
         return self._clients.storage.bucket(uri.bucket).blob(uri.name)
 
     def _write(
-        self, uri: GsUri, content: Path | bytes, *, content_type: str | None, metadata: Mapping[str, str] | None, **when: Any
+        self,
+        uri: GsUri,
+        content: Path | bytes,
+        *,
+        content_type: str | None,
+        metadata: Mapping[str, str] | None,
+        **when: Any,
     ) -> Object:
         blob = self._blob(GsUri.object(str(uri), field="destination"))
         blob.metadata = dict(metadata) if metadata else None
@@ -197,7 +206,9 @@ class Storage(Buckets):
 
 
 _LIST_HINT = "See what there is with `gcpmlops storage list gs://BUCKET/`."
-_BUCKETS_HINT = "See the buckets with `gcpmlops storage list-buckets`; make one with `gcpmlops storage create-bucket NAME`."
+_BUCKETS_HINT = (
+    "See the buckets with `gcpmlops storage list-buckets`; make one with `gcpmlops storage create-bucket NAME`."
+)
 
 
 def _inside(folder: Path, name: str) -> Path:
