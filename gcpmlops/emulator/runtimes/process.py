@@ -39,7 +39,7 @@ _DRAIN_S = 2.0  # how long output may still come after the whole tree has ended
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What to run. Times in seconds, `timeout_s` None is no limit; lines longer than `line_limit` characters are split."""
+    """What to run. Times in seconds, None is no limit; lines over `line_limit` characters are split."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
