@@ -1,0 +1,38 @@
+"""``python -m gcpmlops.emulator.services.bigquery.engine --data DIR --socket PATH``: serve until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+import uvicorn
+from bqemulator.config import LogFormat, LogLevel
+from bqemulator.observability.logging_ import configure_logging
+from duckdb_extensions import import_extension
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bigquery-engine")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--socket", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.data.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    import_extension("spatial")  # from its wheel; DuckDB would download it otherwise
+    configure_logging(level=LogLevel.ERROR, fmt=LogFormat.JSON)  # before the imports below, which log
+    from gcpmlops.emulator.services.bigquery.engine.app import EngineApp
+
+    engine = EngineApp(arguments.data)
+    arguments.socket.unlink(missing_ok=True)
+    os.umask(0o077)
+    try:
+        uvicorn.run(engine.build(), uds=str(arguments.socket), log_level="warning", access_log=False, lifespan="off",
+                    http="httptools", timeout_keep_alive=600)
+    finally:
+        engine.core.close()
+
+
+if __name__ == "__main__":
+    main()
