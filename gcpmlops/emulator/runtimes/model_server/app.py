@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from typing import Any, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from .codec import decode, encode
-from .models import Model, PredictionFailed
+from .models import Model, PredictionError
 
 # A hop to another thread costs about 0.1 ms; predicting here is cheaper while it keeps the loop for less than this.
 INLINE_SECONDS = 0.02
@@ -23,7 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 Reply = tuple[int, bytes]
 
 
-class BadRequest(Exception):
+class RequestError(Exception):
     """The request body is not what the contract says."""
 
 
@@ -53,11 +54,11 @@ class PredictionApp:
         try:
             instances, options = parse(body)
             return 200, encode({"predictions": await self.run(instances, options)})
-        except BadRequest as error:
+        except RequestError as error:
             return 400, failure(str(error))
-        except PredictionFailed as error:
+        except PredictionError as error:
             return 400, failure(f"Prediction failed: {error}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the server outlives whatever a request did
             traceback.print_exc()
             return 500, failure(f"{type(error).__name__}: {error}")
 
@@ -76,20 +77,21 @@ class PredictionApp:
 
 
 def parse(body: bytes) -> tuple[list[Any], dict[str, Any]]:
-    """Instances and the other keys of a request body. Raises BadRequest."""
+    """Instances and the other keys of a request body. Raises RequestError."""
     try:
         request = decode(body)
     except ValueError as error:
-        raise BadRequest(f"Invalid JSON payload: {error}") from error
+        raise RequestError(f"Invalid JSON payload: {error}") from error
     if not isinstance(request, dict) or "instances" not in request:
-        raise BadRequest('Missing "instances" field in request body.')
+        raise RequestError('Missing "instances" field in request body.')
     instances = request.pop("instances")
     if not isinstance(instances, list):
-        raise BadRequest('Invalid "instances" field: it must be a list.')
+        raise RequestError('Invalid "instances" field: it must be a list.')
     return instances, {key: value for key, value in request.items() if value is not None}
 
 
 def failure(text: str) -> bytes:
+    """The body of an error reply."""
     return encode({"error": text})
 
 
@@ -104,6 +106,7 @@ async def read(receive: Receive) -> bytes:
 
 
 async def respond(send: Send, status: int, body: bytes) -> None:
+    """Send one JSON reply."""
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-try:
-    import orjson
-except ImportError:
-    orjson = None  # type: ignore[assignment,unused-ignore]  # optional: the standard library does the same, slower
+orjson: Any = import_module("orjson") if find_spec("orjson") else None
 
 
 def decode(body: bytes) -> Any:
@@ -19,9 +18,7 @@ def decode(body: bytes) -> Any:
 
 def encode(value: Any) -> bytes:
     """Serialise plain values. Raises TypeError for anything else."""
-    if orjson is not None:
-        return orjson.dumps(value)
-    return json.dumps(finite(value), allow_nan=False).encode()
+    return json.dumps(finite(value), allow_nan=False).encode() if orjson is None else bytes(orjson.dumps(value))
 
 
 def finite(value: Any) -> Any:

@@ -7,17 +7,17 @@ keyword arguments of `predict`; the image answers `parameters` with the TypeErro
 
 from __future__ import annotations
 
-import os
 import pickle
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 FILE_NAMES = ("model.joblib", "model.pkl", "model.bst")
-ROWS_HINT = "the prebuilt image passes instances on as an array: send each instance as a list of values, in the order of"
+ROWS_HINT = "the prebuilt image passes instances on as an array: send each as a list of values, in the order of"
 
 
-class PredictionFailed(Exception):
+class PredictionError(Exception):
     """The model refused the instances; the text is the container's."""
 
 
@@ -28,25 +28,26 @@ class Model(Protocol):
     kind: str
 
     def predict(self, instances: list[Any], options: dict[str, Any]) -> list[Any]:
-        """Predictions, one for each instance. Raises PredictionFailed."""
+        """Predictions, one for each instance. Raises PredictionError."""
 
 
 def load(directory: str) -> Model:
     """The model in the directory. Raises FileNotFoundError without one, and whatever unpickling raises."""
     for file_name in FILE_NAMES:
-        path = os.path.join(directory, file_name)
-        if os.path.exists(path):
-            return open_model(path, file_name)
+        path = Path(directory, file_name)
+        if path.exists():
+            return open_model(path)
     raise FileNotFoundError(f"no model file ({', '.join(FILE_NAMES)}) in {directory}")
 
 
-def open_model(path: str, file_name: str) -> Model:
+def open_model(path: Path) -> Model:
     """Read one model file by the rule of its name."""
+    file_name = path.name
     if file_name == "model.bst":
         import xgboost
 
         booster = xgboost.Booster()
-        booster.load_model(path)
+        booster.load_model(str(path))
         return BoosterModel(booster, file_name)
     value = read_joblib(path) if file_name == "model.joblib" else read_pickle(path)
     if type(value).__module__.partition(".")[0] == "xgboost":
@@ -56,15 +57,17 @@ def open_model(path: str, file_name: str) -> Model:
     return EstimatorModel(value, file_name)
 
 
-def read_joblib(path: str) -> Any:
+def read_joblib(path: Path) -> Any:
+    """The object in a joblib file."""
     import joblib
 
     return joblib.load(path)
 
 
-def read_pickle(path: str) -> Any:
-    with open(path, "rb") as file:
-        return pickle.load(file)
+def read_pickle(path: Path) -> Any:
+    """The object in a pickle file."""
+    with path.open("rb") as file:
+        return pickle.load(file)  # noqa: S301 - the user's own model, in the user's own process
 
 
 class EstimatorModel:
@@ -79,7 +82,7 @@ class EstimatorModel:
         try:
             predictions = self.estimator.predict(np.array(instances), **options)
         except Exception as error:
-            raise PredictionFailed(f"Exception during sklearn prediction: {error}{self.hint(instances)}") from error
+            raise PredictionError(f"Exception during sklearn prediction: {error}{self.hint(instances)}") from error
         return as_list(predictions)
 
     def hint(self, instances: list[Any]) -> str:
@@ -107,11 +110,11 @@ class BoosterModel:
         try:
             matrix = self.matrix(np.array(instances))
         except Exception as error:
-            raise PredictionFailed(f"Could not initialize DMatrix from inputs: {error}") from error
+            raise PredictionError(f"Could not initialize DMatrix from inputs: {error}") from error
         try:
             return as_list(self.booster.predict(matrix, **options))
         except Exception as error:
-            raise PredictionFailed(f"Exception during xgboost prediction: {error}{self.hint()}") from error
+            raise PredictionError(f"Exception during xgboost prediction: {error}{self.hint()}") from error
 
     def hint(self) -> str:
         """What to save instead, where the saved model cannot take a plain DMatrix."""

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import traceback
-from typing import Sequence
+from collections.abc import Sequence
 
 from .app import PredictionApp
 from .models import load
@@ -21,11 +21,13 @@ def main(argv: Sequence[str]) -> int:
     options = parser().parse_args(argv)
     try:
         model = load(options.model_dir)
-    except Exception:
+    except Exception:  # noqa: BLE001 - unpickling runs the user's code and raises anything
         traceback.print_exc()
-        print(f"The model in {os.environ.get('AIP_STORAGE_URI', options.model_dir)} could not be loaded.", file=sys.stderr)
+        source = os.environ.get("AIP_STORAGE_URI", options.model_dir)
+        sys.stderr.write(f"The model in {source} could not be loaded.\n")
         return 1
-    print(f"Loaded {model.file_name}: {model.kind}", flush=True)
+    sys.stdout.write(f"Loaded {model.file_name}: {model.kind}\n")
+    sys.stdout.flush()
     app = PredictionApp(
         model,
         health_route=os.environ.get("AIP_HEALTH_ROUTE", "/health"),
@@ -36,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line."""
     result = argparse.ArgumentParser(prog="model_server")
     result.add_argument("--model-dir", required=True, help="folder with the model file")
     result.add_argument("--uds", help="unix socket to listen on")

@@ -1,0 +1,151 @@
+"""All model servers of one emulator: where their sockets lie, what their processes run with, by deployed model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from google.api_core import exceptions
+
+from gcpmlops.emulator.runtimes import images, model_server
+from gcpmlops.emulator.runtimes.artifacts import MODEL_FILES, model_file
+from gcpmlops.emulator.runtimes.environment import Environments
+from gcpmlops.emulator.runtimes.process import OnLine, Processes, ProcessSpec
+from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
+
+SERVER_PACKAGES = ("orjson",)  # beside those that every prediction image has here
+SOCKET_PATH_LIMIT = 104  # bytes, with the closing NUL: the smallest of the systems we run on
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+
+
+class Servers:
+    """Starts, finds and stops model servers.
+
+    Args:
+        directory: scratch space of this emulator's run.
+        processes: starts supervised processes.
+        python_for: the Python that serves an image (`pythons`).
+        env: variables that every server gets (those that point Google's clients at this emulator).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        processes: Processes,
+        python_for: Callable[[str], Path],
+        env: Mapping[str, str],
+    ) -> None:
+        self._directory = directory
+        self._processes = processes
+        self._python_for = python_for
+        self._env = env
+        self._servers: dict[str, ModelServer] = {}
+        self._lock = threading.Lock()
+        self._count = 0
+        self._sockets = socket_directory(directory)
+
+    def start(self, spec: ServerSpec, on_line: OnLine) -> ModelServer:
+        """Begin to serve `spec.name` in the background; `wait_ready` of the result tells how it went."""
+        with self._lock:
+            if spec.name in self._servers:
+                raise exceptions.AlreadyExists(f"{spec.name} is being served already.")
+            self._count += 1
+            socket_path = self._sockets / str(self._count)
+            server = ModelServer(spec, self._command, self._processes, socket_path, on_line)
+            self._servers[spec.name] = server
+        server.start()
+        return server
+
+    def find(self, name: str) -> ModelServer | None:
+        """The server of a deployed model."""
+        return self._servers.get(name)
+
+    def stop(self, name: str, drain: float = DRAIN_SECONDS) -> None:
+        """End a server once its requests in flight are answered; nothing where there is none."""
+        with self._lock:
+            server = self._servers.pop(name, None)
+        if server is not None:
+            server.stop(drain)
+
+    def close(self) -> None:
+        """End every server now, all at once, and leave no file behind."""
+        with self._lock:
+            servers, self._servers = list(self._servers.values()), {}
+        threads = [threading.Thread(target=server.stop, args=(0.0,)) for server in servers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        remove_sockets(self._directory)
+
+    def _command(self, spec: ServerSpec, socket_path: Path) -> ProcessSpec:
+        model_file(spec.model_dir, prediction_image(spec.image).framework, spec.artifact_uri)
+        program = Path(model_server.__file__).parent
+        argv = [str(self._python_for(spec.image)), str(program), "--model-dir", str(spec.model_dir)]
+        return ProcessSpec(
+            argv=[*argv, "--uds", str(socket_path)],
+            env={**self._base(), **spec.env, **routes(spec)},
+            cwd=spec.model_dir,
+            grace_s=DRAIN_SECONDS,
+        )
+
+    def _base(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        return {**kept, "PYTHONUNBUFFERED": "1", **self._env}
+
+
+def routes(spec: ServerSpec) -> dict[str, str]:
+    """The variables of the container contract that say where to listen and what to load."""
+    return {
+        "AIP_HEALTH_ROUTE": spec.health_route,
+        "AIP_PREDICT_ROUTE": spec.predict_route,
+        "AIP_STORAGE_URI": spec.artifact_uri,
+    }
+
+
+def prediction_image(uri: str) -> images.Image:
+    """The prebuilt prediction image of a framework that the model server can stand in for.
+
+    Raises: InvalidArgument naming the images that can be served.
+    """
+    try:
+        image = images.parse(uri)
+    except LookupError as error:
+        raise exceptions.InvalidArgument(str(error)) from error
+    if image is not None and image.serving and image.framework in MODEL_FILES:
+        return image
+    raise exceptions.InvalidArgument(
+        f"The serving container image {uri!r} cannot run here: the local model server stands in for the prebuilt "
+        "images REGION-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-N:latest and .../xgboost-cpu.X-Y:latest."
+    )
+
+
+def pythons(environments: Environments) -> Callable[[str], Path]:
+    """The Python that serves an image, by its URI; making its environment takes seconds the first time."""
+    return lambda uri: environments.ensure(prediction_image(uri), requirements=SERVER_PACKAGES).python
+
+
+def socket_directory(directory: Path) -> Path:
+    """A folder of this user's only whose path is short enough: below `directory`, else a temporary one linked there."""
+    directory.mkdir(parents=True, exist_ok=True)
+    remove_sockets(directory)
+    sockets = directory / "s"
+    if len(os.fsencode(sockets)) + len("/999999") < SOCKET_PATH_LIMIT:
+        sockets.mkdir(mode=0o700)
+        return sockets
+    sockets.symlink_to(tempfile.mkdtemp(prefix="gcpmlops-"))
+    return sockets.readlink()
+
+
+def remove_sockets(directory: Path) -> None:
+    """Delete the socket folder, that of a run which was killed too."""
+    sockets = directory / "s"
+    if sockets.is_symlink():
+        shutil.rmtree(sockets.readlink(), ignore_errors=True)
+        sockets.unlink()
+    elif sockets.exists():
+        shutil.rmtree(sockets)
