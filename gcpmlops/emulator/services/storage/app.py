@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,9 +42,12 @@ class StorageApp:
         path = raw_path(scope)
         with contextlib.suppress(Disconnected):  # nobody is left to answer
             reply = await self._reply(call, path)
-            if not call.complete:
-                await call.drain(_MAX_DRAIN)
-            await reply.send(send, head=call.method == "HEAD")
+            try:
+                if not call.complete:
+                    await call.drain(_MAX_DRAIN)
+                await reply.send(send, head=call.method == "HEAD")
+            finally:
+                reply.close()
 
     def close(self) -> None:
         """Ends the threads."""
@@ -75,16 +77,16 @@ class StorageApp:
         found = self._router.find("GET" if call.method == "HEAD" else call.method, path)
         if found is None:
             raise errors.error(exceptions.NotFound, "notFound", f"Not Found: {call.method} {path}")
-        route, call.path = found
+        route, waits, call.path = found
         handler = route.handler
         if handler is None:
             raise errors.not_built(route.method)
-        if inspect.iscoroutinefunction(handler):
-            reply: Reply = await handler(call)
+        if waits:
+            reply: Reply = await handler(call)  # type: ignore[misc]  # ``waits`` says that it is a coroutine
             return reply
         if call.method in ("POST", "PUT", "PATCH"):
             call.body = await call.read()
-        return await in_pool(handler, call)  # type: ignore[arg-type]  # the awaitable kind returned above
+        return await in_pool(handler, call)  # type: ignore[arg-type]  # it is not a coroutine
 
 
 def raw_path(scope: Scope) -> str:

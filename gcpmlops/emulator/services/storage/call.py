@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs
 
 from google.api_core import exceptions
@@ -26,12 +26,18 @@ class Disconnected(Exception):  # noqa: N818 - an event of the connection, not a
 
 @dataclass(slots=True)
 class Reply:
-    """Status, headers (names in lower case) and body: bytes, or a stream of them."""
+    """Status, headers (names in lower case) and body: bytes, or a stream of them from a file that ``close`` closes."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = None
+    file: BinaryIO | None = None
+
+    def close(self) -> None:
+        """Whether it was sent or not."""
+        if self.file is not None:
+            self.file.close()
 
     async def send(self, send: Send, *, head: bool = False) -> None:
         """Sends it; ``head`` sends no body."""

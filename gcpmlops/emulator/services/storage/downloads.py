@@ -109,12 +109,12 @@ def _inline(call: Call, record: ObjectRecord, data: bytes) -> Reply:
 async def _from_file(call: Call, record: ObjectRecord, file: BinaryIO) -> Reply:
     try:
         if _decompresses(call, record):
-            return Reply(200, _gunzipped_headers(record), stream=_gunzip(_stream(file, 0, record.size)))
+            return Reply(200, _gunzipped_headers(record), stream=_gunzip(_stream(file, 0, record.size)), file=file)
         part = byte_range(call.headers.get("range"), record.size)
         headers = content_headers(record) if part is None else _range_headers(record, part)
         start, end = part or (0, record.size)
         headers["content-length"] = str(end - start)
-        return Reply(200 if part is None else 206, headers, stream=_stream(file, start, end))
+        return Reply(200 if part is None else 206, headers, stream=_stream(file, start, end), file=file)
     except BaseException:
         file.close()
         raise
@@ -135,19 +135,16 @@ def _open(path: Path) -> BinaryIO:
 
 
 async def _stream(file: BinaryIO, start: int, end: int) -> AsyncIterator[bytes]:
-    """Pieces of a file, which it closes."""
-    try:
-        if start:
-            file.seek(start)
-        left = end - start
-        while left > 0:
-            piece = await in_pool(file.read, min(CHUNK, left))
-            if not piece:
-                raise OSError("a content file is shorter than its row says")
-            left -= len(piece)
-            yield piece
-    finally:
-        file.close()
+    """Pieces of a file."""
+    if start:
+        file.seek(start)
+    left = end - start
+    while left > 0:
+        piece = await in_pool(file.read, min(CHUNK, left))
+        if not piece:
+            raise OSError("a content file is shorter than its row says")
+        left -= len(piece)
+        yield piece
 
 
 def _gunzip_all(data: bytes) -> bytes:

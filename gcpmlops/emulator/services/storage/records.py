@@ -7,6 +7,8 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -101,13 +103,22 @@ def micros(moment: datetime) -> int:
 def rfc3339(time: int) -> str:
     """Microseconds as the API prints times, with milliseconds."""
     seconds, rest = divmod(time, 1_000_000)
-    moment = EPOCH + timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:03d}Z"
+    return f"{_second(seconds)}.{rest // 1000:03d}Z"
 
 
 def http_date(time: int) -> str:
     """Microseconds as an HTTP date."""
-    return f"{EPOCH + timedelta(seconds=time // 1_000_000):%a, %d %b %Y %H:%M:%S} GMT"
+    return _http_second(time // 1_000_000)
+
+
+@lru_cache(maxsize=4096)  # objects are read in bursts, many of them written within one second
+def _second(seconds: int) -> str:
+    return f"{EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
+
+
+@lru_cache(maxsize=4096)
+def _http_second(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def etag(generation: int | None, metageneration: int) -> str:

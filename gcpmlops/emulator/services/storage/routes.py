@@ -5,8 +5,10 @@ A route without a handler is a method of the service that is not built: it answe
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from gcpmlops.emulator.services.storage import bucket_calls as buckets
@@ -30,6 +32,11 @@ class Route:
     @property
     def parts(self) -> list[str]:
         return self.template.split("/")[1:]
+
+    @property
+    def waits(self) -> bool:
+        """Whether the handler is a coroutine, to be awaited on the event loop."""
+        return inspect.iscoroutinefunction(self.handler)
 
 
 _B = "/storage/v1/b/{bucket}"
@@ -138,21 +145,34 @@ ROUTES: list[Route] = [
 ]
 
 
+class _Shape(NamedTuple):
+    route: Route
+    waits: bool
+    fixed: list[tuple[int, str]]
+    open_: list[tuple[int, str]]
+
+
 class Router:
     """Finds the route of a raw path, so that an encoded '/' in an object name separates nothing."""
 
     def __init__(self, routes: list[Route]) -> None:
-        self._by_shape: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
+        self._by_shape: dict[tuple[str, int], list[_Shape]] = {}
         for route in routes:
-            self._by_shape.setdefault((route.verb, len(route.parts)), []).append((route.parts, route))
+            fixed = [(at, part) for at, part in enumerate(route.parts) if part[0] != "{"]
+            open_ = [(at, part[1:-1]) for at, part in enumerate(route.parts) if part[0] == "{"]
+            fixed.reverse()  # what tells routes apart stands at the end
+            shape = _Shape(route, route.waits, fixed, open_)
+            self._by_shape.setdefault((route.verb, len(route.parts)), []).append(shape)
 
-    def find(self, verb: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route and the decoded variables of its path, or None."""
+    def find(self, verb: str, path: str) -> tuple[Route, bool, dict[str, str]] | None:
+        """The route, whether its handler is awaited, and the decoded variables of the path; or None."""
         parts = path.split("/")[1:]
-        for template, route in self._by_shape.get((verb, len(parts)), ()):
-            if all(want == got or want[0] == "{" for want, got in zip(template, parts, strict=True)):
-                values = zip(template, parts, strict=True)
-                return route, {want[1:-1]: decoded(got) for want, got in values if want[0] == "{"}
+        for shape in self._by_shape.get((verb, len(parts)), ()):
+            for at, part in shape.fixed:
+                if parts[at] != part:
+                    break
+            else:
+                return shape.route, shape.waits, {name: decoded(parts[at]) for at, name in shape.open_}
         return None
 
 

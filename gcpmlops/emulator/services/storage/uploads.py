@@ -59,9 +59,13 @@ async def cancel(call: Call) -> Reply:
 
 
 async def ingest(chunks: AsyncIterator[bytes], write: Callable[[bytes], None]) -> None:
-    """Writes a stream in pieces of about 1 MiB; one is hashed and written while the next arrives."""
+    """Writes a stream in pieces of about 1 MiB; one is hashed and written while the next arrives.
+
+    Raises Disconnected when the stream breaks off, after what arrived is written.
+    """
     pieces: list[bytes] = []
     size = 0
+    broken: Disconnected | None = None
     running: asyncio.Future[None] | None = None
     try:
         async for data in chunks:
@@ -72,11 +76,15 @@ async def ingest(chunks: AsyncIterator[bytes], write: Callable[[bytes], None]) -
                     await running
                 running = asyncio.ensure_future(in_pool(write, b"".join(pieces)))
                 pieces, size = [], 0
+    except Disconnected as error:
+        broken = error
     finally:
         if running is not None:
             await running
     if pieces:
         await in_pool(write, b"".join(pieces))
+    if broken is not None:
+        raise broken
 
 
 async def receive(call: Call, chunks: AsyncIterator[bytes]) -> Content:

@@ -35,7 +35,9 @@ class Served:
             self.store, Blobs(self.folder / "blobs"), self.clock, project="local-project", project_number="123456789012"
         )
         self.app = StorageApp(self.engine, max_body_bytes=MAX_BODY)
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=port, log_level="error", lifespan="off", http="httptools")
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=port, log_level="error", lifespan="off", http="httptools"
+        )
         self.server = uvicorn.Server(config)
         ready = threading.Event()
         self.server.startup = _signalling(self.server.startup, ready)  # type: ignore[method-assign]
