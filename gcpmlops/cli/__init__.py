@@ -1,0 +1,38 @@
+"""The `gcpmlops` command. Groups are loaded when they are used, so that `gcpmlops --help` imports click alone."""
+
+import click
+
+from gcpmlops._version import __version__
+from gcpmlops.cli._lazy import LazyGroup
+
+COMMANDS = {  # name: (where it is, its line in --help)
+    "bigquery": ("gcpmlops.cli.bigquery:bigquery", "Datasets, tables, loads, queries and data checks of BigQuery."),
+    "completion": ("gcpmlops.cli.completion:completion", "Print the shell's completion script."),
+    "config": ("gcpmlops.cli.config:config", "Settings, and where each comes from."),
+    "demo": ("gcpmlops.cli.demo:demo", "The whole life cycle on real data, from a CSV file to a prediction."),
+    "emulator": ("gcpmlops.cli.emulator:emulator", "The local Google Cloud."),
+    "endpoints": ("gcpmlops.cli.endpoints:endpoints", "Endpoints of Vertex AI: deployments, traffic, predictions."),
+    "models": ("gcpmlops.cli.models:models", "Models, versions and aliases of the Vertex AI registry."),
+    "storage": ("gcpmlops.cli.storage:storage", "Buckets and objects of Cloud Storage."),
+    "training": ("gcpmlops.cli.training:training", "Custom training jobs of Vertex AI."),
+}
+
+
+@click.group(
+    name="gcpmlops",
+    cls=LazyGroup,
+    lazy_commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Start here, without an account:  gcpmlops demo",
+)
+@click.version_option(__version__, prog_name="gcpmlops")
+def root() -> None:
+    """The machine-learning life cycle on Google Cloud.
+
+    Settings come from options, the environment, gcpmlops.toml and gcloud, in this order: `gcpmlops config show`.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script. Exit codes: 0 ok, 1 failure, 2 wrong usage."""
+    root(prog_name="gcpmlops")
