@@ -13,7 +13,7 @@ from gcpmlops.exceptions import AlreadyExists, FailedPrecondition, InvalidArgume
 from gcpmlops.types import GsUri, Labels, check_bucket_name, check_labels, one_of
 
 if TYPE_CHECKING:
-    from google.cloud import storage
+    import google.cloud.storage as storage
 
 STORAGE_CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 
@@ -76,7 +76,7 @@ class Buckets:
         return _bucket(bucket)
 
     def ensure_bucket(self, name: str, *, location: str | None = None, **settings: Any) -> Bucket:
-        """Make the bucket, or bring an existing one to these settings (those of `create_bucket`); its location stays."""
+        """Make the bucket, or bring an existing one to these settings (see `create_bucket`); its location stays."""
         try:
             bucket = self.create_bucket(name, location=location, **settings)
         except AlreadyExists:
@@ -103,7 +103,7 @@ class Buckets:
         versioning: bool | None = None,
         lifecycle: Sequence[Mapping[str, Any]] | None = None,
     ) -> Bucket:
-        """Change what is given and leave the rest (storage.buckets.patch). Labels replace all labels. Raises NotFound."""
+        """Change what is given, leave the rest (storage.buckets.patch). Labels replace all labels. Raises NotFound."""
         bucket = self._fetch(name)
         if labels is not None:
             bucket.labels = check_labels(labels)
@@ -137,7 +137,10 @@ class Buckets:
             ) from exc
 
     def grant(self, bucket: str, *, member: str, role: str = "roles/storage.objectViewer") -> None:
-        """Give `member` ("user:a@b.c", "serviceAccount:...", "allUsers") a role on the bucket (storage.buckets.setIamPolicy)."""
+        """Give a member a role on the bucket (storage.buckets.setIamPolicy).
+
+        Members are "user:a@b.c", "serviceAccount:...", "group:...", "allUsers".
+        """
         _check_member(member)
         target = self._handle(_bucket_name(bucket))
         with translated(f"gs://{target.name}"):
@@ -161,7 +164,7 @@ class Buckets:
 
     def _fetch(self, name: str) -> storage.Bucket:
         checked = _bucket_name(name)
-        hint = f"Make it with `gcpmlops storage create-bucket {checked}`; see what there is with `gcpmlops storage list-buckets`."
+        hint = f"Make it with `gcpmlops storage create-bucket {checked}`; see `gcpmlops storage list-buckets`."
         try:
             with translated(f"gs://{checked}"):
                 return self._clients.storage.get_bucket(checked, **self._clients.idempotent)

@@ -1,8 +1,7 @@
 """A gRPC channel to `Config.endpoint` that carries the caller's bearer token."""
 
-from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import google.auth.jwt
@@ -12,10 +11,15 @@ from google.auth.credentials import Credentials, Signing
 _OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 
-class _CallDetails(
-    namedtuple("_CallDetails", "method timeout metadata credentials wait_for_ready compression"), grpc.ClientCallDetails
-):
+class _CallDetails(NamedTuple):
     """grpc gives interceptors no way to change a call's metadata but a new object of these attributes."""
+
+    method: str
+    timeout: float | None
+    metadata: Any
+    credentials: Any
+    wait_for_ready: bool | None
+    compression: Any
 
 
 class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
@@ -32,7 +36,9 @@ class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
 
     def _with_token(self, details: Any) -> _CallDetails:
         headers: dict[str, str] = {}
-        self._credentials.before_request(_Refresh(), "POST", f"https://googleapis.com{details.method}", headers)
+        self._credentials.before_request(  # type: ignore[no-untyped-call]
+            _Refresh(), "POST", f"https://googleapis.com{details.method}", headers
+        )
         metadata = [*(details.metadata or ()), *((key.lower(), value) for key, value in headers.items())]
         return _CallDetails(
             details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
@@ -45,7 +51,7 @@ class _Refresh:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from google.auth.transport.requests import Request
 
-        return Request()(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return Request()(*args, **kwargs)
 
 
 def endpoint_channel(endpoint: str, credentials: Credentials, *, host: str) -> grpc.Channel:
@@ -64,5 +70,5 @@ def _self_signed(credentials: Credentials, host: str) -> Credentials:
     """A service account's key signs its own token, as Google's gRPC clients do: no round trip to the token endpoint."""
     if isinstance(credentials, Signing) and getattr(credentials, "signer", None) is not None:
         audience = f"https://{host}/"
-        return google.auth.jwt.Credentials.from_signing_credentials(credentials, audience)  # type: ignore[no-any-return]
+        return google.auth.jwt.Credentials.from_signing_credentials(credentials, audience)  # type: ignore[no-any-return,no-untyped-call]
     return credentials

@@ -85,7 +85,7 @@ def _active_name(root: Path, environ: Mapping[str, str]) -> str:
 
 
 def credentials_project(credentials_file: str | None) -> str | None:
-    """The project that a service account's key file belongs to; a file that cannot be read is google.auth's to report."""
+    """The project of a service account's key file; a file that cannot be read is google.auth's to report."""
     if not credentials_file:
         return None
     try:

@@ -1,9 +1,10 @@
 """Import one service of a generated Google package without paying for all of them.
 
-`google.cloud.aiplatform_v1/__init__.py` imports 34 services and their types: 0.9 s to make one client. While `deferring()`
-is active, the packages in `DEFERRED` are imported as `DeferredPackage`: the real module object, with its real spec and path,
-whose `__init__` has not run yet. Submodules import as always. The first name that only `__init__` defines runs it, in the same
-module object, so `from google.cloud import aiplatform_v1; aiplatform_v1.CustomJob` works afterwards as if nothing had been.
+`google.cloud.aiplatform_v1/__init__.py` imports 34 services and their types: 0.9 s to make one client. While
+`deferring()` is active, generated packages are imported as `DeferredPackage`: the real module object, with its real
+spec and path, whose `__init__` has not run yet. Submodules import as always. The first name that only `__init__`
+defines runs it, in the same module object, so `from google.cloud import aiplatform_v1; aiplatform_v1.CustomJob` works
+afterwards as if nothing had been.
 """
 
 import importlib
@@ -53,12 +54,12 @@ def run_init(module: ModuleType) -> None:
     with _running:
         if type(module) is not DeferredPackage:
             return
-        spec = module.__spec__
-        assert spec is not None and isinstance(spec.loader, _DeferringLoader)
-        real, deferring_loader = spec.loader.real, spec.loader
-        _become(module, ModuleType, real)
+        deferring_loader = module.__loader__
+        if not isinstance(deferring_loader, _DeferringLoader):
+            raise ImportError(f"{module.__name__} has lost its loader", name=module.__name__)
+        _become(module, ModuleType, deferring_loader.real)
         try:
-            real.exec_module(module)
+            deferring_loader.real.exec_module(module)
         except BaseException:
             _become(module, DeferredPackage, deferring_loader)
             raise
@@ -66,9 +67,10 @@ def run_init(module: ModuleType) -> None:
 
 def _become(module: ModuleType, kind: type[ModuleType], loader: Loader) -> None:
     """Change what the module is; its spec and `__loader__` follow, for importlib.reload and importlib.resources."""
-    assert module.__spec__ is not None
     module.__class__ = kind
-    module.__spec__.loader = module.__loader__ = loader
+    module.__loader__ = loader
+    if module.__spec__ is not None:
+        module.__spec__.loader = loader
 
 
 class _DeferringLoader(Loader):
@@ -99,11 +101,11 @@ class _DeferringFinder:
 def deferring() -> Iterator[None]:
     """Within the block, generated packages that are not yet imported are imported deferred."""
     finder = _DeferringFinder()
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]  # typeshed wants instances of MetaPathFinderProtocol
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(finder)
 
 
 def load(path: str) -> Any:

@@ -59,7 +59,7 @@ def custom_job(
 
 
 def _worker_pools(program: Program, hardware: Hardware) -> list[Any]:
-    """One pool; with several replicas a chief alone in the first pool and the workers in the second, as Vertex AI wants."""
+    """One pool; with several replicas a chief alone in the first and the workers in the second, as Vertex AI wants."""
     pools = [_worker_pool(program, hardware, count=1)]
     if hardware.replica_count < 1:
         raise InvalidArgument(field="replica_count", value=hardware.replica_count, allowed="1 or more")
@@ -91,9 +91,9 @@ def machine_spec(hardware: Hardware) -> Any:
     """Google's MachineSpec. Raises InvalidArgument for an unknown accelerator."""
     spec = _google.machine_resources.MachineSpec(machine_type=hardware.machine_type)
     if hardware.accelerator_type:
-        known = [member.name for member in _google.accelerator_type.AcceleratorType][1:]
+        known = list(_google.accelerator_type.AcceleratorType.__members__)[1:]
         kind = one_of(hardware.accelerator_type, known, field="accelerator_type")
-        spec.accelerator_type = _google.accelerator_type.AcceleratorType[kind]
+        spec.accelerator_type = _google.accelerator_type.AcceleratorType.__members__[kind]
         spec.accelerator_count = hardware.accelerator_count or 1
     return spec
 

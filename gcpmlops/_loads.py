@@ -44,7 +44,7 @@ def schema_fields(schema: Mapping[str, str]) -> list[bigquery.SchemaField]:
 def load_config(
     source: Any,
     *,
-    format: str | None,
+    source_format: str | None,
     schema: Mapping[str, str] | None,
     skip_leading_rows: int | None,
     max_bad_records: int,
@@ -53,7 +53,9 @@ def load_config(
     from google.cloud import bigquery
 
     config = bigquery.LoadJobConfig(max_bad_records=max_bad_records)
-    config.source_format = one_of(format, FORMATS, field="format") if format else _format_of(source)
+    config.source_format = (
+        one_of(source_format, FORMATS, field="source_format") if source_format else _format_of(source)
+    )
     config.autodetect = schema is None
     if schema is not None:
         config.schema = schema_fields(schema)
@@ -127,7 +129,7 @@ def _format_of(source: Any) -> str:
         return _SUFFIXES[suffix]
     raise InvalidArgument(
         f"the format of {first or type(source).__name__} cannot be told",
-        field="format",
+        field="source_format",
         value=first,
         allowed=", ".join(FORMATS),
     )

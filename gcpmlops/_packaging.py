@@ -1,4 +1,4 @@
-"""A source distribution from a script, a folder of scripts, a package or a project, as the prebuilt training images install it.
+"""A source distribution from a script, a folder of scripts, a package or a project, for the prebuilt images to install.
 
 The archive is written directly: nothing of the user's is executed here, and the same sources give the same bytes.
 """

@@ -44,8 +44,9 @@ def framework_of(filenames: Iterable[str], *, where: str) -> str:
     for name, framework in _FILES.items():
         if name in names:
             return framework
+    found = ", ".join(sorted(names)[:10]) or "nothing"
     raise InvalidArgument(
-        f"{where} has no model file that the prebuilt images serve (found: {', '.join(sorted(names)[:10]) or 'nothing'})",
+        f"{where} has no model file that the prebuilt images serve (found: {found})",
         field="source",
         value=where,
         allowed=", ".join(_FILES) + "; or give image=",

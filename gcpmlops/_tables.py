@@ -69,8 +69,7 @@ class QueryResult:
     def to_dataframe(self) -> pandas.DataFrame:
         """All rows as a DataFrame; needs pandas and pyarrow."""
         with translated(f"query {self.name}"):
-            frame = self.proto.to_dataframe(create_bqstorage_client=False)
-        return frame  # type: ignore[no-any-return]
+            return self.proto.to_dataframe(create_bqstorage_client=False)  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with translated(f"query {self.name}"):

@@ -43,7 +43,7 @@ def check_split(split: Mapping[str, int]) -> dict[str, int]:
 
 
 def deployed_id(endpoint: Any, key: str) -> str:
-    """The id of the deployed model that has this id or display name. Raises NotFound, InvalidArgument where several have."""
+    """The id of the deployed model with this id or display name. Raises NotFound, InvalidArgument where several fit."""
     deployed = list(endpoint.deployed_models)
     if any(each.id == key for each in deployed):
         return key

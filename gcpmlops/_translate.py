@@ -126,7 +126,8 @@ def _message(exc: Any, resource: str) -> str:
 
 def _metadata(exc: Any) -> dict[str, str]:
     """The metadata of google.rpc.ErrorInfo, empty where there is none."""
-    return dict(getattr(exc, "_error_info", None).metadata) if getattr(exc, "_error_info", None) else {}
+    info: Any = getattr(exc, "_error_info", None)
+    return dict(info.metadata) if info else {}
 
 
 def _permission_denied(exc: Any, resource: str, next_step: str) -> ours.PermissionDenied:

@@ -80,7 +80,10 @@ class BigQuery:
             return [dataset_of(item) for item in self._client.list_datasets(**self._clients.idempotent)]
 
     def delete_dataset(self, name: str, *, force: bool = False) -> None:
-        """Delete an empty dataset; with `force` its tables too (datasets.delete). Raises NotFound, FailedPrecondition."""
+        """Delete an empty dataset; with `force` its tables too (datasets.delete).
+
+        Raises NotFound, FailedPrecondition.
+        """
         with translated(f"dataset {name}", next_step="" if force else "force=True deletes its tables too."):
             self._client.delete_dataset(self._dataset_id(name), delete_contents=force, **self._clients.idempotent)
 
@@ -116,7 +119,7 @@ class BigQuery:
         *,
         source: str | Path_ | Sequence[str] | Rows,
         schema: Mapping[str, str] | None = None,
-        format: str | None = None,
+        source_format: str | None = None,
         write_disposition: str = "WRITE_APPEND",
         skip_leading_rows: int | None = None,
         max_bad_records: int = 0,
@@ -126,12 +129,16 @@ class BigQuery:
     ) -> Table:
         """Load gs:// URIs (`*` allowed), a local file, a DataFrame or a list of dicts (jobs.insert, a load job); waits.
 
-        The format is CSV, NEWLINE_DELIMITED_JSON or PARQUET, by the file's suffix unless given. Without a schema BigQuery
-        detects it. A load that fails changes nothing: JobFailed has the errors with line and column.
+        The format is CSV, NEWLINE_DELIMITED_JSON or PARQUET, by the file's suffix unless given. Without a schema
+        BigQuery detects it. A load that fails changes nothing: JobFailed has the errors with line and column.
         """
         disposition = one_of(write_disposition, WRITE_DISPOSITIONS, field="write_disposition")
         config = _loads.load_config(
-            source, format=format, schema=schema, skip_leading_rows=skip_leading_rows, max_bad_records=max_bad_records
+            source,
+            source_format=source_format,
+            schema=schema,
+            skip_leading_rows=skip_leading_rows,
+            max_bad_records=max_bad_records,
         )
         config.write_disposition = disposition
         _loads.lay_out(config, partition_field=partition_field, clustering_fields=clustering_fields)
@@ -153,8 +160,9 @@ class BigQuery:
     ) -> QueryResult:
         """Run GoogleSQL and wait (jobs.insert, a query job).
 
-        `parameters` are values for @name, or in order for `?`; their types follow from the Python values, or are given as
-        ("INT64", value). With `destination` the rows go to that table. A dry run only says how many bytes it would read.
+        `parameters` are values for @name, or in order for `?`; their types follow from the Python values, or are given
+        as ("INT64", value). With `destination` the rows go to that table. A dry run only says how many bytes it would
+        read.
         Raises InvalidArgument for wrong SQL, NotFound, JobFailed.
         """
         from google.cloud import bigquery
@@ -179,7 +187,10 @@ class BigQuery:
             return [dict(row.items()) for row in found]
 
     def check(self, table: str, *, checks: Sequence[Check], raise_on_failure: bool = True) -> CheckReport:
-        """Run data checks in one query. Raises DataCheckFailed with the report, NotFound for a missing table or column."""
+        """Run data checks in one query.
+
+        Raises DataCheckFailed with the report, NotFound for a missing table, InvalidArgument for a missing column.
+        """
         if not checks:
             raise InvalidArgument(
                 "there are no checks", field="checks", allowed="one or more, such as RowCount(minimum=1)"
@@ -193,7 +204,7 @@ class BigQuery:
         return report
 
     def _finish(self, job: Any, what: str, timeout: float | None) -> None:
-        """Wait for the job; its errors become JobFailed, or NotFound and InvalidArgument where they are the caller's."""
+        """Wait for the job; its errors become JobFailed, or NotFound and InvalidArgument where the caller's."""
         try:
             with translated(what):
                 job.result(retry=self._clients.retry, timeout=timeout)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Client:
     """Everything that gcpmlops does, for one project and location.
 
-    Arguments that are not given come from the environment, gcpmlops.toml or gcloud (see `Config`). Nothing is contacted until
-    a method is called.
+    Arguments that are not given come from the environment, gcpmlops.toml or gcloud (see `Config`). Nothing is contacted
+    until a method is called.
     """
 
     def __init__(

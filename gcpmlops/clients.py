@@ -1,8 +1,8 @@
 """The only maker of official Google clients: endpoint, credentials, transport, retry, time limits, user agent.
 
-With `Config.endpoint` every client talks to that URL: gRPC in plain text (https: with TLS) and JSON over HTTP, always with the
-caller's own bearer token. Without it they talk to Google, Vertex AI at the location's own host. Nothing outside this module
-knows which.
+With `Config.endpoint` every client talks to that URL: gRPC in plain text (https: with TLS) and JSON over HTTP, always
+with the caller's own bearer token. Without it they talk to Google, Vertex AI at the location's own host. Nothing outside
+this module knows which.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from gcpmlops.config import Config
 from gcpmlops.exceptions import GcpMlopsError, OperationFailed, translated
 
 if TYPE_CHECKING:
+    import google.cloud.bigquery as bigquery
+    import google.cloud.storage as storage
     from google.api_core.operation import Operation
     from google.api_core.retry import Retry
     from google.auth.credentials import Credentials
-    from google.cloud import bigquery, storage
 
 T = TypeVar("T")
 USER_AGENT = f"gcpmlops/{__version__}"
@@ -76,7 +77,7 @@ class Clients:
 
     @cached_property
     def retry(self) -> Retry:
-        """The one retry policy, for idempotent calls: jittered exponential back-off from 0.1 s to 10 s, until the deadline."""
+        """The retry policy of idempotent calls: jittered exponential back-off, 0.1 s to 10 s, until the deadline."""
         from google.api_core.retry import Retry
 
         return Retry(
@@ -90,7 +91,7 @@ class Clients:
 
     @property
     def once(self) -> dict[str, Any]:
-        """Keyword arguments for a call that must not be repeated: the service may have done it although no answer came."""
+        """Keyword arguments for a call that must not be repeated: it may have been done although no answer came."""
         return {"timeout": self.config.timeout, "retry": None}
 
     @property
@@ -148,13 +149,13 @@ class Clients:
             "project": self.config.require("project"),
             "credentials": self.credentials,
             "client_options": options,
-            "client_info": ClientInfo(user_agent=USER_AGENT),
+            "client_info": ClientInfo(user_agent=USER_AGENT),  # type: ignore[no-untyped-call]
         }
 
     def _gapic(self, client: Callable[..., T], host: str) -> T:
         from google.api_core.gapic_v1.client_info import ClientInfo
 
-        info = ClientInfo(user_agent=USER_AGENT)
+        info = ClientInfo(user_agent=USER_AGENT)  # type: ignore[no-untyped-call]
         if self.config.endpoint is None:
             options = {"api_endpoint": host, "quota_project_id": self.config.quota_project}
             return client(credentials=self.credentials, client_options=options, client_info=info)

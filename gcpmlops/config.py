@@ -1,4 +1,4 @@
-"""Settings: arguments > environment > gcpmlops.toml > gcloud's defaults. The only reader of the environment in the library.
+"""Settings: arguments > environment > gcpmlops.toml > gcloud's defaults. Nothing else here reads the environment.
 
 Every value remembers where it came from; `gcpmlops config show` prints both.
 """
@@ -43,7 +43,7 @@ class Config:
     project: str | None = None
     location: str = "us-central1"
     staging_bucket: str | None = None
-    """Bucket for code and model files on their way to Vertex AI; without one, PROJECT-vertex-staging-LOCATION is made."""
+    """For code and model files on their way to Vertex AI; without one, PROJECT-vertex-staging-LOCATION is made."""
     endpoint: str | None = None
     """URL of a server that answers for all Google APIs, such as `gcpmlops emulator`; None is Google itself."""
     credentials_file: str | None = None

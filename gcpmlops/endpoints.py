@@ -88,7 +88,7 @@ class Endpoints:
         labels: Labels | None = None,
         timeout: float | None = 600,
     ) -> Endpoint:
-        """Make an endpoint and wait (CreateEndpoint). Display names need not be unique: `ensure` finds an existing one."""
+        """Make an endpoint and wait (CreateEndpoint). Display names may repeat: `ensure` finds an existing one."""
         endpoint = _google.endpoint.Endpoint(
             display_name=display_name, description=description or "", labels=check_labels(labels)
         )
@@ -251,8 +251,8 @@ class Endpoints:
         from google.protobuf.struct_pb2 import Value
 
         values = [ParseDict(instance, Value()) for instance in instances_of(instances, as_records=as_records)]
-        arguments = {"timeout": timeout or self._clients.config.timeout, "retry": self._clients.retry}
-        extra = {"parameters": ParseDict(dict(parameters), Value())} if parameters else {}
+        arguments = self._prediction_arguments(timeout)
+        extra: dict[str, Any] = {"parameters": ParseDict(dict(parameters), Value())} if parameters else {}
         full = self.resolve(name)
         with translated(f"endpoint {name}", next_step=_LIST_HINT):
             response = self._clients.prediction.predict(endpoint=full, instances=values, **extra, **arguments)
@@ -271,10 +271,14 @@ class Endpoints:
         from google.api.httpbody_pb2 import HttpBody
 
         request = HttpBody(content_type=content_type, data=raw_body(body))
-        arguments = {"timeout": timeout or self._clients.config.timeout, "retry": self._clients.retry}
+        arguments = self._prediction_arguments(timeout)
         full = self.resolve(name)
         with translated(f"endpoint {name}", next_step=_LIST_HINT):
             return bytes(self._clients.prediction.raw_predict(endpoint=full, http_body=request, **arguments).data)
+
+    def _prediction_arguments(self, timeout: float | None) -> dict[str, Any]:
+        """A prediction changes nothing: it may be repeated."""
+        return {**self._clients.idempotent, "timeout": timeout or self._clients.config.timeout}
 
     def _patch(self, name: str, changes: Mapping[str, Any]) -> Endpoint:
         if not changes:
@@ -298,7 +302,7 @@ class Endpoints:
             operation = self._clients.endpoints.undeploy_model(request=request, **self._clients.once)
         self._clients.finish(operation, timeout=timeout, resource=what)
 
-    def list(self, *, filter: str | None = None) -> list[Endpoint]:
+    def list(self, *, filter: str | None = None) -> list[Endpoint]:  # noqa: A002 - the API calls it so
         """The location's endpoints (ListEndpoints); `filter` as in the API: `display_name="x"`."""
         request = _google.endpoint_service.ListEndpointsRequest(parent=self._clients.parent, filter=filter or "")
         with translated(f"endpoints of {self._clients.parent}"):

@@ -20,6 +20,8 @@ GcpMlopsError                an error that names the resource and the next step
 `translated()` turns google.api_core exceptions into these; the original stays as `__cause__`.
 """
 
+# ruff: noqa: N818 - named as Google names the status codes, so that one vocabulary serves both
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -86,8 +86,8 @@ class Model:
 class Models:
     """`client.models`. API: Vertex AI v1 ModelService.
 
-    A model is named by its id, its full resource name or its display name, each with @VERSION or @ALIAS where one version
-    is meant: `flights@champion`.
+    A model is named by its id, its full resource name or its display name, each with @VERSION or @ALIAS where one
+    version is meant: `flights@champion`.
     """
 
     def __init__(self, clients: Clients, storage: Storage) -> None:
@@ -152,7 +152,7 @@ class Models:
             return Model(self._clients.models.get_model(name=full, **self._clients.idempotent), self)
 
     def resolve(self, name: str) -> str:
-        """The full resource name for an id, a display name or a full name; @VERSION stays. Raises NotFound, InvalidArgument."""
+        """The full resource name for an id, a display name or a full name; @VERSION stays. Raises InvalidArgument."""
         base, at, version = name.partition("@")
         if not base or (at and not version):
             raise InvalidArgument(
@@ -262,8 +262,8 @@ class Models:
                 Model(m, self) for m in self._clients.models.list_model_versions(name=base, **self._clients.idempotent)
             ]
 
-    def list(self, *, filter: str | None = None) -> list[Model]:
-        """The location's models, each by its default version (ListModels); `filter` as in the API: `labels.team="x"`."""
+    def list(self, *, filter: str | None = None) -> list[Model]:  # noqa: A002 - the API calls it so
+        """The location's models, each by its default version (ListModels); `filter` as in the API: `labels.a="x"`."""
         request = _google.model_service.ListModelsRequest(parent=self._clients.parent, filter=filter or "")
         with translated(f"models of {self._clients.parent}"):
             return [

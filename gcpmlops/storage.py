@@ -15,7 +15,7 @@ from gcpmlops.exceptions import InvalidArgument, NotFound, translated
 from gcpmlops.types import GsUri, Path_, is_gs_uri
 
 if TYPE_CHECKING:
-    from google.cloud import storage
+    import google.cloud.storage as storage
 
 __all__ = ["Bucket", "Object", "Storage"]
 
@@ -66,7 +66,11 @@ class Storage(Buckets):
         Raises NotFound for a missing bucket, InvalidArgument for a missing source.
         """
         uri = GsUri.parse(destination, field="destination")
-        write = {"content_type": content_type, "metadata": metadata, "if_generation_match": if_generation_match}
+        write: dict[str, Any] = {
+            "content_type": content_type,
+            "metadata": metadata,
+            "if_generation_match": if_generation_match,
+        }
         if isinstance(source, bytes):
             return [self._write(GsUri.object(destination, field="destination"), source, **write)]
         path = Path(source)
@@ -80,7 +84,7 @@ class Storage(Buckets):
         return [self._write(uri, path, **write)]
 
     def download(self, source: str, *, destination: Path_ | None = None) -> list[Path]:
-        """Download an object, or all under a prefix that ends in "/"; the files written (storage.objects.get, alt=media).
+        """Download an object, or all under a prefix that ends in "/"; the files written (storage.objects.get).
 
         A destination that is a folder, or none (the current one), keeps names. A file is written whole or not at all.
         Raises NotFound.
@@ -98,7 +102,8 @@ class Storage(Buckets):
         """The content of one object (storage.objects.get, alt=media). Raises NotFound."""
         blob = self._blob(GsUri.object(uri))
         with translated(str(uri), next_step=_LIST_HINT):
-            return blob.download_as_bytes(**self._clients.idempotent)
+            content: bytes = blob.download_as_bytes(**self._clients.idempotent)
+            return content
 
     def get(self, uri: str) -> Object:
         """The object's metadata (storage.objects.get). Raises NotFound."""
@@ -130,7 +135,7 @@ class Storage(Buckets):
             return [_object(blob) for blob in found]
 
     def delete(self, uri: str, *, recursive: bool = False) -> int:
-        """Delete one object, or with `recursive` all under the URI; how many (storage.objects.delete). Raises NotFound."""
+        """Delete an object, or with `recursive` all under the URI; how many (storage.objects.delete). Raises NotFound."""
         if not recursive:
             blob = self._blob(GsUri.object(uri))
             with translated(uri, next_step=_LIST_HINT):

@@ -55,7 +55,8 @@ class Job:
     @property
     def created(self) -> datetime | None:
         """When it was submitted."""
-        return self.proto.create_time
+        created: datetime | None = self.proto.create_time
+        return created
 
     @property
     def output_dir(self) -> str:
@@ -126,9 +127,9 @@ class Training:
     ) -> Job:
         """Start a training job and return at once (CreateCustomJob).
 
-        `source` is a script, a folder or a project: packed, put into the staging bucket and installed with `requirements`
-        in `image` (default: Google's scikit-learn image); `module` says what to run where several could be meant. Without
-        a source `image` runs with `command` and `args`. `args` as a dict become --key=value. `timeout` is in seconds.
+        `source` is a script, a folder or a project: packed, put into the staging bucket and installed with
+        `requirements` in `image` (default: Google's scikit-learn image); `module` says what to run where several could
+        be meant. Without a source `image` runs with `command` and `args`. `args` as a dict become --key=value. `timeout` is in seconds.
         With `dry_run` nothing is uploaded or started: the job returned has the exact request in `.proto`.
         Raises InvalidArgument, NotFound, PermissionDenied.
         """
@@ -175,8 +176,10 @@ class Training:
         wait_timeout: float | None = None,
         **settings: Any,
     ) -> Job:
-        """`submit` (same arguments), then wait while each log line goes to `on_log`; without one, to the logger
-        gcpmlops.training. Raises JobFailed with the last log lines, JobCancelled, DeadlineExceeded.
+        """`submit` (same arguments), then wait for its end.
+
+        Each log line goes to `on_log` as it comes; without one, to the logger gcpmlops.training.
+        Raises JobFailed with the last log lines, JobCancelled, DeadlineExceeded.
         """
         job = self.submit(source, **settings)
         return job if settings.get("dry_run") else job.wait(timeout=wait_timeout, on_log=on_log or _to_logger)
@@ -189,7 +192,8 @@ class Training:
     def wait(self, name: str, *, timeout: float | None = None, on_log: Callable[[LogLine], None] | None = None) -> Job:
         """The job when it has ended (polls from 0.1 s up to 5 s). Raises JobFailed, JobCancelled, DeadlineExceeded."""
         logs = JobLogs(self._clients, self._full(name))
-        for job in job_states(lambda: self.get(name), timeout=timeout):
+        job = self.get(name)
+        for job in job_states(lambda: self.get(name), timeout=timeout):  # noqa: B007 - the last one is the result
             logs.forward(on_log)
         # once more: what it wrote between the last look and its end
         logs.forward(on_log)
@@ -218,7 +222,7 @@ class Training:
             operation = self._clients.jobs.delete_custom_job(name=self._full(name), **self._clients.once)
         self._clients.finish(operation, timeout=self._clients.config.timeout, resource=f"custom job {name}")
 
-    def list(self, *, filter: str | None = None, limit: int | None = None) -> list[Job]:
+    def list(self, *, filter: str | None = None, limit: int | None = None) -> list[Job]:  # noqa: A002 - the API calls it so
         """The location's jobs, newest first (ListCustomJobs); `filter` as in the API: `state="JOB_STATE_FAILED"`."""
         request = _google.job_service.ListCustomJobsRequest(parent=self._clients.parent, filter=filter or "")
         jobs: list[Job] = []

@@ -17,8 +17,8 @@ Labels: TypeAlias = Mapping[str, str]
 Rows: TypeAlias = "pandas.DataFrame | Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]]"
 
 _BUCKET_RULE = (
-    "3 to 63 characters (222 with dots, 63 between dots): lower-case letters, digits, '-', '_' and '.'; first and last a letter "
-    "or digit; no IP address, no '..', not starting with 'goog', not containing 'google'"
+    "3 to 63 characters (222 with dots, 63 between dots): lower-case letters, digits, '-', '_' and '.'; first and last "
+    "a letter or digit; no IP address, no '..', not starting with 'goog', not containing 'google'"
 )
 _OBJECT_RULE = (
     "1 to 1,024 bytes of UTF-8 without line breaks; not '.' or '..'; not starting with '.well-known/acme-challenge/'"

@@ -46,7 +46,7 @@ class Call:
         given = {key: value for key, value in kwargs.items() if value not in (None, (), [], {}, "")}
         plan = {"dry_run": True, "api": api, "method": f"client.{method}", "arguments": [*map(str, args)], **given}
         _output.show_one(plan, plan, self.format)
-        click.get_current_context().exit(0)
+        return click.get_current_context().exit(0)
 
     def show(self, handle: Any, view: Callable[[Any], dict[str, Any]]) -> None:
         """One result: its view as a table; as JSON or YAML Google's whole resource."""

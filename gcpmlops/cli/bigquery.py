@@ -139,7 +139,7 @@ def load(call: Call, table: str, sources: tuple[str, ...], **given: Any) -> None
 @command(
     bigquery,
     "query",
-    example="gcpmlops bigquery query 'SELECT COUNT(*) AS n FROM flights.raw WHERE hour > @hour' --parameter hour=INT64:6",
+    example="gcpmlops bigquery query 'SELECT * FROM flights.raw WHERE hour > @hour' --parameter hour=INT64:6",
 )
 @click.argument("sql")
 @click.option(
@@ -214,7 +214,7 @@ def _checks(min_rows: int | None, max_rows: int | None, **given: tuple[str, ...]
         found.append(checks.NotNull(column, max_fraction=_number(fraction) or 0.0))
     found += [checks.Unique(text.split(",")) for text in given["unique"]]
     for text in given["in_range"]:
-        column, minimum, maximum = (text.split(":") + ["", ""])[:3]
+        column, minimum, maximum = [*text.split(":"), "", ""][:3]
         found.append(checks.InRange(column, minimum=_number(minimum), maximum=_number(maximum)))
     for text in given["accepted"]:
         column, _, values = text.partition(":")

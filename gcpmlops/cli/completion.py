@@ -3,9 +3,7 @@
 import click
 
 
-@click.command(
-    epilog='\b\nExample:\n  eval "$(gcpmlops completion bash)"      # in ~/.bashrc\n  gcpmlops completion fish > ~/.config/fish/completions/gcpmlops.fish'
-)
+@click.command(epilog='\b\nExample:\n  eval "$(gcpmlops completion bash)"      # in ~/.bashrc')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the shell's completion script."""

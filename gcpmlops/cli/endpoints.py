@@ -155,7 +155,8 @@ def undeploy(call: Call, name: str, **given: Any) -> None:
 @command(
     endpoints,
     "predict",
-    example="gcpmlops endpoints predict flights --json '[[1.0, 2.0]]'\ngcpmlops endpoints predict flights --file request.json",
+    example="""gcpmlops endpoints predict flights --json '[[1.0, 2.0]]'
+gcpmlops endpoints predict flights --file request.json""",
 )
 @click.argument("name")
 @click.option("--json", "text", help='The instances, or {"instances": ...}.')

@@ -32,7 +32,8 @@ def _whole(model: Any) -> dict[str, Any]:
     models,
     "upload",
     changes=True,
-    example="gcpmlops models upload gs://my-data/model --name flights\ngcpmlops models upload model.joblib --name flights --parent-model flights --alias challenger",
+    example="""gcpmlops models upload gs://my-data/model --name flights
+gcpmlops models upload model.joblib --name flights --parent-model flights --alias challenger""",
 )
 @click.argument("source", type=click.Path())
 @click.option("--name", "display_name", required=True, help="Display name.")

@@ -52,9 +52,14 @@ def _job_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _submit(call: Call, given: dict[str, Any]) -> Any:
-    settings = {**given, "command": given.pop("command_"), "args": given.pop("args")}
-    settings.pop("command_", None)
+    settings = dict(given)
+    settings["command"] = settings.pop("command_")
     source = settings.pop("source")
+    if source is not None and settings["image"] and (settings["command"] or source.startswith("-")):
+        settings["args"], source = (
+            (source, *settings["args"]),
+            None,
+        )  # an image with its command: all of it is arguments
     return call.client.training.submit(source, **settings, dry_run=call.dry_run)
 
 
@@ -62,7 +67,8 @@ def _submit(call: Call, given: dict[str, Any]) -> Any:
     training,
     "submit",
     changes=True,
-    example="gcpmlops training submit train.py --requirement pandas -- --rows=1000\ngcpmlops training submit --image python:3.11 --command python --command -V",
+    example="""gcpmlops training submit train.py --requirement pandas -- --rows=1000
+gcpmlops training submit --image python:3.11 --command python --command -V""",
 )
 @_job_options
 def submit(call: Call, **given: Any) -> None:
