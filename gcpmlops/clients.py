@@ -1,8 +1,8 @@
 """The only maker of official Google clients: endpoint, credentials, transport, retry, time limits, user agent.
 
 With `Config.endpoint` every client talks to that URL: gRPC in plain text (https: with TLS) and JSON over HTTP, always
-with the caller's own bearer token. Without it they talk to Google, Vertex AI at the location's own host. Nothing outside
-this module knows which.
+with the caller's own bearer token. Without it they talk to Google, Vertex AI at the location's own host. Nothing
+outside this module knows which.
 """
 
 from __future__ import annotations

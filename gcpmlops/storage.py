@@ -135,7 +135,7 @@ class Storage(Buckets):
             return [_object(blob) for blob in found]
 
     def delete(self, uri: str, *, recursive: bool = False) -> int:
-        """Delete an object, or with `recursive` all under the URI; how many (storage.objects.delete). Raises NotFound."""
+        """Delete an object, or with `recursive` all under the URI; how many (storage.objects.delete)."""
         if not recursive:
             blob = self._blob(GsUri.object(uri))
             with translated(uri, next_step=_LIST_HINT):

@@ -129,8 +129,9 @@ class Training:
 
         `source` is a script, a folder or a project: packed, put into the staging bucket and installed with
         `requirements` in `image` (default: Google's scikit-learn image); `module` says what to run where several could
-        be meant. Without a source `image` runs with `command` and `args`. `args` as a dict become --key=value. `timeout` is in seconds.
-        With `dry_run` nothing is uploaded or started: the job returned has the exact request in `.proto`.
+        be meant. Without a source `image` runs with `command` and `args`. `args` as a dict become --key=value.
+        `timeout` is in seconds. With `dry_run` nothing is uploaded or started: the job returned has the exact request
+        in `.proto`.
         Raises InvalidArgument, NotFound, PermissionDenied.
         """
         if source is None and image is None:
@@ -192,7 +193,6 @@ class Training:
     def wait(self, name: str, *, timeout: float | None = None, on_log: Callable[[LogLine], None] | None = None) -> Job:
         """The job when it has ended (polls from 0.1 s up to 5 s). Raises JobFailed, JobCancelled, DeadlineExceeded."""
         logs = JobLogs(self._clients, self._full(name))
-        job = self.get(name)
         for job in job_states(lambda: self.get(name), timeout=timeout):  # noqa: B007 - the last one is the result
             logs.forward(on_log)
         # once more: what it wrote between the last look and its end
