@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import socket
 from pathlib import Path
 
 import uvicorn
 from bqemulator.config import LogFormat, LogLevel
 from bqemulator.observability.logging_ import configure_logging
 from duckdb_extensions import import_extension
+
+
+class Announced(uvicorn.Server):
+    """Says on stdout when it answers: its parent waits for that line."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print("bigquery-engine ready", flush=True)
 
 
 def main() -> None:
@@ -27,9 +36,10 @@ def main() -> None:
     engine = EngineApp(arguments.data)
     arguments.socket.unlink(missing_ok=True)
     os.umask(0o077)
+    config = uvicorn.Config(engine.build(), uds=str(arguments.socket), log_level="warning", access_log=False, lifespan="off",
+                            http="httptools", timeout_keep_alive=600)
     try:
-        uvicorn.run(engine.build(), uds=str(arguments.socket), log_level="warning", access_log=False, lifespan="off",
-                    http="httptools", timeout_keep_alive=600)
+        Announced(config).run()
     finally:
         engine.core.close()
 
