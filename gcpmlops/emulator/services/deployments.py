@@ -1,0 +1,123 @@
+"""Deployed models as running servers: what a server is started with, and where its log lines go."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+from google.api_core import exceptions
+from google.cloud.aiplatform_v1 import types
+
+from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.runtimes.artifacts import Artifacts
+from gcpmlops.emulator.runtimes.process import OnLine
+from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
+from gcpmlops.emulator.runtimes.servers import Servers
+from gcpmlops.emulator.services.model_rows import ModelRows, key_of
+from gcpmlops.emulator.settings import project_number
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 300.0
+_SEVERITIES = {"stdout": "INFO", "stderr": "ERROR"}
+
+
+class WriteLog(Protocol):
+    """Appends one entry to Cloud Logging (`LogWriter.write`)."""
+
+    def __call__(
+        self,
+        log_name: str,
+        resource: tuple[str, dict[str, str]],
+        severity: str,
+        payload: str,
+        labels: dict[str, str] | None = None,
+    ) -> None: ...
+
+
+class Deployments:
+    """Starts, finds and stops the server of each deployed model."""
+
+    def __init__(self, context: Context, servers: Servers, artifacts: Artifacts, write_log: WriteLog) -> None:
+        self._context = context
+        self._servers = servers
+        self._artifacts = artifacts
+        self._write_log = write_log
+        self._models = ModelRows(context.store)
+
+    def start(self, endpoint: str, deployed: types.DeployedModel) -> ModelServer:
+        """Begin to serve; `wait_ready` of the result tells how it went. Raises NotFound without the model version."""
+        version = self._models.version(f"{deployed.model}@{deployed.model_version_id}")
+        on_line = self._on_line(endpoint, deployed)
+        return self._servers.start(self._spec(endpoint, deployed, version), on_line)
+
+    def find(self, endpoint: str, deployed_id: str) -> ModelServer:
+        """The server of a deployed model, which may be starting. Raises ServiceUnavailable."""
+        server = self._servers.find(server_name(endpoint, deployed_id))
+        if server is None:
+            raise exceptions.ServiceUnavailable(f"Deployed model {deployed_id} of {endpoint} is not running.")
+        return server
+
+    def stop(self, endpoint: str, deployed_id: str, drain: float = DRAIN_SECONDS) -> None:
+        """End a server once its requests in flight are answered."""
+        self._servers.stop(server_name(endpoint, deployed_id), drain)
+
+    def resume(self) -> int:
+        """After a restart: begin to serve again all that is deployed; returns how many servers that is."""
+        count = 0
+        for endpoint in self._context.store.collection(types.Endpoint).list():
+            for deployed in endpoint.deployed_models:
+                try:
+                    self.start(endpoint.name, deployed)
+                    count += 1
+                except exceptions.GoogleAPICallError:
+                    log.exception("deployed model %s of %s cannot be served again", deployed.id, endpoint.name)
+        return count
+
+    def _spec(self, endpoint: str, deployed: types.DeployedModel, version: types.Model) -> ServerSpec:
+        container = version.container_spec
+        route = f"/v1/endpoints/{endpoint.rpartition('/')[2]}/deployedModels/{deployed.id}"
+        timeout = container.deployment_timeout
+        return ServerSpec(
+            name=server_name(endpoint, deployed.id),
+            image=container.image_uri,
+            model_dir=self._artifacts.path(key_of(version)),
+            artifact_uri=version.artifact_uri,
+            health_route=container.health_route or route,
+            predict_route=container.predict_route or f"{route}:predict",
+            env={**self._variables(endpoint, deployed, container), **{item.name: item.value for item in container.env}},
+            ready_seconds=timeout.total_seconds() if timeout else READY_SECONDS,
+        )
+
+    def _variables(self, endpoint: str, deployed: types.DeployedModel, container: Any) -> dict[str, str]:
+        """What Vertex AI sets in a serving container, beside the routes."""
+        port = container.ports[0].container_port if container.ports else 8080
+        return {
+            "AIP_MODE": "PREDICTION",
+            "AIP_HTTP_PORT": str(port),
+            "AIP_PROJECT_NUMBER": str(project_number(names.project_of(endpoint))),
+            "AIP_ENDPOINT_ID": endpoint.rpartition("/")[2],
+            "AIP_DEPLOYED_MODEL_ID": deployed.id,
+            "AIP_MACHINE_TYPE": deployed.dedicated_resources.machine_spec.machine_type,
+        }
+
+    def _on_line(self, endpoint: str, deployed: types.DeployedModel) -> OnLine:
+        project, location = names.project_of(endpoint), names.location_of(endpoint)
+        log_name = f"projects/{project}/logs/aiplatform.googleapis.com%2Fprediction_container"
+        labels = {"resource_container": project, "location": location, "endpoint_id": endpoint.rpartition("/")[2]}
+        resource = ("aiplatform.googleapis.com/Endpoint", labels)
+        own = {"deployed_model_id": deployed.id, "model_id": deployed.model.rpartition("/")[2]}
+
+        def on_line(stream: str, text: str) -> None:
+            self._write_log(log_name, resource, _SEVERITIES[stream], text, own)
+
+        def nothing(stream: str, text: str) -> None:
+            log.debug("%s: %s", stream, text)
+
+        return nothing if deployed.disable_container_logging else on_line
+
+
+def server_name(endpoint: str, deployed_id: str) -> str:
+    """The name of a deployed model's server."""
+    return f"{endpoint}/deployedModels/{deployed_id}"
