@@ -20,6 +20,7 @@ from typing import Any
 
 _GENERATED = ("google.cloud.aiplatform_v1", "google.cloud.logging_v2")
 _running = threading.RLock()
+_in_progress: set[str] = set()
 
 
 def is_deferred(name: str) -> bool:
@@ -41,36 +42,37 @@ class DeferredPackage(ModuleType):
         submodule = f"{self.__name__}.{name}"
         if name != "__all__" and importlib.util.find_spec(submodule) is not None:
             return importlib.import_module(submodule)
-        run_init(self)
+        if not run_init(self):
+            raise AttributeError(f"partially initialized module {self.__name__!r} has no attribute {name!r}")
         return getattr(self, name)
 
     def __dir__(self) -> list[str]:
         run_init(self)
-        return dir(self)
+        return sorted(vars(self))
 
 
-def run_init(module: ModuleType) -> None:
-    """Run the package's own `__init__`, once; other threads wait, and see it complete."""
+def run_init(module: ModuleType) -> bool:
+    """Run the package's own `__init__`, once; whether it is complete.
+
+    Other threads wait here until it is: the module stays a `DeferredPackage` meanwhile, so that they come here. False
+    for the thread that is running it, when it asks for a name that does not exist yet.
+    """
     with _running:
-        if type(module) is not DeferredPackage:
-            return
-        deferring_loader = module.__loader__
-        if not isinstance(deferring_loader, _DeferringLoader):
-            raise ImportError(f"{module.__name__} has lost its loader", name=module.__name__)
-        _become(module, ModuleType, deferring_loader.real)
+        loader = module.__loader__
+        if not isinstance(loader, _DeferringLoader):
+            return True
+        if module.__name__ in _in_progress:
+            return False
+        _in_progress.add(module.__name__)
         try:
-            deferring_loader.real.exec_module(module)
-        except BaseException:
-            _become(module, DeferredPackage, deferring_loader)
-            raise
-
-
-def _become(module: ModuleType, kind: type[ModuleType], loader: Loader) -> None:
-    """Change what the module is; its spec and `__loader__` follow, for importlib.reload and importlib.resources."""
-    module.__class__ = kind
-    module.__loader__ = loader
-    if module.__spec__ is not None:
-        module.__spec__.loader = loader
+            loader.real.exec_module(module)
+        finally:
+            _in_progress.discard(module.__name__)
+        module.__class__ = ModuleType
+        module.__loader__ = loader.real
+        if module.__spec__ is not None:
+            module.__spec__.loader = loader.real
+        return True
 
 
 class _DeferringLoader(Loader):

@@ -66,7 +66,8 @@ def translate(exc: Exception, resource: str = "", next_step: str = "") -> ours.G
 
 
 def _about(message: str, resource: str) -> str:
-    return message if not resource or resource in message else f"{resource}: {message}"
+    named = not resource or re.search(rf"(?<![\w-]){re.escape(resource)}(?![\w-])", message)
+    return message if named else f"{resource}: {message}"
 
 
 def _from_auth(exc: Exception, resource: str) -> ours.GcpMlopsError:

@@ -47,7 +47,7 @@ def resource(handle: Any, view: Callable[[Any], dict[str, Any]]) -> Any:
     proto = getattr(handle, "proto", None)
     to_json = getattr(type(proto), "to_json", None)
     if to_json is not None:
-        return json.loads(to_json(proto, including_default_value_fields=False, use_integers_for_enums=False))
+        return json.loads(to_json(proto, always_print_fields_with_no_presence=False, use_integers_for_enums=False))
     found = getattr(handle, "resource", None)
     return dict(found) if isinstance(found, Mapping) else view(handle)
 

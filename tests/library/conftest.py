@@ -20,8 +20,10 @@ def fake_gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("fake-gcs") / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [package._get_binary_path(), "-scheme", "http", "-backend", "memory", "-host", "127.0.0.1"]
-            + ["-port", str(port), "-external-url", url],
+            [
+                *(package._get_binary_path(), "-scheme", "http", "-backend", "memory", "-host", "127.0.0.1"),
+                *("-port", str(port), "-external-url", url),
+            ],
             stdout=output,
             stderr=output,
         )
@@ -43,14 +45,22 @@ def _answers(client: Client, log: Path) -> None:
 
 
 @pytest.fixture(params=["emulator", pytest.param("fake_gcs", marks=pytest.mark.fake_gcs)])
-def storage_client(request: pytest.FixtureRequest) -> Client:
+def storage_client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """A client of each storage service."""
     if request.param == "emulator":
-        return request.getfixturevalue("client")
+        yield request.getfixturevalue("client")
+        return
     url = request.getfixturevalue("fake_gcs")
     client = Client(project="test-project", endpoint=url, credentials=AnonymousCredentials())
-    request.addfinalizer(lambda: client.clients.storage._http.close())
-    return client
+    yield client
+    client.clients.storage._http.close()
+
+
+@pytest.fixture(scope="session")
+def staging(client: Client) -> str:
+    """The staging bucket of `client`, made."""
+    assert client.config.staging_bucket
+    return client.storage.ensure_bucket(client.config.staging_bucket).name
 
 
 @pytest.fixture

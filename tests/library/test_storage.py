@@ -80,7 +80,9 @@ class TestBuckets:
 
 class TestObjects:
     def test_bytes_come_back(self, storage_client: Client, bucket: str) -> None:
-        (made,) = storage_client.storage.upload(b"hello", destination=f"gs://{bucket}/a/b.txt", content_type="text/plain")
+        (made,) = storage_client.storage.upload(
+            b"hello", destination=f"gs://{bucket}/a/b.txt", content_type="text/plain"
+        )
         assert (made.uri, made.size, made.content_type) == (f"gs://{bucket}/a/b.txt", 5, "text/plain")
         assert storage_client.storage.read(made.uri) == b"hello"
 

@@ -1,0 +1,103 @@
+"""client.models against the emulator."""
+
+from pathlib import Path
+
+import joblib
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from gcpmlops import Client, exceptions
+
+
+@pytest.fixture(scope="module")
+def estimator() -> LogisticRegression:
+    return LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+
+
+@pytest.fixture
+def model(client: Client, staging: str, estimator: LogisticRegression, unique):
+    return client.models.upload(estimator, display_name=unique("flights"), labels={"team": "risk"})
+
+
+def test_estimator_is_registered(client: Client, model) -> None:
+    assert (model.version_id, model.aliases) == ("1", ["default"])
+    assert "/prediction/sklearn-cpu.1-" in model.image
+    assert client.storage.exists(f"{model.artifact_uri}/model.joblib")
+    assert client.models.get(model.id) == client.models.get(model.display_name) == client.models.get(model.name)
+    assert model.name in [each.name for each in client.models.list()]
+
+
+def test_file_folder_and_uri(client: Client, staging: str, estimator, unique, tmp_path: Path) -> None:
+    joblib.dump(estimator, tmp_path / "model.joblib")
+    from_file = client.models.upload(tmp_path / "model.joblib", display_name=unique("m"), framework_version="1.5")
+    assert from_file.image.endswith("sklearn-cpu.1-5:latest")
+    from_folder = client.models.upload(tmp_path, display_name=unique("m"))
+    assert client.storage.exists(f"{from_folder.artifact_uri}/model.joblib")
+    for uri in (from_folder.artifact_uri, f"{from_folder.artifact_uri}/", f"{from_folder.artifact_uri}/model.joblib"):
+        assert client.models.upload(uri, display_name=unique("m")).artifact_uri == from_folder.artifact_uri
+
+
+def test_versions_and_aliases(client: Client, model, estimator) -> None:
+    second = client.models.upload(
+        estimator,
+        display_name=model.display_name,
+        parent_model=model.display_name,
+        version_aliases=["challenger"],
+        is_default=False,
+    )
+    assert (second.name, second.version_id) == (model.name, "2")
+    assert [each.version_id for each in client.models.versions(model.name)] == ["1", "2"]
+    assert client.models.get(f"{model.display_name}@challenger").version_id == "2"
+    client.models.set_alias(f"{model.name}@1", alias="champion")
+    assert client.models.get(f"{model.name}@champion").version_id == "1"
+    client.models.set_alias(f"{model.name}@2", alias="champion")
+    assert client.models.get(f"{model.name}@champion").version_id == "2"
+    client.models.remove_alias(model.name, alias="champion")
+    with pytest.raises(exceptions.NotFound):
+        client.models.get(f"{model.name}@champion")
+    client.models.delete(f"{model.name}@2")
+    assert [each.version_id for each in client.models.versions(model.name)] == ["1"]
+
+
+def test_new_version_becomes_the_default(client: Client, model, estimator) -> None:
+    client.models.upload(estimator, display_name=model.display_name, parent_model=model.name)
+    assert client.models.get(model.name).version_id == "2"
+
+
+def test_update_and_delete(client: Client, model) -> None:
+    client.models.update(model.name, description="late flights", labels={"stage": "prod"})
+    found = model.refresh()
+    assert (found.proto.description, dict(found.proto.labels)) == ("late flights", {"stage": "prod"})
+    with pytest.raises(exceptions.InvalidArgument, match="nothing to change"):
+        client.models.update(model.name)
+    client.models.delete(model.name)
+    with pytest.raises(exceptions.NotFound, match="models list"):
+        client.models.get(model.name)
+
+
+def test_filter(client: Client, model) -> None:
+    assert [m.name for m in client.models.list(filter=f'display_name="{model.display_name}"')] == [model.name]
+
+
+def test_missing_model(client: Client) -> None:
+    for name in ("999", "no-such-model", "no-such-model@champion"):
+        with pytest.raises(exceptions.NotFound, match=name):
+            client.models.get(name)
+
+
+def test_artifacts_that_cannot_be_served(client: Client, staging: str, tmp_path: Path, unique) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(exceptions.InvalidArgument, match=r"model\.joblib"):
+        client.models.upload(tmp_path, display_name=unique("m"))
+    with pytest.raises(exceptions.NotFound, match="no model files"):
+        client.models.upload(f"gs://{staging}/nothing/here", display_name=unique("m"))
+    with pytest.raises(exceptions.InvalidArgument, match="fitted estimator"):
+        client.models.upload(3, display_name=unique("m"))
+    with pytest.raises(exceptions.NotFound):
+        client.models.upload(f"gs://{unique('missing')}/m", display_name="m")
+
+
+@pytest.mark.parametrize("name", ["", "@", "name@"])
+def test_names_that_are_none(client: Client, name: str) -> None:
+    with pytest.raises(exceptions.InvalidArgument):
+        client.models.get(name)
