@@ -39,7 +39,10 @@ _DRAIN_S = 2.0  # how long output may still come after the whole tree has ended
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What to run. Times in seconds, None is no limit; lines over `line_limit` characters are split."""
+    """What to run. Times in seconds, None is no limit; lines over `line_limit` characters are split.
+
+    `gcs` is a folder that the command sees as `/gcs`, where the machine lets a process have mounts of its own.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -48,6 +51,7 @@ class ProcessSpec:
     grace_s: float = 10.0
     line_limit: int = 1 << 16
     tail_lines: int = 50
+    gcs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,7 @@ class Process:
         self._reports = b""
         self._tail: deque[str] = deque(maxlen=spec.tail_lines)
         self._pid = 0
+        self.sees_gcs = False  # whether `/gcs` is there for it
         self._status: int | None = None
         self._timed_out = False
         self._cancelled = False
@@ -261,6 +266,8 @@ class Process:
             if word == "pid":
                 self._pid = int(value)
                 self._spawned.set()
+            elif word == "gcs":
+                self.sees_gcs = value == "yes"
             elif word == "timeout":
                 self._timed_out = True
             elif word == "exit":
@@ -287,6 +294,7 @@ def _spawn(spec: ProcessSpec, mark: str) -> tuple[subprocess.Popen[bytes], socke
         str(spec.timeout_s or 0),
         str(spec.cwd),
         site,
+        str(spec.gcs or ""),
         "--",
         *spec.argv,
     ]

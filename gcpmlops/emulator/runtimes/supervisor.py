@@ -1,7 +1,7 @@
 """Runs one command and ends its whole process tree.
 
-`python -I -S supervisor.py FD GRACE TIMEOUT CWD SITE -- COMMAND...`, standalone and standard library only, because it
-has to start in a few milliseconds. FD is a socket to the emulator:
+`python -I -S supervisor.py FD GRACE TIMEOUT CWD SITE GCS -- COMMAND...`, standalone and standard library only, because
+it has to start in a few milliseconds. FD is a socket to the emulator:
 
     emulator → supervisor   `go` starts the command, `stop` ends the tree; end of file (the emulator died) ends it too
     supervisor → emulator   `pid N`, `timeout` where it ran out, `exit CODE` (negative: the signal that ended it)
@@ -9,6 +9,9 @@ has to start in a few milliseconds. FD is a socket to the emulator:
 Ending is SIGTERM to every process of the tree, GRACE seconds, SIGKILL. When the command itself ends, what it left
 running is killed at once, as in a container. On Linux the supervisor is the subreaper of the tree, so that a daemon
 that forked twice comes back to it; elsewhere psutil (found in SITE) and the mark in the environment find the tree.
+
+Where GCS is not empty the command sees that folder as `/gcs`, in a mount namespace of its own, if the machine lets it
+(`gcs yes` or `gcs no`).
 """
 
 from __future__ import annotations
@@ -24,17 +27,23 @@ from collections.abc import Iterator
 
 MARK = "GCPMLOPS_PROCESS"  # the environment variable that names the tree
 _PR_SET_CHILD_SUBREAPER = 36
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_REACTED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 _RETRY_S = 0.05  # how often a tree that is being ended is looked at where no signal tells
 
 
 class Supervisor:
     """The command, its tree, and the socket to the emulator."""
 
-    def __init__(self, control: socket.socket, grace: float, timeout: float, cwd: str, command: list[str]) -> None:
+    def __init__(
+        self, control: socket.socket, grace: float, timeout: float, cwd: str, gcs: str, command: list[str]
+    ) -> None:
         self.control = control
         self.grace = grace
         self.timeout_at = time.monotonic() + timeout if timeout else None
         self.cwd = cwd
+        self.gcs = gcs
         self.command = command
         self.child = 0
         self.status: int | None = None
@@ -43,7 +52,7 @@ class Supervisor:
         self.wake = _wakeup_pipe()
 
     def run(self) -> None:
-        if self.control.recv(16)[:2] != b"go":
+        if self.control.recv(3) != b"go\n":  # no more than that: a `stop` may be right behind it
             return
         self.child = self._spawn()
         self._report(f"pid {self.child}")
@@ -54,13 +63,20 @@ class Supervisor:
         self._report(f"exit {self.status}")
 
     def _spawn(self) -> int:
+        # a SIGTERM that comes before the command has taken over must end it, not run the supervisor's own reaction
+        signal.pthread_sigmask(signal.SIG_BLOCK, _REACTED)
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _REACTED)
             return pid
         try:
             os.setsid()  # a command that signals its own process group must not hit the supervisor
             os.set_inheritable(self.control.fileno(), False)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, the command should not
+            if self.gcs:
+                self._report("gcs yes" if _show_as_gcs(self.gcs) else "gcs no")
+            for number in (*_REACTED, signal.SIGPIPE):  # Python ignores SIGPIPE, the command should not
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _REACTED)
             os.chdir(self.cwd)
             os.execvp(self.command[0], self.command)
         except OSError as error:
@@ -138,7 +154,7 @@ def _wakeup_pipe() -> int:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+    for number in _REACTED:
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     return reader
@@ -189,19 +205,63 @@ def _tree_by_psutil() -> Iterator[int]:
 
 def _become_subreaper() -> None:
     if sys.platform == "linux":
-        import ctypes
+        _libc("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
-        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+def _show_as_gcs(folder: str) -> bool:
+    """Gives this process a root of its own: the machine's, with `folder` as `/gcs`. Whether that was possible."""
+    if sys.platform != "linux":
+        return False
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        if uid == 0:
+            _libc("unshare", _CLONE_NEWNS)
+        else:
+            _libc("unshare", _CLONE_NEWUSER | _CLONE_NEWNS)
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"{uid} {uid} 1")
+            _write("/proc/self/gid_map", f"{gid} {gid} 1")
+        _libc("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
+        _build_root(f"{folder}.root", folder)
+        os.chroot(f"{folder}.root")
+    except OSError:  # containers and hardened kernels forbid it
+        return False
+    return True
+
+
+def _build_root(root: str, folder: str) -> None:
+    os.makedirs(root, exist_ok=True)  # noqa: PTH103
+    _libc("mount", b"tmpfs", root.encode(), b"tmpfs", 0, b"mode=0755")
+    for entry in os.scandir("/"):
+        target = f"{root}/{entry.name}"
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), target)  # noqa: PTH115, PTH211
+        elif entry.name != "gcs" and entry.is_dir():
+            os.mkdir(target)  # noqa: PTH102
+            _libc("mount", entry.path.encode(), target.encode(), None, _MS_BIND | _MS_REC, None)
+    os.mkdir(f"{root}/gcs")  # noqa: PTH102
+    _libc("mount", folder.encode(), f"{root}/gcs".encode(), None, _MS_BIND, None)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:  # noqa: PTH123
+        file.write(text)
+
+
+def _libc(name: str, *arguments: object) -> None:
+    import ctypes
+
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
+        raise OSError(ctypes.get_errno(), name)
 
 
 def main(arguments: list[str]) -> None:
     """Runs the command that the arguments describe (see above)."""
-    fd, grace, timeout, cwd, site, _, *command = arguments
+    fd, grace, timeout, cwd, site, gcs, _, *command = arguments
     sys.path.append(site)
     _become_subreaper()
     control = socket.socket(fileno=int(fd))
-    Supervisor(control, float(grace), float(timeout), cwd, command).run()
+    Supervisor(control, float(grace), float(timeout), cwd, gcs, command).run()
 
 
 if __name__ == "__main__":

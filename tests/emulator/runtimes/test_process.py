@@ -45,6 +45,10 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     assert not list((tmp_path / "registry").iterdir())
 
 
+def ignore(*_: object) -> None:
+    pass
+
+
 class Recorder:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
@@ -137,6 +141,13 @@ def test_a_shell_does_not_cut_the_grace_of_its_child(processes: Processes, tmp_p
     process.cancel()
     process.wait(20)
     assert ("stdout", "saved") in recorder.lines
+
+
+def test_cancel_right_after_the_start(processes: Processes, tmp_path: Path) -> None:
+    for _ in range(5):
+        process = processes.start(ProcessSpec(["sleep", "600"], dict(os.environ), tmp_path), ignore, ignore)
+        process.cancel()
+        assert process.wait(5).cancelled
 
 
 def test_cancel_kills_what_ignores_sigterm(processes: Processes, tmp_path: Path) -> None:
