@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +16,6 @@ from gcpmlops.emulator.runtimes.process import OnLine, Processes, ProcessSpec
 from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
 
 SERVER_PACKAGES = ("orjson",)  # beside those that every prediction image has here
-SOCKET_PATH_LIMIT = 104  # bytes, with the closing NUL: the smallest of the systems we run on
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
 
 
@@ -26,7 +23,7 @@ class Servers:
     """Starts, finds and stops model servers.
 
     Args:
-        directory: scratch space of this emulator's run.
+        sockets: a folder of this user's only, with a short path (a socket's has 104 bytes at most).
         processes: starts supervised processes.
         python_for: the Python that serves an image (`pythons`).
         env: variables that every server gets (those that point Google's clients at this emulator).
@@ -34,19 +31,18 @@ class Servers:
 
     def __init__(
         self,
-        directory: Path,
+        sockets: Path,
         processes: Processes,
         python_for: Callable[[str], Path],
         env: Mapping[str, str],
     ) -> None:
-        self._directory = directory
+        self._sockets = sockets
         self._processes = processes
         self._python_for = python_for
         self._env = env
         self._servers: dict[str, ModelServer] = {}
         self._lock = threading.Lock()
         self._count = 0
-        self._sockets = socket_directory(directory)
 
     def start(self, spec: ServerSpec, on_line: OnLine) -> ModelServer:
         """Begin to serve `spec.name` in the background; `wait_ready` of the result tells how it went."""
@@ -54,7 +50,7 @@ class Servers:
             if spec.name in self._servers:
                 raise exceptions.AlreadyExists(f"{spec.name} is being served already.")
             self._count += 1
-            socket_path = self._sockets / str(self._count)
+            socket_path = self._sockets / f"model-{self._count}"
             server = ModelServer(spec, self._command, self._processes, socket_path, on_line)
             self._servers[spec.name] = server
         server.start()
@@ -72,7 +68,7 @@ class Servers:
             server.stop(drain)
 
     def close(self) -> None:
-        """End every server now, all at once, and leave no file behind."""
+        """End every server now, all at once."""
         with self._lock:
             servers, self._servers = list(self._servers.values()), {}
         threads = [threading.Thread(target=server.stop, args=(0.0,)) for server in servers]
@@ -80,7 +76,6 @@ class Servers:
             thread.start()
         for thread in threads:
             thread.join()
-        remove_sockets(self._directory)
 
     def _command(self, spec: ServerSpec, socket_path: Path) -> ProcessSpec:
         model_file(spec.model_dir, prediction_image(spec.image).framework, spec.artifact_uri)
@@ -127,25 +122,3 @@ def prediction_image(uri: str) -> images.Image:
 def pythons(environments: Environments) -> Callable[[str], Path]:
     """The Python that serves an image, by its URI; making its environment takes seconds the first time."""
     return lambda uri: environments.ensure(prediction_image(uri), requirements=SERVER_PACKAGES).python
-
-
-def socket_directory(directory: Path) -> Path:
-    """A folder of this user's only whose path is short enough: below `directory`, else a temporary one linked there."""
-    directory.mkdir(parents=True, exist_ok=True)
-    remove_sockets(directory)
-    sockets = directory / "s"
-    if len(os.fsencode(sockets)) + len("/999999") < SOCKET_PATH_LIMIT:
-        sockets.mkdir(mode=0o700)
-        return sockets
-    sockets.symlink_to(tempfile.mkdtemp(prefix="gcpmlops-"))
-    return sockets.readlink()
-
-
-def remove_sockets(directory: Path) -> None:
-    """Delete the socket folder, that of a run which was killed too."""
-    sockets = directory / "s"
-    if sockets.is_symlink():
-        shutil.rmtree(sockets.readlink(), ignore_errors=True)
-        sockets.unlink()
-    elif sockets.exists():
-        shutil.rmtree(sockets)

@@ -136,11 +136,12 @@ class ModelService(Service):
             if version.artifact_uri:
                 self._artifacts.snapshot(version.artifact_uri, key_of(version))
             aliases = set(version.version_aliases) | (set() if head else {DEFAULT})
-            self._store_version(version, head or self._new_head(name, request.model), aliases)
+            self._store_version(
+                version, head or self._new_head(name, request.model, version.version_create_time), aliases
+            )
         return types.UploadModelResponse(model=name, model_version_id=version.version_id)
 
-    def _new_head(self, name: str, given: types.Model) -> types.Model:
-        now = self.clock.now()
+    def _new_head(self, name: str, given: types.Model, now: Any) -> types.Model:
         return types.Model(
             name=name,
             display_name=given.display_name,

@@ -21,7 +21,7 @@ from sklearn.linear_model import LinearRegression
 from gcpmlops.emulator.runtimes.environment import Environments
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.server import ModelServer, ServerSpec
-from gcpmlops.emulator.runtimes.servers import Servers, pythons, socket_directory
+from gcpmlops.emulator.runtimes.servers import Servers, pythons
 
 SKLEARN = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-5:latest"
 XGBOOST = "us-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.2-1:latest"
@@ -56,7 +56,7 @@ def lines() -> list[str]:
 @pytest.fixture
 def servers(tmp_path: Path, processes: Processes) -> Iterator[Servers]:
     env = {"PYTHONPATH": str(tmp_path / "code"), "PYTHONDONTWRITEBYTECODE": "1"}
-    found = Servers(tmp_path / "serving", processes, lambda image: Path(sys.executable), env)
+    found = Servers(tmp_path, processes, lambda image: Path(sys.executable), env)
     yield found
     found.close()
     assert processes.living == []
@@ -226,18 +226,6 @@ def test_stopping_lets_requests_in_flight_end(servers: Servers, slow: ServerSpec
         predict(server, {"instances": [[0]]})
 
 
-def test_sockets_lie_in_a_private_folder_with_a_short_path(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 100)
-    for directory in (tmp_path / "a", deep):
-        found = socket_directory(directory)
-        assert found.stat().st_mode & 0o777 == 0o700
-        assert len(str(found)) < 97 or directory is not deep
-    left_over = socket_directory(deep)
-    socket_directory(deep)
-    assert not left_over.exists()
-    (deep / "s").readlink().rmdir()
-
-
 def test_the_environment_of_the_image_serves_it(
     tmp_path: Path, processes: Processes, spec: ServerSpec, lines: list[str]
 ) -> None:
@@ -249,7 +237,7 @@ def test_the_environment_of_the_image_serves_it(
         "assert sklearn.__version__.startswith('1.5.')"
     )
     os.spawnv(os.P_WAIT, str(python), [str(python), "-c", code, str(spec.model_dir / "model.pkl")])
-    servers = Servers(tmp_path / "own", processes, lambda image: python, {})
+    servers = Servers(tmp_path, processes, lambda image: python, {})
     try:
         server = started(servers, spec, lines)
         assert predict(server, {"instances": [[3]]})[1]["predictions"] == pytest.approx([6.0])
