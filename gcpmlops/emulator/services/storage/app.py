@@ -19,7 +19,6 @@ from gcpmlops.emulator.services.storage.threads import POOL, in_pool
 _THREADS = 8
 _JSON_PATHS = ("/storage/v1", "/upload/storage/v1", "/download/storage/v1", "/resumable/upload/storage/v1")
 _BATCH_PATHS = ("/batch/storage/v1", "/batch")
-_MAX_DRAIN = 1 << 30  # bytes read and thrown away, so that a refused client gets to read why
 
 
 class StorageApp:
@@ -43,8 +42,6 @@ class StorageApp:
         with contextlib.suppress(Disconnected):  # nobody is left to answer
             reply = await self._reply(call, path)
             try:
-                if not call.complete:
-                    await call.drain(_MAX_DRAIN)
                 await reply.send(send, head=call.method == "HEAD")
             finally:
                 reply.close()

@@ -137,13 +137,6 @@ class Call:
         pieces = [piece async for piece in self.chunks()]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def drain(self, most: int) -> None:
-        """Throws away what the client still sends, so that it gets to read the reply."""
-        while not self.complete and most > 0:
-            message = await self._receive()
-            self.complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
-            most -= len(message.get("body", b""))
-
     def json(self) -> Json:
         """The body as an object; {} when there is none. Raises BadRequest."""
         return parse_json(self.body)

@@ -236,7 +236,7 @@ async def _take(call: Call, receiver: Receiver, first: int) -> None:
     except Disconnected:
         await in_pool(receiver.keep)
         raise
-    except errors.PayloadTooLarge:
+    except exceptions.ClientError:  # over the limit, by our count or the front's
         await in_pool(receiver.rollback, before)
         raise
 
