@@ -1,5 +1,7 @@
-"""The one port. The first bytes of a connection tell what it is: CONNECT is the HTTPS proxy, ``PRI * HTTP/2`` is
-plaintext gRPC, anything else is HTTP/1.1. Behind CONNECT, TLS ends here for the hosts that are served.
+"""The one port: the first bytes of a connection tell what it is.
+
+CONNECT is the HTTPS proxy, ``PRI * HTTP/2`` is plaintext gRPC, anything else is HTTP/1.1. Behind CONNECT, TLS ends here
+for the hosts that are served.
 """
 
 from __future__ import annotations

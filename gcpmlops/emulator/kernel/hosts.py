@@ -8,10 +8,11 @@ _SERVED = re.compile(
     r"(.+\.)?googleapis\.com|accounts\.google\.com|metadata\.google\.internal"
     r"|.+\.pkg\.dev|.+\.cloudfunctions\.net|.+\.run\.app|.+\.prediction\.vertexai\.goog"
 )
-_REGIONAL = re.compile(r"(?:[a-z]+-[a-z]+\d+-|[a-z]{2}-)?(?:prediction-)?([a-z]+)\.googleapis\.com")
+_REGIONAL = re.compile(r"(?:[a-z]+-[a-z]+\d+-|[a-z]{2}-)?(?:prediction-)?([a-z][a-z0-9]*)\.googleapis\.com")
 # On www.googleapis.com, and on the plain port, the path alone tells the service.
+_STORAGE = ("/storage/", "/upload/storage/", "/download/storage/", "/resumable/upload/storage/", "/batch/storage")
 _BY_PATH = (
-    (("/storage/", "/upload/storage/", "/download/storage/", "/resumable/upload/storage/", "/batch/storage"), "storage"),
+    (_STORAGE, "storage"),
     (("/bigquery/", "/upload/bigquery/", "/resumable/upload/bigquery/", "/batch/bigquery"), "bigquery"),
     (("/token", "/oauth2/", "/tokeninfo", "/userinfo"), "oauth2"),
     (("/computeMetadata",), "metadata"),

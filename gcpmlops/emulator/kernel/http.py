@@ -80,9 +80,7 @@ class Http:
     def _caller(self, service: str, scope: Scope, headers: Mapping[str, str]) -> Caller:
         authorization = headers.get("authorization")
         is_session = b"upload_id=" in scope["query_string"]  # a resumable session's URI is its own credential
-        if authorization is None and (service in _OPEN or is_session):
-            return ANONYMOUS
-        if service in _OPEN:
+        if service in _OPEN or (authorization is None and is_session):
             return ANONYMOUS
         return self._authenticator.caller(authorization)
 

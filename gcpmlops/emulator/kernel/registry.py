@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,15 @@ from gcpmlops.emulator.kernel.service import Service
 
 
 @dataclass(frozen=True)
+class JsonRoute:
+    """One hand-declared REST call: verb, path template, and the callable (path variables, body) → JSON."""
+
+    verb: str
+    template: str
+    answer: Callable[[Mapping[str, str], Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Api:
     """One Google API.
 
@@ -25,6 +34,7 @@ class Api:
         proto: the proto package, as in gRPC paths.
         services: builds the services that are implemented, when the API is first asked for.
         aliases: further versions that share the messages' bytes, e.g. ``v1beta1``.
+        json_routes: REST calls of versions that no installed client describes.
     """
 
     host: str
@@ -32,6 +42,7 @@ class Api:
     proto: str
     services: Callable[[], Iterable[Service]]
     aliases: tuple[str, ...] = ()
+    json_routes: tuple[JsonRoute, ...] = ()
 
     @property
     def version(self) -> str:
@@ -107,6 +118,8 @@ class BoundApi:
 
     def _build_routes(self) -> Routes:
         routes = Routes()
+        for declared in self.api.json_routes:
+            routes.add(declared.verb, declared.template, declared)
         for service in self.contracts():
             for method in service.methods.values():
                 for rule in method.http:

@@ -18,10 +18,11 @@ from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.contract import HttpRule
 from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.kernel.operations import Operations
-from gcpmlops.emulator.kernel.registry import BoundApi, not_built
+from gcpmlops.emulator.kernel.registry import BoundApi, JsonRoute, not_built
 
 _OPERATIONS = re.compile(r"/[^/]+/(?P<name>(?:.+/)?operations(?:/[^/:]+)?)(?::(?P<verb>cancel|wait))?")
 _SYSTEM = {"alt", "fields", "key", "prettyPrint", "quotaUser", "userProject", "access_token", "callback", "uploadType"}
+_JSON = "application/json; charset=UTF-8"
 Reply = tuple[str, bytes | Iterator[bytes]]  # content type, body
 
 
@@ -45,6 +46,9 @@ class RestApi:
         found = self._api.route(verb, path)
         if found is None:
             raise exceptions.NotFound(f"{verb} {path} is no method of {self._api.api.host}.")
+        if isinstance(found.target, JsonRoute):
+            answer = found.target.answer(found.variables, json.loads(body) if body else None)
+            return _JSON, json.dumps(answer).encode()
         proto, name, rule = found.target
         bound = self._api.method(proto, name)
         if bound is None or bound.answer is None:
@@ -161,7 +165,7 @@ def _json(message: Any, as_numbers: bool) -> Reply:
     plain = raw(message)
     if isinstance(plain, httpbody_pb2.HttpBody):
         return plain.content_type or "application/octet-stream", plain.data
-    return "application/json; charset=UTF-8", _text(plain, as_numbers).encode()
+    return _JSON, _text(plain, as_numbers).encode()
 
 
 def _stream(messages: Iterator[Any], as_numbers: bool) -> Reply:
@@ -174,4 +178,4 @@ def _stream(messages: Iterator[Any], as_numbers: bool) -> Reply:
             separator = ",\r\n"
         yield b"]" if separator != "[" else b"[]"
 
-    return "application/json; charset=UTF-8", parts()
+    return _JSON, parts()

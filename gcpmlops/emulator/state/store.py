@@ -125,7 +125,7 @@ class Store:
             for fn, future in batch:
                 self._savepoint(fn, future, done)
             self._conn.execute("COMMIT")
-        except Exception as error:  # disk full or the like: nobody in the batch is told "done"
+        except Exception as error:  # noqa: BLE001 - disk full or the like: nobody in the batch is told "done"
             if self._conn.in_transaction:
                 self._conn.execute("ROLLBACK")
             for _, future in batch:
@@ -141,7 +141,7 @@ class Store:
         self._conn.execute("SAVEPOINT one")
         try:
             done.append((future, fn(self._conn)))
-        except Exception as error:  # the caller's own error: it goes back to the caller
+        except Exception as error:  # noqa: BLE001 - the caller's own error goes back to the caller
             if not self._conn.in_transaction:  # SQLite itself rolled everything back
                 raise
             self._conn.execute("ROLLBACK TO one")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,21 @@ from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, clean
 from gcpmlops.emulator.services.bigquery.engine.schema import (
     Field,
     column_name,
-    detected,
     duckdb_type,
     identifier,
     literal,
     standard_name,
 )
 
+_SAMPLE_ROWS = 20_000
+_TESTS = {  # in this order; a null passes
+    "BOOLEAN": "lower({0}) IN ('true', 'false')",
+    "INTEGER": "regexp_full_match({0}, '[-+]?[0-9]+') AND try_cast({0} AS BIGINT) IS NOT NULL",
+    "FLOAT": "regexp_full_match({0}, '[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?') AND try_cast({0} AS DOUBLE) IS NOT NULL",
+    "DATE": "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}') AND try_cast({0} AS DATE) IS NOT NULL",
+    "TIME": "regexp_full_match({0}, '[0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]+)?') AND try_cast({0} AS TIME) IS NOT NULL",
+    "TIMESTAMP": "regexp_matches({0}, '^[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}[ T][0-9]') AND try_cast({0} AS TIMESTAMPTZ) IS NOT NULL",
+}
 _EXTRA = 64  # columns beyond the schema that ignoreUnknownValues swallows
 _DELIMITERS = {"tab": "\t", "\\t": "\t"}
 _REASONS = {
@@ -39,27 +50,53 @@ def infer(cursor: duckdb.DuckDBPyConnection, files: list[tuple[str, Path]], conf
 
 
 def _infer_one(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, config: dict[str, Any]) -> list[Field]:
-    skip = config.get("skipLeadingRows")
-    header = ", header = true" if skip else ""
-    # A line that breaks must not change what is detected: it is skipped here and fails the load afterwards.
-    sql = (f"DESCRIBE SELECT * FROM read_csv({literal(str(path))}, {_dialect(path, config)}, skip = {max(int(skip or 0) - 1, 0)}, "
-           f"ignore_errors = true, null_padding = true, sample_size = 20480{header})")
-    try:
-        rows = cursor.execute(sql).fetchall()
-        # The header decides whether the first line is data when the caller did not say how many lines to skip.
-        sniffed = cursor.execute(
-            f"SELECT HasHeader FROM sniff_csv({literal(str(path))}, {_dialect(path, config)}, ignore_errors = true)").fetchone()
-    except duckdb.Error as error:
-        raise EngineError("invalid", f"Error while reading data, error message: {clean(str(error))}; File: {uri}", uri) from error
-    headed = bool(skip) or bool(sniffed and sniffed[0])
-    config.setdefault("skipLeadingRows", 1 if headed else 0)
+    skip = int(config.get("skipLeadingRows") or 0)
+    lines = _first_lines(path, config, max(skip, 1))
+    first = lines[skip - 1 if skip else 0] if lines else []
+    if not first:
+        raise EngineError("invalid", f"Unable to infer a schema: the source has no header. File: {uri}", uri)
+    kinds = _kinds(cursor, path, config, len(first), skip)
+    headed = bool(skip) or _is_header(cursor, path, config, first, kinds)
+    if headed and not skip:
+        kinds = _kinds(cursor, path, config, len(first), 1)
+    config["skipLeadingRows"] = skip or int(headed)
     taken: set[str] = set()
-    return [detected(column_name(name, taken, index) if headed else f"{_kind_name(kind)}_field_{index}", kind, datetime_is_timestamp=True)
-            for index, (name, kind, *_) in enumerate(rows)]
+    names = [column_name(name if headed else "", taken, index) for index, name in enumerate(first)]
+    return [{"name": name, "type": kind or "STRING", "mode": "NULLABLE"} for name, kind in zip(names, kinds, strict=True)]
 
 
-def _kind_name(kind: str) -> str:
-    return {"BIGINT": "int64", "DOUBLE": "double", "VARCHAR": "string", "BOOLEAN": "bool"}.get(kind, kind.split()[0].lower())
+def _first_lines(path: Path, config: dict[str, Any], count: int) -> list[list[str]]:
+    opener = gzip.open if _gzipped(path) else open
+    encoding = "latin-1" if str(config.get("encoding", "")).upper() == "ISO-8859-1" else "utf-8-sig"
+    quote = config.get("quote", '"')
+    with opener(path, "rt", encoding=encoding, errors="replace", newline="") as file:
+        reader = csv.reader(file, delimiter=_delimiter(config), quotechar=quote or None,
+                            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
+        return list(itertools.islice(reader, count))
+
+
+def _is_header(cursor: duckdb.DuckDBPyConnection, path: Path, config: dict[str, Any], first: list[str], kinds: list[str | None]) -> bool:
+    """A first line of text over columns that are not: as BigQuery tells."""
+    below = _kinds(cursor, path, config, len(first), 1)
+    if any(kind == "STRING" and kind_below not in (None, "STRING") for kind, kind_below in zip(kinds, below, strict=True)):
+        return True
+    return False
+
+
+def _kinds(cursor: duckdb.DuckDBPyConnection, path: Path, config: dict[str, Any], width: int, skip: int) -> list[str | None]:
+    """The narrowest type of each column over the first rows; None for a column without values. Broken lines are passed over."""
+    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width))
+    source = (f"read_csv({literal(str(path))}, {_dialect(path, config)}, header = false, skip = {skip}, auto_detect = false, "
+              f"columns = {{{columns}}}, ignore_errors = true, null_padding = true, max_line_size = 100000000)")
+    tests = [f"count(c{index})" for index in range(width)]
+    for index in range(width):
+        tests += [f"coalesce(bool_and({test.format(f'c{index}')}) FILTER (c{index} IS NOT NULL), false)" for test in _TESTS.values()]
+    row = cursor.execute(f"SELECT {', '.join(tests)} FROM (SELECT * FROM {source} LIMIT {_SAMPLE_ROWS})").fetchone() or ()
+    kinds: list[str | None] = []
+    for index in range(width):
+        passed = row[width + index * len(_TESTS) : width + (index + 1) * len(_TESTS)]
+        kinds.append(next((kind for kind, ok in zip(_TESTS, passed, strict=True) if ok), "STRING") if row[index] else None)
+    return kinds
 
 
 def read(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, staging: str, fields: list[Field], config: dict[str, Any]) -> list[str]:
@@ -97,14 +134,22 @@ def _value(field: Field) -> str:
 
 
 def _dialect(path: Path, config: dict[str, Any]) -> str:
-    delimiter = config.get("fieldDelimiter") or ","
     quote = config.get("quote", '"')
     null = config.get("nullMarker") or ""
     encoding = "latin-1" if str(config.get("encoding", "")).upper() == "ISO-8859-1" else "utf-8"
-    with path.open("rb") as file:
-        compression = "gzip" if file.read(2) == b"\x1f\x8b" else "none"
-    return (f"delim = {literal(_DELIMITERS.get(delimiter, delimiter))}, quote = {literal(quote)}, escape = {literal(quote)}, "
+    compression = "gzip" if _gzipped(path) else "none"
+    return (f"delim = {literal(_delimiter(config))}, quote = {literal(quote)}, escape = {literal(quote)}, "
             f"nullstr = {literal(null)}, encoding = '{encoding}', compression = '{compression}'")
+
+
+def _delimiter(config: dict[str, Any]) -> str:
+    delimiter = config.get("fieldDelimiter") or ","
+    return _DELIMITERS.get(delimiter, delimiter)
+
+
+def _gzipped(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _forget(cursor: duckdb.DuckDBPyConnection) -> None:

@@ -94,8 +94,6 @@ def _time_partitioning(body: dict[str, Any] | None) -> TimePartitioning | None:
 
 
 def _replace(core: Core, target: Reference, fields: list[Field], meta: TableMeta | None, config: dict[str, Any]) -> TableMeta:
-    if core.catalog.get_row_access_policy and meta is not None:
-        core.connection.execute(f"DROP TABLE IF EXISTS {quoted(target)}")
     create(core, target, fields)
     layout = {key: config[key] for key in ("timePartitioning", "rangePartitioning", "clustering") if key in config}
     properties = config.get("destinationTableProperties") or {}

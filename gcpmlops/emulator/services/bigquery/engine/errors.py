@@ -18,7 +18,7 @@ STATUS = {
     "conditionNotMet": 412,
 }
 
-_PREFIX = re.compile(r"^(?:\w+ )*(?:Error|Exception): ", re.ASCII)
+_PREFIX = re.compile(r"Query execution failed: |\b(?:[A-Z]\w* )*(?:Error|Exception): (?=\S)", re.ASCII)
 _ECHO = re.compile(r"\s*\n?\s*LINE \d+:.*", re.DOTALL)
 _HINT = re.compile(r"\s*(?:Candidate bindings|Did you mean|Candidate functions|Possible solutions):?.*", re.DOTALL)
 _SCHEMA = re.compile(r'"?([a-z][a-z0-9\-.:]*?)__(\w+)"?\."?(\w+)"?')
@@ -60,8 +60,7 @@ def clean(message: str) -> str:
     """The first sentence of an engine message without DuckDB's prefixes, echoes, hints, schema names and paths."""
     text = _ECHO.sub("", message)
     text = _HINT.sub("", text)
-    while (shorter := _PREFIX.sub("", text, count=1)) != text:
-        text = shorter
+    text = text if text.startswith("Syntax error: ") else _PREFIX.sub("", text)
     text = _SCHEMA.sub(r"\1:\2.\3", text)
     text = _PATH.sub("(file)", text)
     text = text.replace("BIGINT", "INT64").replace("VARCHAR", "STRING").replace("DOUBLE", "FLOAT64")

@@ -66,7 +66,7 @@ def _value(field: Field) -> str:
 
 
 def _compression(path: Path) -> str:
-    return f"compression = '{'gzip' if _gzipped(path) else 'none'}'"
+    return f"compression = '{'gzip' if _gzipped(path) else 'uncompressed'}'"
 
 
 def _gzipped(path: Path) -> bool:
@@ -99,8 +99,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _bad_lines(cursor: duckdb.DuckDBPyConnection, path: Path, fields: list[Field]) -> list[tuple[int, str]]:
     """Line number and message of every line that does not fit; the whole file is read once more, only after a failure."""
-    structure = ", ".join(f"{literal(field['name'])}: {literal(_read_type(field))}" for field in fields)
-    check = f"SELECT from_json_strict(?, '{{{structure.replace(chr(39), chr(34))}}}')"
+    structure = json.dumps({field["name"]: _structure(field) for field in fields})
     found = []
     for number, text in _lines(path):
         try:
@@ -112,14 +111,23 @@ def _bad_lines(cursor: duckdb.DuckDBPyConnection, path: Path, fields: list[Field
         if not isinstance(value, dict):
             found.append((number, f"JSON parsing error: expected an object; line_number: {number} column: 1"))
             continue
-        if message := _misfit(cursor, check, text, value, fields):
+        if message := _misfit(cursor, structure, text, value, fields):
             found.append((number, message.replace("{line}", str(number))))
     return found
 
 
-def _misfit(cursor: duckdb.DuckDBPyConnection, check: str, text: str, value: dict[str, Any], fields: list[Field]) -> str | None:
+def _structure(field: Field) -> Any:
+    """The field's type for from_json_strict."""
+    if field["type"] == "RECORD":
+        kind: Any = {sub["name"]: _structure(sub) for sub in field["fields"]}
+    else:
+        kind = _read_type({**field, "mode": "NULLABLE"})
+    return [kind] if field["mode"] == "REPEATED" else kind
+
+
+def _misfit(cursor: duckdb.DuckDBPyConnection, structure: str, text: str, value: dict[str, Any], fields: list[Field]) -> str | None:
     try:
-        cursor.execute(check, [text]).fetchone()
+        cursor.execute("SELECT from_json(?, ?)", [text, structure]).fetchone()
         return None
     except duckdb.Error as error:
         raw = str(error)
@@ -134,8 +142,8 @@ def _misfit(cursor: duckdb.DuckDBPyConnection, check: str, text: str, value: dic
 def _fits(cursor: duckdb.DuckDBPyConnection, field: Field, value: dict[str, Any]) -> bool:
     cell = next((item for key, item in value.items() if key.lower() == field["name"].lower()), None)
     try:
-        kind = json.dumps({field["name"]: _read_type(field)})
-        cursor.execute("SELECT from_json_strict(?, ?)", [json.dumps({field["name"]: cell}), kind]).fetchone()
+        kind = json.dumps({field["name"]: _structure(field)})
+        cursor.execute("SELECT from_json(?, ?)", [json.dumps({field["name"]: cell}), kind]).fetchone()
     except duckdb.Error:
         return False
     return True

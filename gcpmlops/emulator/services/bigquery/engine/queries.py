@@ -7,14 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 from bqemulator.api.routes import jobs as routes
-from bqemulator.catalog.models import Clustering
 from bqemulator.jobs.executor import JOB_RESULTS, JOB_SCHEMAS, classify_statement_type, execute_query_job
 from bqemulator.row_access.identity import CallerIdentity
 from bqemulator.sql.rewriter.legacy_sql import rewrite_legacy_to_standard
 from sqlglot import exp
 
 from gcpmlops.emulator.services.bigquery.engine import destination, schema, statements
-from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference, quoted, reference_of
+from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference, reference_of
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, translate
 from gcpmlops.emulator.services.bigquery.engine.results import Results, canonical
 from gcpmlops.emulator.services.bigquery.engine.sizes import Sizes
@@ -147,10 +146,8 @@ class Queries:
             meta = core.catalog.get_table(".".join(parts[:-2]) or project, parts[-2], parts[-1]) if len(parts) > 1 else None
             if meta is None:
                 continue
-            cluster = tree.find(exp.Cluster) if kind.startswith("CREATE_TABLE") else None
-            if cluster is not None:
-                names = tuple(node.name for node in cluster.find_all(exp.Identifier))
-                core.catalog.update_table(destination.touched(core, meta, clustering=Clustering(fields=names)))
+            if kind.startswith("CREATE_TABLE"):
+                core.catalog.update_table(destination.touched(core, meta, **statements.layout(tree)))
             elif kind in _ROWLESS:
                 core.catalog.update_table(destination.touched(core, meta))
 
@@ -173,6 +170,3 @@ def _target(config: dict[str, Any], project: str) -> Reference | None:
         return None
     return reference_of(body, project)
 
-
-def select_all(reference: Reference) -> str:
-    return f"SELECT * FROM {quoted(reference)}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import sqlglot
+from bqemulator.catalog.models import Clustering, TimePartitioning
 from sqlglot import exp
 
 from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference
@@ -14,6 +16,11 @@ _POSITION = re.compile(r"at \[\d+:\d+\]")
 _MODEL = re.compile(r"^\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\s+|TEMPORARY\s+)?MODEL\b", re.IGNORECASE)
 _EXPORT = re.compile(r"^\s*EXPORT\s+(DATA|MODEL)\b", re.IGNORECASE)
 _ML = re.compile(r"\bML\.([A-Z_]+)\s*\(", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_OPENERS = set(("SELECT WITH FROM INSERT UPDATE DELETE MERGE TRUNCATE CREATE DROP ALTER DECLARE SET BEGIN COMMIT ROLLBACK IF WHILE LOOP FOR "
+                "REPEAT CASE CALL EXECUTE RETURN RAISE BREAK LEAVE CONTINUE ITERATE EXPORT LOAD ASSERT GRANT REVOKE END UNDROP").split())
+_KEYWORDS = set(("SELECT FROM WHERE GROUP ORDER HAVING LIMIT JOIN ON AND OR NOT AS BY IN IS NULL UNION ALL DISTINCT WITH CASE WHEN THEN "
+                 "ELSE END INNER LEFT RIGHT FULL CROSS USING INTO SET BETWEEN LIKE EXISTS").split())
 _COMMENT = re.compile(r"--[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 _STRING = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 
@@ -62,19 +69,51 @@ def columns(sql: str) -> set[str] | None:
     return names if parsed else None
 
 
+def layout(tree: exp.Expression) -> dict[str, Any]:
+    """Clustering and time partitioning of a CREATE TABLE, as columns of the catalog."""
+    found: dict[str, Any] = {}
+    cluster = tree.find(exp.ClusterProperty)
+    if cluster is not None:
+        found["clustering"] = Clustering(fields=tuple(node.name for node in cluster.find_all(exp.Column)))
+    partition = tree.find(exp.PartitionedByProperty)
+    column = partition.find(exp.Column) if partition is not None else None
+    if partition is not None and column is not None and not partition.find(exp.RangeBucket):
+        unit = re.search(r"\b(HOUR|MONTH|YEAR)\b", partition.sql("bigquery"), re.IGNORECASE)
+        name = None if column.name.upper() in ("_PARTITIONTIME", "_PARTITIONDATE") else column.name
+        found["time_partitioning"] = TimePartitioning(type=unit.group(1).upper() if unit else "DAY", field=name)
+    return found
+
+
 def syntax_error(sql: str) -> EngineError | None:
     """The place where the text stops being SQL, in BigQuery's words."""
+    first = _WORD.search(_COMMENT.sub(lambda found: " " * len(found.group()), sql))
+    if first is not None and first.group().upper() not in _OPENERS:
+        return _unexpected(sql, f'Unexpected identifier "{first.group()}"', first.start())
     try:
         sqlglot.parse(sql, read="bigquery")
     except sqlglot.errors.ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        token = str(first.get("highlight") or "").strip()
-        line, column = first.get("line") or 1, max((first.get("col") or 1) - len(token) + 1, 1)
-        what = f'Unexpected "{token}"' if token else "Unexpected end of script"
-        return EngineError("invalidQuery", f"Syntax error: {what} at [{line}:{column}]", "query")
-    except sqlglot.errors.TokenError as error:
-        return EngineError("invalidQuery", f"Syntax error: {str(error).splitlines()[0]} at [1:1]", "query")
+        return _parse_error(sql, error.errors[0] if error.errors else {})
+    except sqlglot.errors.TokenError:
+        quote = re.search(r"['\"][^'\"]*$", sql)
+        return _unexpected(sql, "Unclosed string literal", quote.start() if quote else len(sql))
     return None
+
+
+def _parse_error(sql: str, found: dict[str, Any]) -> EngineError:
+    token = str(found.get("highlight") or "").strip()
+    waits = not str(found.get("end_context") or "").strip() and not str(found.get("description")).startswith("Invalid expression")
+    if waits or not token:
+        return _unexpected(sql, "Unexpected end of script", len(sql.rstrip()))
+    kind = "keyword" if token.upper() in _KEYWORDS else "identifier" if token[0].isalpha() else "token"
+    shown = f"keyword {token.upper()}" if kind == "keyword" else f'{kind} "{token}"'
+    lines = sql.splitlines(keepends=True)
+    start = sum(len(line) for line in lines[: (found.get("line") or 1) - 1]) + (found.get("col") or 1) - len(token)
+    return _unexpected(sql, f"Unexpected {shown}", start)
+
+
+def _unexpected(sql: str, what: str, index: int) -> EngineError:
+    line = sql.count("\n", 0, index) + 1
+    return EngineError("invalidQuery", f"Syntax error: {what} at [{line}:{index - sql.rfind(chr(10), 0, index)}]", "query")
 
 
 def explain(core: Core, sql: str, project: str, error: EngineError) -> EngineError:
@@ -87,10 +126,8 @@ def explain(core: Core, sql: str, project: str, error: EngineError) -> EngineErr
         creates = re.search(r"does not exist|not found", error.message, re.IGNORECASE)
         if creates and core.catalog.get_table(*reference) is None:
             return not_found("Table", f"{reference[0]}:{reference[1]}.{reference[2]}")
-    if error.reason == "invalidQuery" and not _POSITION.search(error.message):
-        broken = syntax_error(sql)
-        if broken:
-            return broken
+    if error.reason == "invalidQuery" and (broken := syntax_error(sql)):
+        return broken
     if error.reason == "invalidQuery" and not _POSITION.search(error.message):
         return _with_position(sql, error)
     return error

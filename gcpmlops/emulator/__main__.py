@@ -1,0 +1,72 @@
+"""``python -m gcpmlops.emulator``: one emulator in this process. ``gcpmlops emulator start`` is its friendly form."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from gcpmlops.emulator import app
+from gcpmlops.emulator.server import Running, StartError
+from gcpmlops.emulator.settings import Settings
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options; ``gcpmlops emulator start`` passes its own on."""
+    parser = argparse.ArgumentParser(prog="python -m gcpmlops.emulator", description=__doc__)
+    defaults = Settings(Path())
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--host", default=defaults.host)
+    parser.add_argument("--port", type=int, default=defaults.port)
+    parser.add_argument("--project", default=defaults.project)
+    parser.add_argument("--location", default=defaults.location)
+    parser.add_argument("--max-jobs", type=int, default=defaults.max_jobs)
+    parser.add_argument("--max-body-bytes", type=int, default=defaults.max_body_bytes)
+    parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--ephemeral", action="store_true", help="remove the data directory at the end")
+    parser.add_argument("--image", action="append", default=[], metavar="URI=COMMAND", help="a local command for an image")
+    parser.add_argument("--ready-fd", type=int, default=None, help=argparse.SUPPRESS)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs until SIGTERM or SIGINT; the exit code is 1 when it can't start."""
+    options = arguments().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = Settings(
+        data_dir=(options.data_dir or app.data_directory(options.project)).expanduser().resolve(),
+        host=options.host,
+        port=options.port,
+        project=options.project,
+        location=options.location,
+        max_jobs=options.max_jobs,
+        offline=options.offline,
+        ephemeral=options.ephemeral,
+        max_body_bytes=options.max_body_bytes,
+        images=dict(pair.split("=", 1) for pair in options.image),
+    )
+    try:
+        app.run(settings, on_ready=lambda state: _ready(options.ready_fd, state))
+    except StartError as error:
+        _tell(options.ready_fd, f"error {error}")
+        print(f"gcpmlops emulator: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user reads
+        return 1
+    return 0
+
+
+def _ready(ready_fd: int | None, state: Running) -> None:
+    if ready_fd is None:
+        print(f"Local Google Cloud for {state.project} at {state.endpoint} (Ctrl-C ends it)", file=sys.stderr)  # noqa: T201
+    _tell(ready_fd, "ready")
+
+
+def _tell(ready_fd: int | None, text: str) -> None:
+    if ready_fd is not None:
+        os.write(ready_fd, f"{text}\n".encode())
+        os.close(ready_fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

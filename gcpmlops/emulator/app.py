@@ -1,0 +1,210 @@
+"""The composition root: everything is made here, top to bottom, and handed to what needs it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.longrunning import operations_pb2
+
+from gcpmlops.emulator import server, variables
+from gcpmlops.emulator.kernel.auth import Authenticator, load_key, load_secret, write_private
+from gcpmlops.emulator.kernel.certificates import Certificates
+from gcpmlops.emulator.kernel.clock import Clock, SystemClock
+from gcpmlops.emulator.kernel.front import Backends
+from gcpmlops.emulator.kernel.grpc import GrpcApi, serve
+from gcpmlops.emulator.kernel.http import Asgi, Http
+from gcpmlops.emulator.kernel.identity import Metadata, OAuth
+from gcpmlops.emulator.kernel.locks import Locks
+from gcpmlops.emulator.kernel.operations import Operations
+from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
+from gcpmlops.emulator.kernel.rest import RestApi
+from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.kernel.tunnel import Upstream
+from gcpmlops.emulator.server import Running, StartError
+from gcpmlops.emulator.settings import Settings
+from gcpmlops.emulator.state.blobs import Blobs
+from gcpmlops.emulator.state.store import Store
+
+log = logging.getLogger(__name__)
+
+_FOREVER = 10 * 365 * 86400  # seconds: gcloud's token file lasts as long as the data directory
+_RESTARTED = "The emulator was restarted while this ran."
+
+
+def run(settings: Settings, *, clock: Clock | None = None, on_ready: Callable[[Running], Any] = lambda _: None) -> None:
+    """Runs an emulator in this process until SIGTERM or SIGINT.
+
+    Raises: StartError, with one clear line.
+    """
+    with ExitStack() as stack:
+        server.prepare(settings.data_dir)
+        stack.enter_context(server.lock(settings.data_dir))
+        if settings.ephemeral:
+            stack.callback(shutil.rmtree, settings.data_dir, ignore_errors=True)
+        try:
+            emulator = Emulator(settings, clock or SystemClock(), stack)
+        except (sqlite3.Error, OSError) as error:
+            raise StartError(f"data directory {settings.data_dir}: {error}.") from error
+        emulator.serve(on_ready)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The key file, the tokens and the certificates of one data directory."""
+
+    authenticator: Authenticator
+    certificates: Certificates
+    key: dict[str, Any]
+
+    @classmethod
+    def load(cls, settings: Settings) -> Identity:
+        key, public = load_key(settings.data_dir / "service-account.json", project=settings.project)
+        authenticator = Authenticator(key, public, load_secret(settings.data_dir / "secret"))
+        return cls(authenticator, Certificates(settings.data_dir), key)
+
+
+class Emulator:
+    """All parts of one emulator; ``stack`` closes them in reverse order."""
+
+    def __init__(self, settings: Settings, clock: Clock, stack: ExitStack) -> None:
+        self.settings = settings
+        self.identity = Identity.load(settings)
+        self.sockets = server.sockets(settings.data_dir, stack)
+        self.store = Store(settings.data_dir / "state.db", now=clock.now)
+        stack.callback(self.store.close)
+        self.pool = ThreadPoolExecutor(48, thread_name_prefix="service")
+        stack.callback(self.pool.shutdown, wait=False, cancel_futures=True)
+        background = ThreadPoolExecutor(64, thread_name_prefix="operation")
+        stack.callback(background.shutdown, wait=False, cancel_futures=True)
+        operations = Operations(self.store.collection(operations_pb2.Operation), clock, background)
+        operations.fail_unfinished(_RESTARTED)
+        self.context = Context(self.store, clock, operations, Locks(), settings)
+        self.services = Services(self, stack)
+
+    def serve(self, on_ready: Callable[[Running], Any]) -> None:
+        """Answers on the port until a signal comes."""
+        import uvloop
+
+        def ready(port: int) -> None:
+            state = Running(
+                os.getpid(), port, self.settings.project, str(self.settings.data_dir), str(self.sockets)
+            )
+            self._write_client_files(port)
+            self.services.start(port)
+            server.announce(self.settings.data_dir, state)
+            on_ready(state)
+
+        grpc_socket = str(self.sockets / "grpc")
+        grpc_server = serve(
+            GrpcApi(self.services.apis, self.context.operations, self.identity.authenticator), grpc_socket
+        )
+        upstream = Upstream(os.environ.get("https_proxy", os.environ.get("HTTPS_PROXY", "")), self.settings.offline)
+
+        def backends(http: Any) -> Backends:
+            return Backends(http, grpc_socket, self.identity.certificates, upstream)
+
+        try:
+            uvloop.run(server.Server(self._http(), backends).serve(self.settings.host, self.settings.port, ready))
+        finally:
+            grpc_server.stop(grace=0).wait(5)
+
+    def _http(self) -> Http:
+        rests = {
+            api.api.host.partition(".")[0]: RestApi(api, self.context.operations) for api in self.services.apis
+        }
+        return Http(
+            apps=self.services.apps,
+            rests=rests,
+            authenticator=self.identity.authenticator,
+            pool=self.pool,
+            max_body=self.settings.max_body_bytes,
+        )
+
+    def _write_client_files(self, port: int) -> None:
+        data_dir, authenticator = self.settings.data_dir, self.identity.authenticator
+        key = self.identity.key | {"token_uri": f"http://127.0.0.1:{port}/oauth2.googleapis.com/token"}
+        write_private(data_dir / "credentials.json", json.dumps(key, indent=2))
+        token = authenticator.access_token(authenticator.email, lifetime=_FOREVER)
+        variables.write_client_files(
+            data_dir, ca=self.identity.certificates.path, token=token, port=port, project=self.settings.project
+        )
+
+
+class Services:
+    """Every service and runtime; heavy ones are imported when their host is first asked for."""
+
+    def __init__(self, emulator: Emulator, stack: ExitStack) -> None:
+        from gcpmlops.emulator.services.logging.entries import Entries, LogWriter
+        from gcpmlops.emulator.services.storage.app import StorageApp
+        from gcpmlops.emulator.services.storage.engine import StorageEngine
+
+        self._emulator = emulator
+        self._stack = stack
+        settings, context, identity = emulator.settings, emulator.context, emulator.identity
+        self.storage = StorageEngine(
+            emulator.store,
+            Blobs(settings.data_dir / "blobs"),
+            context.clock,
+            project=settings.project,
+            project_number=settings.project_number,
+        )
+        self.entries = Entries(context.store, context.clock)
+        self.logs = LogWriter(self.entries)
+        self.apps: dict[str, Asgi] = {
+            "storage": StorageApp(self.storage, max_body_bytes=settings.max_body_bytes),
+            "oauth2": OAuth(identity.authenticator),
+            "metadata": Metadata(identity.authenticator, settings),
+        }
+        self.apis = [BoundApi(api) for api in self._apis()]
+
+    def start(self, port: int) -> None:
+        """After the port is known: the runtimes learn how their children reach the emulator."""
+
+    def _apis(self) -> Iterable[Api]:
+        yield Api("aiplatform.googleapis.com", "google.cloud.aiplatform_v1", "google.cloud.aiplatform.v1",
+                  self._vertex, aliases=("v1beta1",))  # fmt: skip
+        yield Api("logging.googleapis.com", "google.cloud.logging_v2", "google.logging.v2", self._logging)
+        yield Api("storage.googleapis.com", "google.cloud.storage_control_v2", "google.storage.control.v2",
+                  self._storage_control)  # fmt: skip
+        yield Api("cloudresourcemanager.googleapis.com", "google.cloud.resourcemanager_v3",
+                  "google.cloud.resourcemanager.v3", self._projects, json_routes=(
+                      JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1),))  # fmt: skip
+
+    def _vertex(self) -> Iterable[Service]:
+        return []
+
+    def _logging(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.logging.service import LoggingServiceV2
+
+        return [LoggingServiceV2(self._emulator.context, self.entries)]
+
+    def _storage_control(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.storage.control import StorageControl
+
+        return [StorageControl(self._emulator.context, self.storage)]
+
+    def _projects(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.projects import Projects
+
+        return [Projects(self._emulator.context)]
+
+    def _get_project_v1(self, variables: Any, body: Any) -> dict[str, Any]:
+        from gcpmlops.emulator.services.projects import Projects
+
+        return Projects(self._emulator.context).get_v1(variables, body)
+
+
+def data_directory(project: str, base: str | None = None) -> Path:
+    """The default data directory of a project: a folder under the user's data directory."""
+    root = Path(base or os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return root / "gcpmlops" / project

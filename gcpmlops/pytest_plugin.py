@@ -1,0 +1,72 @@
+"""Pytest fixtures: a local Google Cloud for a test run, and a client for it. Loaded in every run: imports nothing heavy.
+
+* ``emulator`` (session): a running emulator with data of its own; ``.endpoint``, ``.project``, ``.port``, ``.data_dir``.
+* ``emulator_environment`` (session): the variables that lead any process's Google clients to it.
+* ``google_environment``: the same variables, set in this process for one test, for clients that are made in it.
+* ``client``: a ``gcpmlops.Client`` against it.
+* ``bucket``: the name of a fresh bucket.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from gcpmlops.client import Client
+    from gcpmlops.emulator.server import Running
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Running]:
+    """A local Google Cloud; it ends, with all that it started, when the run does."""
+    from gcpmlops.emulator import launch
+
+    with launch.ephemeral() as state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def emulator_environment(emulator: Running) -> dict[str, str]:
+    """A complete environment for subprocesses."""
+    from gcpmlops.emulator import launch
+
+    return launch.environment(emulator)
+
+
+@pytest.fixture
+def google_environment(emulator_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Official clients that this test makes reach the emulator by their default endpoints."""
+    from gcpmlops.emulator.variables import REMOVED
+
+    for name, value in emulator_environment.items():
+        monkeypatch.setenv(name, value)
+    for name in REMOVED:
+        monkeypatch.delenv(name, raising=False)
+    return emulator_environment
+
+
+@pytest.fixture(scope="session")
+def client(emulator: Running) -> Client:
+    """The library, configured for the emulator."""
+    from gcpmlops import Client
+
+    return Client(
+        project=emulator.project,
+        location="us-central1",
+        endpoint=emulator.endpoint,
+        credentials_file=str(Path(emulator.data_dir) / "credentials.json"),
+        staging_bucket=f"gs://{emulator.project}-staging",
+    )
+
+
+@pytest.fixture
+def bucket(client: Client) -> str:
+    """The name of a new, empty bucket."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    client.storage.create_bucket(name)
+    return name
