@@ -119,6 +119,10 @@ class Environments:
                     install.make(environment, interpreter, wanted, archives)
         return environment
 
+    def check(self, image: Image) -> None:
+        """Raises InvalidArgument where no interpreter at hand fits the image, naming images that work."""
+        self._interpreter(image)
+
     def _interpreter(self, image: Image) -> tuple[int, Path]:
         for minor in image.pythons:
             if found := self._interpreters.find(minor):

@@ -79,8 +79,9 @@ class Training:
         Raises: InvalidArgument for an image that can't run here, NotFound for a missing bucket.
         """
         for pool in spec.pools:
-            if pool is not None:
-                self.resolve(pool.image)
+            image = self.resolve(pool.image) if pool is not None else None
+            if isinstance(image, images.Image):
+                self.environments.check(image)
         uris = [spec.output_uri, *(uri for pool in spec.pools if pool for uri in pool.packages)]
         for uri in filter(None, uris):
             bucket = uri.removeprefix("gs://").split("/")[0]

@@ -1,0 +1,290 @@
+"""JobService with real processes of bare Python."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.cloud.aiplatform_v1 import types
+from google.longrunning import operations_pb2
+
+from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.kernel.locks import Locks
+from gcpmlops.emulator.kernel.operations import Operations
+from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.runtimes.environment import Environments
+from gcpmlops.emulator.runtimes.process import Processes
+from gcpmlops.emulator.runtimes.training import Training
+from gcpmlops.emulator.services.jobs import JobService
+from gcpmlops.emulator.settings import Settings
+from gcpmlops.emulator.state.store import Store
+
+PARENT = "projects/p/locations/us-central1"
+IMAGE = f"python:3.{sys.version_info[1]}"
+PREBUILT = "us-docker.pkg.dev/vertex-ai/training/"
+SUCCEEDED, FAILED, CANCELLED = (types.JobState[f"JOB_STATE_{name}"] for name in ("SUCCEEDED", "FAILED", "CANCELLED"))
+FINAL = {SUCCEEDED, FAILED, CANCELLED}
+
+
+class NoObjects:
+    """An object store with one empty bucket, `b`."""
+
+    def exists(self, bucket: str) -> bool:
+        return bucket == "b"
+
+    def list(self, bucket: str, prefix: str) -> Iterator[Any]:
+        return iter(())
+
+    def local_path(self, bucket: str, name: str) -> Path:
+        raise exceptions.NotFound(f"No such object: gs://{bucket}/{name}")
+
+    def upload(self, bucket: str, name: str, source: Path, content_type: str | None = None) -> None:
+        raise exceptions.NotFound(bucket)
+
+
+class Emulator:
+    """A JobService and what it stands on."""
+
+    def __init__(self, folder: Path, environments: Path, max_jobs: int = 2) -> None:
+        clock = SystemClock()
+        self.store = Store(folder / "state.db", now=clock.now)
+        self.pool = ThreadPoolExecutor(4)
+        operations = Operations(self.store.collection(operations_pb2.Operation), clock, self.pool)
+        context = Context(self.store, clock, operations, Locks(), Settings(data_dir=folder, max_jobs=max_jobs))
+        self.processes = Processes(folder / "processes")
+        maker = Environments(self.processes, environments)
+        self.training = Training(self.processes, maker, NoObjects(), folder / "jobs", {}, {"shell": "sh -c"})
+        self.logs: list[tuple[Any, ...]] = []
+        self.said = threading.Condition()
+        self.jobs = JobService(context, self.training, self.log)
+
+    def log(self, *entry: Any) -> None:
+        with self.said:
+            self.logs.append(entry)
+            self.said.notify_all()
+
+    def create(self, script: str, **fields: Any) -> types.CustomJob:
+        return self.jobs.create_custom_job(
+            types.CreateCustomJobRequest(parent=PARENT, custom_job=job(script, **fields))
+        )
+
+    def get(self, name: str) -> types.CustomJob:
+        return self.jobs.get_custom_job(types.GetCustomJobRequest(name=name))
+
+    def cancel(self, name: str) -> None:
+        self.jobs.cancel_custom_job(types.CancelCustomJobRequest(name=name))
+
+    def list_jobs(self, **fields: Any) -> types.ListCustomJobsResponse:
+        return self.jobs.list_custom_jobs(types.ListCustomJobsRequest(parent=PARENT, **fields))
+
+    def ended(self, name: str) -> types.CustomJob:
+        self.wait_for(lambda: self.get(name).state in FINAL)
+        return self.get(name)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        with self.said:
+            for _ in range(6000):
+                if condition():
+                    return
+                self.said.wait(0.01)
+        raise AssertionError("it did not happen in time")
+
+    def messages(self) -> list[str]:
+        return [entry[3]["message"] for entry in self.logs]
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.processes.close()
+        self.pool.shutdown()
+        self.store.close()
+
+
+def job(script: str, *, name: str = "job", labels: dict[str, str] | None = None, **spec: Any) -> types.CustomJob:
+    pool = {
+        "machine_spec": {"machine_type": "n1-standard-4"},
+        "replica_count": 1,
+        "container_spec": {"image_uri": "shell", "args": [script]},
+    }
+    return types.CustomJob(display_name=name, labels=labels or {}, job_spec={"worker_pool_specs": [pool], **spec})
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture
+def emulator(tmp_path: Path, environments: Path) -> Iterator[Emulator]:
+    emulator = Emulator(tmp_path, environments)
+    yield emulator
+    emulator.close()
+
+
+def test_a_job_from_start_to_end(emulator: Emulator) -> None:
+    created = emulator.create("echo hello; echo oops >&2", labels={"team": "a"})
+    assert created.name.startswith(f"{PARENT}/customJobs/")
+    found = emulator.ended(created.name)
+    assert found.state == SUCCEEDED
+    assert found.create_time <= found.start_time <= found.end_time <= found.update_time
+    assert not types.CustomJob.pb(found).HasField("error")
+    assert found.labels == {"team": "a"}
+    job_id = created.name.rpartition("/")[2]
+    labels = {"job_id": job_id, "task_name": "workerpool0-0", "project_id": "p"}
+    assert sorted(
+        (name, resource, severity, payload["message"]) for name, resource, severity, payload in emulator.logs
+    ) == [
+        ("projects/p/logs/workerpool0-0", ("ml_job", labels), "ERROR", "oops"),
+        ("projects/p/logs/workerpool0-0", ("ml_job", labels), "INFO", "hello"),
+    ]
+
+
+def test_an_environment_of_an_image(emulator: Emulator) -> None:
+    request = job("")
+    request.job_spec.worker_pool_specs[0].container_spec = types.ContainerSpec(
+        image_uri=IMAGE, command=["python3", "-c"], args=["import sys; print(sys.argv[1:])", "$(AIP_MODEL_DIR)"]
+    )
+    request.job_spec.base_output_directory = types.GcsDestination(output_uri_prefix="gs://b/out")
+    name = emulator.jobs.create_custom_job(types.CreateCustomJobRequest(parent=PARENT, custom_job=request)).name
+    assert emulator.ended(name).state == SUCCEEDED
+    assert emulator.messages() == ["['gs://b/out/model/']"]
+
+
+def test_a_failing_job_has_the_tail(emulator: Emulator) -> None:
+    found = emulator.ended(emulator.create("echo reason >&2; exit 7").name)
+    assert found.state == FAILED
+    assert found.error.code == 3
+    assert "The replica workerpool0-0 exited with a non-zero status of 7." in found.error.message
+    assert "reason" in found.error.message
+
+
+def test_timeout(emulator: Emulator) -> None:
+    found = emulator.ended(emulator.create("exec sleep 600", scheduling={"timeout": {"nanos": 300_000_000}}).name)
+    assert (found.state, found.error.code) == (FAILED, 4)
+
+
+def test_cancelling_a_running_job(emulator: Emulator) -> None:
+    name = emulator.create("echo up; exec sleep 600").name
+    emulator.wait_for(lambda: "up" in emulator.messages())
+    emulator.cancel(name)
+    found = emulator.ended(name)
+    assert (found.state, found.error.code) == (CANCELLED, 1)
+    emulator.cancel(name)
+    assert emulator.get(name).state == CANCELLED
+
+
+def test_cancelling_at_once_and_in_the_queue(emulator: Emulator) -> None:
+    names = [emulator.create("exec sleep 600").name for _ in range(4)]
+    assert emulator.get(names[3]).state == types.JobState.JOB_STATE_QUEUED
+    for name in names:
+        emulator.cancel(name)
+    assert {emulator.ended(name).state for name in names} == {CANCELLED}
+    assert not types.CustomJob.pb(emulator.get(names[3])).HasField("start_time")
+
+
+def test_fifty_at_once(emulator: Emulator, tmp_path: Path) -> None:
+    scripts = [f"ls {tmp_path}/jobs | wc -l; exit {index % 2}" for index in range(50)]
+    names = [emulator.create(script).name for script in scripts]
+    states = [emulator.ended(name).state for name in names]
+    assert states == [SUCCEEDED, FAILED] * 25
+    seen = [int(text) for text in emulator.messages() if text.strip().isdigit()]
+    assert len(seen) == 50
+    assert max(seen) <= 2
+    assert not list((tmp_path / "jobs").iterdir())
+
+
+def test_listing(emulator: Emulator) -> None:
+    names = [emulator.create("true", name=name, labels={"n": name}).name for name in ("a", "b", "c")]
+    for name in names:
+        emulator.ended(name)
+    assert [found.name for found in emulator.list_jobs().custom_jobs] == names[::-1]
+    assert [found.display_name for found in emulator.list_jobs(filter='display_name="b"').custom_jobs] == ["b"]
+    assert [found.display_name for found in emulator.list_jobs(filter="labels.n=c").custom_jobs] == ["c"]
+    assert len(emulator.list_jobs(filter='state="JOB_STATE_SUCCEEDED"').custom_jobs) == 3
+    first = emulator.list_jobs(page_size=2)
+    second = emulator.list_jobs(page_size=2, page_token=first.next_page_token)
+    assert [found.display_name for found in (*first.custom_jobs, *second.custom_jobs)] == ["c", "b", "a"]
+    assert not second.next_page_token
+
+
+def test_deleting(emulator: Emulator) -> None:
+    name = emulator.create("echo up; exec sleep 600").name
+    with pytest.raises(exceptions.FailedPrecondition, match="cancel it first"):
+        emulator.jobs.delete_custom_job(types.DeleteCustomJobRequest(name=name))
+    emulator.cancel(name)
+    emulator.ended(name)
+    operation = emulator.jobs.delete_custom_job(types.DeleteCustomJobRequest(name=name))
+    assert operation.done
+    with pytest.raises(exceptions.NotFound, match=name):
+        emulator.get(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda j: setattr(j, "display_name", ""), "custom_job.display_name"),
+        (lambda j: setattr(j, "display_name", "x" * 129), "128 are allowed"),
+        (lambda j: setattr(j.job_spec, "worker_pool_specs", []), "first worker pool"),
+        (lambda j: setattr(pool(j), "machine_spec", None), r"worker_pool_specs\[0\].machine_spec.machine_type"),
+        (lambda j: setattr(pool(j), "replica_count", 2), "exactly one replica"),
+        (lambda j: setattr(pool(j).container_spec, "image_uri", ""), "container_spec.image_uri"),
+        (lambda j: setattr(pool(j), "container_spec", None), "container_spec or python_package_spec"),
+        (lambda j: setattr(pool(j).container_spec, "env", [types.EnvVar(name="a-b")]), "valid C identifier"),
+        (lambda j: setattr(pool(j).container_spec, "image_uri", "my/own:image"), "Image my/own:image can't run here"),
+        (
+            lambda j: setattr(
+                pool(j),
+                "python_package_spec",
+                {"executor_image_uri": IMAGE, "package_uris": ["a"], "python_module": "m"},
+            ),
+            "'a' is not gs://BUCKET/OBJECT",
+        ),
+        (lambda j: setattr(j, "labels", {"Upper": "x"}), "Upper"),
+        (lambda j: setattr(pool(j).container_spec, "image_uri", "python:3.3"), "python:3.3 can't run on this machine"),
+        (lambda j: setattr(pool(j).container_spec, "image_uri", PREBUILT + "sklearn-cpu.9-9:latest"), "known ones"),
+    ],
+)
+def test_what_is_refused(
+    emulator: Emulator, change: Callable[[Any], None], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gcpmlops.emulator.runtimes.docker.available", lambda: False)
+    request = job("true")
+    change(request)
+    with pytest.raises(exceptions.InvalidArgument, match=message):
+        emulator.jobs.create_custom_job(types.CreateCustomJobRequest(parent=PARENT, custom_job=request))
+    assert not emulator.list_jobs().custom_jobs
+
+
+def pool(request: types.CustomJob) -> types.WorkerPoolSpec:
+    return request.job_spec.worker_pool_specs[0]
+
+
+def test_a_missing_bucket(emulator: Emulator) -> None:
+    with pytest.raises(exceptions.NotFound, match="gs://nowhere"):
+        emulator.create("true", base_output_directory={"output_uri_prefix": "gs://nowhere/out"})
+
+
+def test_a_job_that_is_not_there(emulator: Emulator) -> None:
+    for call in (emulator.get, emulator.cancel):
+        with pytest.raises(exceptions.NotFound):
+            call(f"{PARENT}/customJobs/1")
+
+
+def test_stopping_and_starting_again(tmp_path: Path, environments: Path) -> None:
+    first = Emulator(tmp_path, environments, max_jobs=1)
+    running = first.create("echo up; exec sleep 600").name
+    queued = first.create("true").name
+    first.wait_for(lambda: "up" in first.messages())
+    first.close()
+    second = Emulator(tmp_path, environments, max_jobs=1)
+    try:
+        assert second.get(running).state == FAILED
+        assert "stopped" in second.get(running).error.message
+        assert second.get(queued).state == FAILED
+        assert "restarted" in second.get(queued).error.message
+        assert second.ended(second.create("true").name).state == SUCCEEDED
+    finally:
+        second.close()
