@@ -86,11 +86,12 @@ def _prebuilt(uri: str, found: re.Match[str]) -> Image:
 
 
 def images_for(framework: str, minors: set[int]) -> list[str]:
-    """Training images of a framework that the given Pythons can stand for."""
+    """Training images of a framework that one of the given Pythons can stand for."""
     return [
-        f"us-docker.pkg.dev/vertex-ai/training/{framework}-cpu.{version.replace('.', '-')}.py3{minor}:latest"
+        f"us-docker.pkg.dev/vertex-ai/training/{framework}-cpu.{version.replace('.', '-')}"
+        f"{'.py310' if release.first <= 10 <= release.last else ''}:latest"
         for version, release in _RELEASES.get(framework, {}).items()
-        for minor in sorted(minors & set(range(release.first, release.last + 1)))[:1]
+        if minors & set(range(release.first, release.last + 1))
     ]
 
 

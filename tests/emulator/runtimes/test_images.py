@@ -57,5 +57,5 @@ def test_an_unknown_framework_version_lists_the_known_ones() -> None:
 
 def test_images_for_the_pythons_at_hand() -> None:
     working = images.images_for("sklearn", {13})
-    assert "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6.py313:latest" in working
+    assert "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6.py310:latest" in working
     assert not [uri for uri in working if "0-23" in uri]
