@@ -74,6 +74,7 @@ class Running:
 def serve(app: BigQueryApp) -> tuple[str, uvicorn.Server, threading.Thread]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     sock = socket.create_server(("127.0.0.1", 0))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     started = threading.Event()
 
     async def run() -> None:

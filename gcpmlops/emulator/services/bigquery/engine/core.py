@@ -20,7 +20,7 @@ from bqemulator.catalog.duckdb_repository import DuckDBCatalogRepository
 from bqemulator.catalog.models import DatasetMeta, TableMeta
 from bqemulator.config import LogLevel, PersistenceMode, Settings
 from bqemulator.domain.clock import SystemClock
-from bqemulator.domain.events import EventBus
+from bqemulator.domain.events import EventBus, TableDataChanged
 from bqemulator.jobs.upload_session_manager import UploadSessionManager
 from bqemulator.observability.logging_ import configure_logging
 from bqemulator.observability.metrics import MetricsRegistry
@@ -35,11 +35,20 @@ from bqemulator.versioning.snapshots import SnapshotManager
 from gcpmlops.emulator.services.bigquery.engine.errors import not_found
 
 T = TypeVar("T")
+
+
+class Changes(SnapshotManager):
+    """Tells materialized views of a change, and keeps no copy of the table: time travel is refused by name instead."""
+
+    def record_change(self, project_id: str, dataset_id: str, table_id: str) -> None:
+        self._events.publish(TableDataChanged(project_id, dataset_id, table_id))
+
+
 Reference = tuple[str, str, str]  # project, dataset, table
 
 STAGING = "_gcpmlops_staging"
 RESOURCES = "_gcpmlops_resources"
-_TIME_TRAVEL_DAYS = 2  # the shortest window that BigQuery offers: every change keeps a copy of its table for so long
+_TIME_TRAVEL_DAYS = 7
 
 
 class Core:
@@ -113,7 +122,7 @@ class Core:
         context = AppContext(
             settings=settings, clock=clock, engine=engine, catalog=catalog, metrics=MetricsRegistry(), events=events,
             udf_registry=UDFRegistry(settings),
-            snapshots=SnapshotManager(engine=engine, catalog=catalog, clock=clock, events=events,
+            snapshots=Changes(engine=engine, catalog=catalog, clock=clock, events=events,
                                       retention_days=_TIME_TRAVEL_DAYS),
             row_access=RowAccessPolicyManager(catalog=catalog, clock=clock), write_streams=WriteStreamManager(),
             upload_sessions=UploadSessionManager(staging_dir=settings.upload_staging_dir,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, clean
 from gcpmlops.emulator.services.bigquery.engine.schema import (
@@ -29,6 +30,7 @@ _TESTS = {  # in this order; a null passes
     "TIME": "regexp_full_match({0}, '[0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]+)?') AND try_cast({0} AS TIME) IS NOT NULL",
     "TIMESTAMP": "regexp_matches({0}, '^[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}[ T][0-9]') AND try_cast({0} AS TIMESTAMPTZ) IS NOT NULL",
 }
+_MAX_LINE = 8_000_000  # bytes; DuckDB allocates sixteen times as much
 _EXTRA = 64  # columns beyond the schema that ignoreUnknownValues swallows
 _DELIMITERS = {"tab": "\t", "\\t": "\t"}
 _REASONS = {
@@ -51,51 +53,53 @@ def infer(cursor: duckdb.DuckDBPyConnection, files: list[tuple[str, Path]], conf
 
 def _infer_one(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, config: dict[str, Any]) -> list[Field]:
     skip = int(config.get("skipLeadingRows") or 0)
-    lines = _first_lines(path, config, max(skip, 1))
-    first = lines[skip - 1 if skip else 0] if lines else []
+    rows = _first_rows(path, config, skip + _SAMPLE_ROWS)
+    first = rows[max(skip - 1, 0)] if len(rows) >= skip and rows else []
     if not first:
         raise EngineError("invalid", f"Unable to infer a schema: the source has no header. File: {uri}", uri)
-    kinds = _kinds(cursor, path, config, len(first), skip)
-    headed = bool(skip) or _is_header(cursor, path, config, first, kinds)
-    if headed and not skip:
-        kinds = _kinds(cursor, path, config, len(first), 1)
+    kinds = _kinds(cursor, rows[max(skip, 1) :], len(first), config)
+    headed = bool(skip) or _is_header(_kinds(cursor, [first], len(first), config), kinds)
+    if not headed:
+        kinds = _kinds(cursor, rows, len(first), config)
     config["skipLeadingRows"] = skip or int(headed)
     taken: set[str] = set()
     names = [column_name(name if headed else "", taken, index) for index, name in enumerate(first)]
     return [{"name": name, "type": kind or "STRING", "mode": "NULLABLE"} for name, kind in zip(names, kinds, strict=True)]
 
 
-def _first_lines(path: Path, config: dict[str, Any], count: int) -> list[list[str]]:
+def _first_rows(path: Path, config: dict[str, Any], count: int) -> list[list[str]]:
     opener = gzip.open if _gzipped(path) else open
     encoding = "latin-1" if str(config.get("encoding", "")).upper() == "ISO-8859-1" else "utf-8-sig"
     quote = config.get("quote", '"')
+    quoting: Any = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     with opener(path, "rt", encoding=encoding, errors="replace", newline="") as file:
-        reader = csv.reader(file, delimiter=_delimiter(config), quotechar=quote or None,
-                            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE)
-        return list(itertools.islice(reader, count))
+        reader = csv.reader(file, delimiter=_delimiter(config), quotechar=quote or None, quoting=quoting)
+        return [row for row in itertools.islice(reader, count) if row]
 
 
-def _is_header(cursor: duckdb.DuckDBPyConnection, path: Path, config: dict[str, Any], first: list[str], kinds: list[str | None]) -> bool:
-    """A first line of text over columns that are not: as BigQuery tells."""
-    below = _kinds(cursor, path, config, len(first), 1)
-    if any(kind == "STRING" and kind_below not in (None, "STRING") for kind, kind_below in zip(kinds, below, strict=True)):
-        return True
-    return False
+def _is_header(first: list[str | None], below: list[str | None]) -> bool:
+    """Text over columns that are not text: as BigQuery tells."""
+    return any(kind == "STRING" and under not in (None, "STRING") for kind, under in zip(first, below, strict=True))
 
 
-def _kinds(cursor: duckdb.DuckDBPyConnection, path: Path, config: dict[str, Any], width: int, skip: int) -> list[str | None]:
-    """The narrowest type of each column over the first rows; None for a column without values. Broken lines are passed over."""
-    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width))
-    source = (f"read_csv({literal(str(path))}, {_dialect(path, config)}, header = false, skip = {skip}, auto_detect = false, "
-              f"columns = {{{columns}}}, ignore_errors = true, null_padding = true, max_line_size = 100000000)")
-    tests = [f"count(c{index})" for index in range(width)]
-    for index in range(width):
-        tests += [f"coalesce(bool_and({test.format(f'c{index}')}) FILTER (c{index} IS NOT NULL), false)" for test in _TESTS.values()]
-    row = cursor.execute(f"SELECT {', '.join(tests)} FROM (SELECT * FROM {source} LIMIT {_SAMPLE_ROWS})").fetchone() or ()
+def _kinds(
+    cursor: duckdb.DuckDBPyConnection, rows: list[list[str]], width: int, config: dict[str, Any]
+) -> list[str | None]:
+    """The narrowest type of each column; None for a column without values. Rows of another width are passed over."""
+    null = config.get("nullMarker") or ""
+    fitting = [row for row in rows if len(row) == width]
+    cells = [pa.array([None if row[index] == null else row[index] for row in fitting], pa.string()) for index in range(width)]
+    cursor.register("sample", pa.table(cells, names=[f"c{index}" for index in range(width)]))
+    checks = [f"count(c{index})" for index in range(width)]
+    checks += [f"coalesce(bool_and({test.format(f'c{index}')}) FILTER (c{index} IS NOT NULL), false)"
+               for index in range(width) for test in _TESTS.values()]
+    found = cursor.execute(f"SELECT {', '.join(checks)} FROM sample").fetchone() or ()
+    cursor.unregister("sample")
     kinds: list[str | None] = []
     for index in range(width):
-        passed = row[width + index * len(_TESTS) : width + (index + 1) * len(_TESTS)]
-        kinds.append(next((kind for kind, ok in zip(_TESTS, passed, strict=True) if ok), "STRING") if row[index] else None)
+        passed = found[width + index * len(_TESTS) : width + (index + 1) * len(_TESTS)]
+        narrowest = next((kind for kind, ok in zip(_TESTS, passed, strict=True) if ok), "STRING")
+        kinds.append(narrowest if found[index] else None)
     return kinds
 
 
@@ -111,7 +115,7 @@ def read(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, staging: str, 
     values = ", ".join(_value(field) for field in fields)
     source = (f"read_csv({literal(str(path))}, {_dialect(path, config)}, header = false, skip = {int(config.get('skipLeadingRows') or 0)}, "
               f"auto_detect = false, columns = {{{', '.join(columns)}}}, null_padding = {str(padding).lower()}, "
-              f"store_rejects = true, rejects_table = 'bad_rows', rejects_scan = 'bad_scans', max_line_size = 100000000)")
+              f"store_rejects = true, rejects_table = 'bad_rows', rejects_scan = 'bad_scans', max_line_size = {_MAX_LINE})")
     _forget(cursor)
     try:
         cursor.execute(f"INSERT INTO {staging} SELECT {values} FROM {source}")

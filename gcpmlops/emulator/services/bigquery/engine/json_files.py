@@ -127,7 +127,7 @@ def _structure(field: Field) -> Any:
 
 def _misfit(cursor: duckdb.DuckDBPyConnection, structure: str, text: str, value: dict[str, Any], fields: list[Field]) -> str | None:
     try:
-        cursor.execute("SELECT from_json(?, ?)", [text, structure]).fetchone()
+        cursor.execute("SELECT from_json_strict(?, ?)", [text, structure]).fetchone()
         return None
     except duckdb.Error as error:
         raw = str(error)
@@ -143,7 +143,7 @@ def _fits(cursor: duckdb.DuckDBPyConnection, field: Field, value: dict[str, Any]
     cell = next((item for key, item in value.items() if key.lower() == field["name"].lower()), None)
     try:
         kind = json.dumps({field["name"]: _structure(field)})
-        cursor.execute("SELECT from_json(?, ?)", [json.dumps({field["name"]: cell}), kind]).fetchone()
+        cursor.execute("SELECT from_json_strict(?, ?)", [json.dumps({field["name"]: cell}), kind]).fetchone()
     except duckdb.Error:
         return False
     return True

@@ -16,6 +16,7 @@ _POSITION = re.compile(r"at \[\d+:\d+\]")
 _MODEL = re.compile(r"^\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\s+|TEMPORARY\s+)?MODEL\b", re.IGNORECASE)
 _EXPORT = re.compile(r"^\s*EXPORT\s+(DATA|MODEL)\b", re.IGNORECASE)
 _ML = re.compile(r"\bML\.([A-Z_]+)\s*\(", re.IGNORECASE)
+_TIME_TRAVEL = re.compile(r"\bFOR\s+SYSTEM_?\s*TIME\s+AS\s+OF\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _OPENERS = set(("SELECT WITH FROM INSERT UPDATE DELETE MERGE TRUNCATE CREATE DROP ALTER DECLARE SET BEGIN COMMIT ROLLBACK IF WHILE LOOP FOR "
                 "REPEAT CASE CALL EXECUTE RETURN RAISE BREAK LEAVE CONTINUE ITERATE EXPORT LOAD ASSERT GRANT REVOKE END UNDROP").split())
@@ -28,6 +29,8 @@ _STRING = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 def refuse_unbuilt(sql: str) -> None:
     """Raises notImplemented, by name, for the statements that only a real BigQuery can run."""
     bare = _STRING.sub("''", _COMMENT.sub(" ", sql))
+    if _TIME_TRAVEL.search(bare):
+        raise EngineError("notImplemented", "FOR SYSTEM_TIME AS OF is not implemented")
     for statement in bare.split(";"):
         if _MODEL.match(statement):
             raise EngineError("notImplemented", "CREATE MODEL is not implemented: train with a Vertex AI custom job instead")
