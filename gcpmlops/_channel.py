@@ -36,9 +36,7 @@ class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
 
     def _with_token(self, details: Any) -> _CallDetails:
         headers: dict[str, str] = {}
-        self._credentials.before_request(  # type: ignore[no-untyped-call]
-            _Refresh(), "POST", f"https://googleapis.com{details.method}", headers
-        )
+        self._credentials.before_request(_Refresh(), "POST", f"https://googleapis.com{details.method}", headers)
         metadata = [*(details.metadata or ()), *((key.lower(), value) for key, value in headers.items())]
         return _CallDetails(
             details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
@@ -70,5 +68,5 @@ def _self_signed(credentials: Credentials, host: str) -> Credentials:
     """A service account's key signs its own token, as Google's gRPC clients do: no round trip to the token endpoint."""
     if isinstance(credentials, Signing) and getattr(credentials, "signer", None) is not None:
         audience = f"https://{host}/"
-        return google.auth.jwt.Credentials.from_signing_credentials(credentials, audience)  # type: ignore[no-any-return,no-untyped-call]
+        return google.auth.jwt.Credentials.from_signing_credentials(credentials, audience)  # type: ignore[no-any-return]
     return credentials

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from gcpmlops.exceptions import InvalidArgument
@@ -51,3 +52,10 @@ def framework_of(filenames: Iterable[str], *, where: str) -> str:
         value=where,
         allowed=", ".join(_FILES) + "; or give image=",
     )
+
+
+def version_of(source: object) -> str | None:
+    """The version of the library that an estimator comes from: a pickle is safe to load with that one only."""
+    module = sys.modules.get(type(source).__module__.partition(".")[0])
+    version = getattr(module, "__version__", None) if hasattr(source, "predict") else None
+    return ".".join(version.split(".")[:2]) if isinstance(version, str) else None

@@ -69,7 +69,8 @@ class QueryResult:
     def to_dataframe(self) -> pandas.DataFrame:
         """All rows as a DataFrame; needs pandas and pyarrow."""
         with translated(f"query {self.name}"):
-            return self.proto.to_dataframe(create_bqstorage_client=False)  # type: ignore[no-any-return]
+            table = self.proto.result().to_arrow(create_bqstorage_client=False)
+        return table.to_pandas()  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with translated(f"query {self.name}"):

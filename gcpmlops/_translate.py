@@ -49,6 +49,8 @@ class Translated(ContextDecorator):
 def translate(exc: Exception, resource: str = "", next_step: str = "") -> ours.GcpMlopsError | None:
     """The library's exception for one of Google's; None for an exception that is not Google's or the network's."""
     home = type(exc).__module__.partition(".")[0]
+    if isinstance(exc, TimeoutError):  # a wait for an operation or a job that took longer than it was given
+        return ours.DeadlineExceeded(_about(str(exc) or "timed out", resource), resource=resource, next_step=next_step)
     if home == "requests":
         return ours.Unavailable(_about(str(exc), resource), resource=resource, next_step=next_step or _START_HINT)
     if home != "google":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from gcpmlops.config import Config
 
@@ -83,6 +83,17 @@ class Client:
         from gcpmlops.endpoints import Endpoints
 
         return Endpoints(self.clients, self.models)
+
+    def close(self) -> None:
+        """Close all connections; the client may be used again."""
+        if "clients" in vars(self):
+            self.clients.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"Client(project={self.config.project!r}, location={self.config.location!r})"

@@ -110,11 +110,11 @@ class Clients:
         polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=5.0, multiplier=1.5).with_timeout(timeout)
         with translated(resource):
             try:
-                return operation.result(timeout=timeout, retry=self.retry, polling=polling)  # type: ignore[no-untyped-call]
+                return operation.result(timeout=timeout, retry=self.retry, polling=polling)
             except theirs.RetryError:
                 raise
             except theirs.GoogleAPICallError as exc:
-                if not operation.done():  # type: ignore[no-untyped-call]  # the poll itself failed, not what it polls
+                if not operation.operation.done:  # the poll itself failed, not what it polls
                     raise
                 raise _operation_error(exc, resource) from exc
 
@@ -127,17 +127,17 @@ class Clients:
         """The caller: given, from the key file, or Google's application default. Raises Unauthenticated."""
         if self._given_credentials is not None:
             return self._given_credentials
-        import google.auth
-
-        quota = self.config.quota_project
         with translated("credentials"):
-            if self.config.credentials_file:
-                found, _ = google.auth.load_credentials_from_file(  # type: ignore[no-untyped-call]
-                    self.config.credentials_file, scopes=_SCOPES, quota_project_id=quota
-                )
-            else:
-                found, _ = google.auth.default(scopes=_SCOPES, quota_project_id=quota)
-        return found  # type: ignore[no-any-return]
+            return _find_credentials(self.config)
+
+    def close(self) -> None:
+        """Close the connections of all clients that were made."""
+        for name in ("storage", "bigquery"):
+            if name in vars(self):
+                vars(self).pop(name).close()
+        for name in ("jobs", "models", "endpoints", "prediction", "logging"):
+            if name in vars(self):
+                vars(self).pop(name).transport.close()
 
     def _json_arguments(self) -> dict[str, Any]:
         from google.api_core.client_info import ClientInfo
@@ -149,13 +149,13 @@ class Clients:
             "project": self.config.require("project"),
             "credentials": self.credentials,
             "client_options": options,
-            "client_info": ClientInfo(user_agent=USER_AGENT),  # type: ignore[no-untyped-call]
+            "client_info": ClientInfo(user_agent=USER_AGENT),
         }
 
     def _gapic(self, client: Callable[..., T], host: str) -> T:
         from google.api_core.gapic_v1.client_info import ClientInfo
 
-        info = ClientInfo(user_agent=USER_AGENT)  # type: ignore[no-untyped-call]
+        info = ClientInfo(user_agent=USER_AGENT)
         if self.config.endpoint is None:
             options = {"api_endpoint": host, "quota_project_id": self.config.quota_project}
             return client(credentials=self.credentials, client_options=options, client_info=info)
@@ -164,6 +164,21 @@ class Clients:
         channel = endpoint_channel(self.config.endpoint, self.credentials, host=host)
         transport = client.get_transport_class("grpc")  # type: ignore[attr-defined]
         return client(transport=transport(channel=channel, client_info=info), client_info=info)
+
+
+def _find_credentials(config: Config) -> Credentials:
+    import warnings
+
+    import google.auth
+
+    arguments: dict[str, Any] = {"scopes": _SCOPES, "quota_project_id": config.quota_project}
+    if not config.credentials_file:
+        return google.auth.default(**arguments)[0]
+    with warnings.catch_warnings():
+        # google-auth warns that a file from strangers may name a strange token server; this one is the user's setting.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loaded = google.auth.load_credentials_from_file(config.credentials_file, **arguments)
+    return loaded[0]  # type: ignore[no-any-return]
 
 
 def is_transient(exc: BaseException) -> bool:

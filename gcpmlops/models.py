@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _html, _staging
-from gcpmlops._serving import framework_of, prediction_image
+from gcpmlops._serving import framework_of, prediction_image, version_of
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, NotFound, translated
 from gcpmlops.types import GsUri, Labels, Path_, check_labels, is_gs_uri
@@ -119,17 +119,18 @@ class Models:
         """Register a model, or with `parent_model` a further version of one, and wait (UploadModel).
 
         `source` is a gs:// folder, a local folder or file (put into the staging bucket), or a fitted scikit-learn
-        estimator (saved as model.joblib). It is served by `image`, or by Google's image for `framework` and
+        estimator (saved as model.joblib, for its own version of scikit-learn). It is served by `image`, or by Google's image for `framework` and
         `framework_version`; the framework follows from the files: model.joblib, model.pkl, model.bst, saved_model.pb.
         Raises InvalidArgument, NotFound for a missing parent.
         """
         uri, names = self._artifact(source, display_name, staging_bucket)
-        serving = image or prediction_image(framework or framework_of(names, where=uri), framework_version)
+        version = framework_version or version_of(source)
+        serving = image or prediction_image(framework or framework_of(names, where=uri), version)
         model = _google.model.Model(
             display_name=display_name,
             description=description or "",
             version_description=version_description or "",
-            version_aliases=[*(["default"] if is_default and version_aliases else []), *version_aliases],
+            version_aliases=[*(["default"] if is_default else []), *version_aliases],
             artifact_uri=uri,
             labels=check_labels(labels),
             container_spec=_container(serving, env or {}, predict_route, health_route, port),

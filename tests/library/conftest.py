@@ -40,7 +40,7 @@ def _answers(client: Client, log: Path) -> None:
     from google.api_core.retry import Retry
 
     Retry(predicate=lambda exc: True, initial=0.01, maximum=0.2, timeout=20)(client.storage.list_buckets)()
-    client.clients.storage._http.close()
+    client.close()
     assert log.is_file()
 
 
@@ -52,8 +52,8 @@ def storage_client(request: pytest.FixtureRequest) -> Iterator[Client]:
         return
     url = request.getfixturevalue("fake_gcs")
     client = Client(project="test-project", endpoint=url, credentials=AnonymousCredentials())
-    yield client
-    client.clients.storage._http.close()
+    with client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ class TestDatasets:
 
     def test_with_tables_needs_force(self, client: Client, table: str) -> None:
         dataset = table.partition(".")[0]
-        with pytest.raises(exceptions.GcpMlopsError, match="(?i)in use"):
+        with pytest.raises(exceptions.GcpMlopsError, match=r"(?i)in use"):
             client.bigquery.delete_dataset(dataset)
         client.bigquery.delete_dataset(dataset, force=True)
 

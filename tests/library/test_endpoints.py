@@ -4,20 +4,27 @@ import json
 
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
-
 from gcpmlops import Client, exceptions
 
 ROWS = [[0.0], [1.0], [2.0], [3.0]]
+TRAIN = """
+import os
+import joblib
+from sklearn.linear_model import LogisticRegression
+model = LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+folder = os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/", 1)
+os.makedirs(folder, exist_ok=True)
+joblib.dump(model, os.path.join(folder, "model.joblib"))
+"""
 
 
 @pytest.fixture(scope="module")
-def model(client: Client, staging: str):
-    import sklearn
-
-    version = ".".join(sklearn.__version__.split(".")[:2])
-    estimator = LogisticRegression().fit(ROWS, [0, 0, 1, 1])
-    return client.models.upload(estimator, display_name="served", framework_version=version)
+def model(client: Client, staging: str, tmp_path_factory: pytest.TempPathFactory):
+    """Trained where it will be served: the versions of the two images are the same."""
+    script = tmp_path_factory.mktemp("train") / "train.py"
+    script.write_text(TRAIN)
+    job = client.training.run(script)
+    return client.models.upload(job.model_dir, display_name="served")
 
 
 @pytest.fixture
