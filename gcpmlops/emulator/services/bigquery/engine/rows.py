@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gcpmlops.emulator.services.bigquery.engine.schema import Field, identifier
 
@@ -23,17 +24,23 @@ def page(cursor: duckdb.DuckDBPyConnection, table: pa.Table, fields: list[Field]
     if not fields:
         return b"[" + b",".join([b'{"f":[]}'] * wanted) + b"]", wanted
     table = table.rename_columns([f"c{index}" for index in range(table.num_columns)])
-    sql = f"SELECT string_agg({_row(fields, int64_timestamp)}, ',') FROM chunk"
-    parts: list[str] = []
+    sql = f"SELECT {_row(fields, int64_timestamp)} FROM chunk"
+    parts: list[bytes] = []
     done = size = 0
     while done < wanted and size < _PAGE_BYTES:
         count = min(_CHUNK_ROWS, wanted - done)
         cursor.register("chunk", table.slice(done, count))
-        found = cursor.execute(sql).fetchone()
+        parts.append(_joined(cursor.execute(sql).to_arrow_table().column(0)))
         cursor.unregister("chunk")
-        parts.append(found[0] if found else "")
         done, size = done + count, size + len(parts[-1])
-    return b"[" + ",".join(parts).encode() + b"]", done
+    return b"[" + b",".join(parts) + b"]", done
+
+
+def _joined(rows: pa.ChunkedArray) -> bytes:
+    texts = pa.concat_arrays(rows.chunks).cast(pa.large_string())
+    everything = pa.LargeListArray.from_arrays(pa.array([0, len(texts)], pa.int64()), texts)
+    joined: bytes = pc.binary_join(everything, pa.scalar(",", pa.large_string()))[0].as_buffer().to_pybytes()
+    return joined
 
 
 def _row(fields: list[Field], int64_timestamp: bool) -> str:
@@ -41,14 +48,15 @@ def _row(fields: list[Field], int64_timestamp: bool) -> str:
 
 
 def _record(cells: list[str]) -> str:
-    return "'{\"f\":[{\"v\":' || " + " || '},{\"v\":' || ".join(cells) + " || '}]}'"
+    # None of the cells is NULL, so concat() is as good as || and twice as fast.
+    return "concat('{\"f\":[{\"v\":', " + ", '},{\"v\":', ".join(cells) + ", '}]}')"
 
 
 def _cell(name: str, field: Field, int64_timestamp: bool, depth: int) -> str:
     if field["mode"] == "REPEATED":
         variable = f"x{depth}"
         inner = _cell(variable, {**field, "mode": "NULLABLE"}, int64_timestamp, depth + 1)
-        items = f"list_transform({name}, lambda {variable}: '{{\"v\":' || {inner} || '}}')"
+        items = f"list_transform({name}, lambda {variable}: concat('{{\"v\":', {inner}, '}}'))"
         return f"coalesce('[' || array_to_string({items}, ',') || ']', '[]')"
     if field["type"] == "RECORD":
         cells = [_cell(f"{name}.{identifier(sub['name'])}", sub, int64_timestamp, depth) for sub in field["fields"]]
