@@ -12,6 +12,7 @@ class Splice(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.peer: Splice | None = None
+        self.early = b""  # came in before there was a peer: a gRPC server speaks first
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -19,6 +20,8 @@ class Splice(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.write(data)
+        elif self.transport is not None and not self.transport.is_closing():
+            self.early += data
 
     def eof_received(self) -> bool:
         peer = self.peer.transport if self.peer is not None else None
@@ -49,4 +52,7 @@ def join(transport: asyncio.Transport, upstream: tuple[Any, Splice], first: byte
     end.connection_made(transport)
     if first:
         end.data_received(first)
+    if other.early:
+        transport.write(other.early)
+        other.early = b""
     transport.resume_reading()
