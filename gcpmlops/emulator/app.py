@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,17 +22,16 @@ from gcpmlops.emulator.kernel.certificates import Certificates
 from gcpmlops.emulator.kernel.clock import Clock, SystemClock
 from gcpmlops.emulator.kernel.front import Backends
 from gcpmlops.emulator.kernel.grpc import GrpcApi, serve
-from gcpmlops.emulator.kernel.http import Asgi, Http
-from gcpmlops.emulator.kernel.identity import Metadata, OAuth
+from gcpmlops.emulator.kernel.http import Http
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
-from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
 from gcpmlops.emulator.kernel.rest import RestApi
-from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.kernel.tunnel import Upstream
+from gcpmlops.emulator.runtimes.process import reap_leftovers
 from gcpmlops.emulator.server import Running, StartError
+from gcpmlops.emulator.services.catalog import Services
 from gcpmlops.emulator.settings import Settings
-from gcpmlops.emulator.state.blobs import Blobs
 from gcpmlops.emulator.state.store import Store
 
 log = logging.getLogger(__name__)
@@ -78,6 +77,7 @@ class Emulator:
 
     def __init__(self, settings: Settings, clock: Clock, stack: ExitStack) -> None:
         self.settings = settings
+        reap_leftovers(settings.data_dir / "processes")
         self.identity = Identity.load(settings)
         self.sockets = server.sockets(settings.data_dir, stack)
         self.store = Store(settings.data_dir / "state.db", now=clock.now)
@@ -89,7 +89,7 @@ class Emulator:
         operations = Operations(self.store.collection(operations_pb2.Operation), clock, background)
         operations.fail_unfinished(_RESTARTED)
         self.context = Context(self.store, clock, operations, Locks(), settings)
-        self.services = Services(self, stack)
+        self.services = Services(self.context, self.store, self.identity.authenticator, self.sockets, stack)
 
     def serve(self, on_ready: Callable[[Running], Any]) -> None:
         """Answers on the port until a signal comes."""
@@ -138,70 +138,6 @@ class Emulator:
         variables.write_client_files(
             data_dir, ca=self.identity.certificates.path, token=token, port=port, project=self.settings.project
         )
-
-
-class Services:
-    """Every service and runtime; heavy ones are imported when their host is first asked for."""
-
-    def __init__(self, emulator: Emulator, stack: ExitStack) -> None:
-        from gcpmlops.emulator.services.logging.entries import Entries, LogWriter
-        from gcpmlops.emulator.services.storage.app import StorageApp
-        from gcpmlops.emulator.services.storage.engine import StorageEngine
-
-        self._emulator = emulator
-        self._stack = stack
-        settings, context, identity = emulator.settings, emulator.context, emulator.identity
-        self.storage = StorageEngine(
-            emulator.store,
-            Blobs(settings.data_dir / "blobs"),
-            context.clock,
-            project=settings.project,
-            project_number=settings.project_number,
-        )
-        self.entries = Entries(context.store, context.clock)
-        self.logs = LogWriter(self.entries)
-        self.apps: dict[str, Asgi] = {
-            "storage": StorageApp(self.storage, max_body_bytes=settings.max_body_bytes),
-            "oauth2": OAuth(identity.authenticator),
-            "metadata": Metadata(identity.authenticator, settings),
-        }
-        self.apis = [BoundApi(api) for api in self._apis()]
-
-    def start(self, port: int) -> None:
-        """After the port is known: the runtimes learn how their children reach the emulator."""
-
-    def _apis(self) -> Iterable[Api]:
-        yield Api("aiplatform.googleapis.com", "google.cloud.aiplatform_v1", "google.cloud.aiplatform.v1",
-                  self._vertex, aliases=("v1beta1",))  # fmt: skip
-        yield Api("logging.googleapis.com", "google.cloud.logging_v2", "google.logging.v2", self._logging)
-        yield Api("storage.googleapis.com", "google.cloud.storage_control_v2", "google.storage.control.v2",
-                  self._storage_control)  # fmt: skip
-        yield Api("cloudresourcemanager.googleapis.com", "google.cloud.resourcemanager_v3",
-                  "google.cloud.resourcemanager.v3", self._projects, json_routes=(
-                      JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1),))  # fmt: skip
-
-    def _vertex(self) -> Iterable[Service]:
-        return []
-
-    def _logging(self) -> Iterable[Service]:
-        from gcpmlops.emulator.services.logging.service import LoggingServiceV2
-
-        return [LoggingServiceV2(self._emulator.context, self.entries)]
-
-    def _storage_control(self) -> Iterable[Service]:
-        from gcpmlops.emulator.services.storage.control import StorageControl
-
-        return [StorageControl(self._emulator.context, self.storage)]
-
-    def _projects(self) -> Iterable[Service]:
-        from gcpmlops.emulator.services.projects import Projects
-
-        return [Projects(self._emulator.context)]
-
-    def _get_project_v1(self, variables: Any, body: Any) -> dict[str, Any]:
-        from gcpmlops.emulator.services.projects import Projects
-
-        return Projects(self._emulator.context).get_v1(variables, body)
 
 
 def data_directory(project: str, base: str | None = None) -> Path:

@@ -41,6 +41,7 @@ class Front(asyncio.Protocol):
         self._backends = backends
         self._connections = connections
         self._head = b""
+        self._handed_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -52,9 +53,11 @@ class Front(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._head += data
         head = self._head
+        if self._handed_over:
+            return  # kept until the new owner takes it
         if _PREFACE.startswith(head[: len(_PREFACE)]):
             if len(head) >= len(_PREFACE):
-                self._hand_over(self._relay_grpc(self._transport, head))
+                self._hand_over(self._relay_grpc(self._transport, lambda: self._head))
         elif _CONNECT.startswith(head[: len(_CONNECT)]):
             self._connect(head)
         else:
@@ -69,6 +72,7 @@ class Front(asyncio.Protocol):
             self._transport.close()
 
     def _hand_over(self, work: object) -> None:
+        self._handed_over = True
         self._transport.pause_reading()
         task = asyncio.ensure_future(work)  # type: ignore[arg-type]  # a coroutine of this class
         _tasks.add(task)
@@ -90,9 +94,9 @@ class Front(asyncio.Protocol):
     async def _end_tls(self, host: str) -> None:
         context = self._backends.certificates.context(host)
         self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        plain = self._transport
+        plain, idle = self._transport, _Idle()
         try:
-            secure = await asyncio.get_running_loop().start_tls(plain, _Idle(), context, server_side=True)
+            secure = await asyncio.get_running_loop().start_tls(plain, idle, context, server_side=True)
         except (OSError, EOFError) as error:  # an untrusting or vanished client
             log.info("TLS with a client for %s failed: %s", host, error)
             return
@@ -103,14 +107,14 @@ class Front(asyncio.Protocol):
         self._connections.add(secure)
         if secure.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
             secure.pause_reading()
-            await self._relay_grpc(secure, b"")
+            await self._relay_grpc(secure, lambda: idle.early)
         else:
-            give_http(self._backends, secure, b"")
+            give_http(self._backends, secure, idle.early)
 
-    async def _relay_grpc(self, transport: asyncio.Transport, first: bytes) -> None:
+    async def _relay_grpc(self, transport: asyncio.Transport, read_already: Callable[[], bytes]) -> None:
         loop = asyncio.get_running_loop()
         upstream = await loop.create_unix_connection(Splice, self._backends.grpc_socket)
-        join(transport, upstream, first)
+        join(transport, upstream, read_already())
 
     def _refuse(self, status: str, text: str) -> None:
         body = f"gcpmlops emulator: {text}\n".encode()
@@ -131,8 +135,6 @@ class _Idle(asyncio.Protocol):
 
 def give_http(backends: Backends, transport: asyncio.Transport, first: bytes) -> None:
     """From here on an HTTP/1.1 protocol owns the connection."""
-    idle = transport.get_protocol()
-    first += idle.early if isinstance(idle, _Idle) else b""
     protocol = backends.http()
     transport.set_protocol(protocol)
     protocol.connection_made(transport)

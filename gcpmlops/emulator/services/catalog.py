@@ -1,0 +1,172 @@
+"""Every service and the runtimes behind it, as lists. Heavy ones are imported when their host is first asked for."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gcpmlops.emulator.kernel.auth import Authenticator
+from gcpmlops.emulator.kernel.http import Asgi
+from gcpmlops.emulator.kernel.identity import Metadata, OAuth
+from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
+from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.runtimes.process import Processes
+from gcpmlops.emulator.services.bigquery.app import BigQueryApp
+from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
+from gcpmlops.emulator.services.logging.entries import Entries, LogWriter
+from gcpmlops.emulator.services.storage.app import StorageApp
+from gcpmlops.emulator.services.storage.engine import StorageEngine
+from gcpmlops.emulator.state.blobs import Blobs
+from gcpmlops.emulator.state.store import Store
+from gcpmlops.emulator.variables import client_variables
+
+if TYPE_CHECKING:
+    from gcpmlops.emulator.runtimes.artifacts import Artifacts
+    from gcpmlops.emulator.runtimes.environment import Environments
+    from gcpmlops.emulator.services.deployments import Deployments
+
+
+class Services:
+    """What answers on every host.
+
+    Args:
+        context: shared by all services.
+        store: the durable state.
+        authenticator: gives out and verifies tokens.
+        sockets: private folder with a short path, for unix sockets.
+        stack: closes what is made here, in reverse order.
+    """
+
+    def __init__(
+        self, context: Context, store: Store, authenticator: Authenticator, sockets: Path, stack: ExitStack
+    ) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._sockets = sockets
+        self._stack = stack
+        self._closing = threading.Lock()
+        self._data = context.settings.data_dir
+        self._port = 0
+        self.processes = Processes(self._data / "processes")
+        stack.callback(self.processes.close)
+        self.storage = StorageEngine(
+            store,
+            Blobs(self._data / "blobs"),
+            context.clock,
+            project=self._settings.project,
+            project_number=self._settings.project_number,
+        )
+        self.entries = Entries(context.store, context.clock)
+        self.logs = LogWriter(self.entries)
+        self.bigquery = self._closed_later(BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes))
+        self.apps: dict[str, Asgi] = self._apps(store, authenticator)
+        self.apis = [BoundApi(api) for api in self._apis()]
+
+    def start(self, port: int) -> None:
+        """Once the port is known: children can be told how to reach the emulator; endpoints serve again."""
+        self._port = port
+        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.Endpoint' LIMIT 1"
+        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            threading.Thread(target=lambda: self._deployments.resume(), name="resume", daemon=True).start()
+
+    def _apps(self, store: Store, authenticator: Authenticator) -> dict[str, Asgi]:
+        storage = StorageApp(self.storage, max_body_bytes=self._settings.max_body_bytes)
+        bigquery = BigQueryApp(
+            self.bigquery, store, self.storage, self._data / "bigquery", self._context.clock, self._settings.project
+        )
+        return {
+            "storage": self._closed_later(storage),
+            "bigquery": self._closed_later(bigquery),
+            "oauth2": OAuth(authenticator),
+            "metadata": Metadata(authenticator, self._settings),
+        }
+
+    def _apis(self) -> Iterable[Api]:
+        return (
+            Api("aiplatform.googleapis.com", "google.cloud.aiplatform_v1", "google.cloud.aiplatform.v1",
+                self._vertex, aliases=("v1beta1",)),
+            Api("logging.googleapis.com", "google.cloud.logging_v2", "google.logging.v2", self._logging),
+            Api("storage.googleapis.com", "google.cloud.storage_control_v2", "google.storage.control.v2",
+                self._storage_control),
+            Api("bigquerystorage.googleapis.com", "google.cloud.bigquery_storage_v1", "google.cloud.bigquery.storage.v1",
+                self._bigquery_read),
+            Api("cloudresourcemanager.googleapis.com", "google.cloud.resourcemanager_v3",
+                "google.cloud.resourcemanager.v3", self._projects,
+                json_routes=(JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1),)),
+        )  # fmt: skip
+
+    def _vertex(self) -> Iterable[Service]:
+        from gcpmlops.emulator.runtimes.training import Training
+        from gcpmlops.emulator.services.endpoints import EndpointService
+        from gcpmlops.emulator.services.jobs import JobService
+        from gcpmlops.emulator.services.models import ModelService
+        from gcpmlops.emulator.services.prediction import PredictionService
+
+        training = Training(
+            self.processes, self._environments, self.storage, self._data / "jobs", self._child_variables(),
+            self._settings.images,
+        )  # fmt: skip
+        return (
+            self._closed_later(JobService(self._context, training, self.logs.write)),
+            ModelService(self._context, self._artifacts),
+            EndpointService(self._context, self._deployments),
+            PredictionService(self._context, self._deployments),
+        )
+
+    def _logging(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.logging.service import LoggingServiceV2
+
+        return (LoggingServiceV2(self._context, self.entries),)
+
+    def _storage_control(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.storage.control import StorageControl
+
+        return (StorageControl(self._context, self.storage),)
+
+    def _bigquery_read(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.bigquery.read_api import BigQueryRead
+
+        return (BigQueryRead(self._context, self.bigquery),)
+
+    def _projects(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.projects import Projects
+
+        return (Projects(self._context),)
+
+    def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
+        from gcpmlops.emulator.services.projects import Projects
+
+        return Projects(self._context).get_v1(variables, body)
+
+    @cached_property
+    def _environments(self) -> Environments:
+        from gcpmlops.emulator.runtimes.environment import Environments
+
+        return Environments(self.processes)
+
+    @cached_property
+    def _artifacts(self) -> Artifacts:
+        from gcpmlops.emulator.runtimes.artifacts import Artifacts
+
+        return Artifacts(self._data / "artifacts", self.storage)
+
+    @cached_property
+    def _deployments(self) -> Deployments:
+        from gcpmlops.emulator.runtimes.servers import Servers, pythons
+        from gcpmlops.emulator.services.deployments import Deployments
+
+        servers = Servers(self._sockets, self.processes, pythons(self._environments), self._child_variables())
+        return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write)
+
+    def _child_variables(self) -> dict[str, str]:
+        return client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
+
+    def _closed_later(self, part: Any) -> Any:
+        with self._closing:
+            self._stack.callback(part.close)
+        return part
