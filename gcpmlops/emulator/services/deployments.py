@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any, Protocol
 
 from google.api_core import exceptions
@@ -45,15 +46,22 @@ class Deployments:
         self._artifacts = artifacts
         self._write_log = write_log
         self._models = ModelRows(context.store)
+        self._resuming = threading.Lock()
+        self._resumed = False
 
     def start(self, endpoint: str, deployed: types.DeployedModel) -> ModelServer:
         """Begin to serve; `wait_ready` of the result tells how it went. Raises NotFound without the model version."""
+        self.resume()
+        return self._start(endpoint, deployed)
+
+    def _start(self, endpoint: str, deployed: types.DeployedModel) -> ModelServer:
         version = self._models.version(f"{deployed.model}@{deployed.model_version_id}")
         on_line = self._on_line(endpoint, deployed)
         return self._servers.start(self._spec(endpoint, deployed, version), on_line)
 
     def find(self, endpoint: str, deployed_id: str) -> ModelServer:
         """The server of a deployed model, which may be starting. Raises ServiceUnavailable."""
+        self.resume()
         server = self._servers.find(server_name(endpoint, deployed_id))
         if server is None:
             raise exceptions.ServiceUnavailable(f"Deployed model {deployed_id} of {endpoint} is not running.")
@@ -64,12 +72,23 @@ class Deployments:
         self._servers.stop(server_name(endpoint, deployed_id), drain)
 
     def resume(self) -> int:
-        """After a restart: begin to serve again all that is deployed; returns how many servers that is."""
+        """Begin to serve again what was deployed when the emulator ended: once, by whoever comes first.
+
+        Returns: how many servers that is.
+        """
+        if self._resumed:
+            return 0
+        with self._resuming:
+            count = 0 if self._resumed else self._serve_again()
+            self._resumed = True
+        return count
+
+    def _serve_again(self) -> int:
         count = 0
         for endpoint in self._context.store.collection(types.Endpoint).list():
             for deployed in endpoint.deployed_models:
                 try:
-                    self.start(endpoint.name, deployed)
+                    self._start(endpoint.name, deployed)
                     count += 1
                 except exceptions.GoogleAPICallError:
                     log.exception("deployed model %s of %s cannot be served again", deployed.id, endpoint.name)

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
+from google.protobuf import json_format, struct_pb2
 from sklearn.dummy import DummyRegressor
+
+from gcpmlops.emulator.services.deployments import Deployments
+from gcpmlops.emulator.services.prediction import PredictionService
 
 PARENT = "projects/p1/locations/us-central1"
 
@@ -175,5 +179,9 @@ def test_deployed_models_serve_again_after_a_restart(serving: Any, model: str) -
     assert serving.processes.living == []
     with pytest.raises(exceptions.ServiceUnavailable, match="is not running"):
         serving.predict(endpoint, [[0.0]])
-    assert serving.deployments.resume() == 1
-    assert serving.predict(endpoint, [[0.0]]).predictions[0] == 1.0
+    again = Deployments(serving.context, serving.servers, serving.artifacts, lambda *entry: None)
+    prediction = PredictionService(serving.context, again)
+    row = json_format.ParseDict([0.0], struct_pb2.Value())
+    request = types.PredictRequest.wrap(types.PredictRequest.pb()(endpoint=endpoint, instances=[row]))
+    assert prediction.predict(request).predictions[0] == 1.0
+    assert again.resume() == 0
