@@ -31,6 +31,7 @@ from gcpmlops.emulator.kernel.tunnel import Upstream
 from gcpmlops.emulator.runtimes.process import reap_leftovers
 from gcpmlops.emulator.server import Running, StartError
 from gcpmlops.emulator.services.catalog import Services
+from gcpmlops.emulator.services.storage.signing import SignedUrls
 from gcpmlops.emulator.settings import Settings
 from gcpmlops.emulator.state.store import Store
 
@@ -128,6 +129,7 @@ class Emulator:
             authenticator=self.identity.authenticator,
             pool=self.pool,
             max_body=self.settings.max_body_bytes,
+            signer=SignedUrls(self.identity.authenticator.public_key, self.identity.authenticator.email).signer,
         )
 
     def _write_client_files(self, port: int) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -119,6 +120,16 @@ def sockets(data_dir: Path, stack: ExitStack) -> Path:
     return path
 
 
+class _Http(HttpToolsProtocol):
+    """Acknowledges at once: urllib3 leaves Nagle's algorithm on for proxies, which waits 40 ms for a delayed ACK."""
+
+    def data_received(self, data: bytes) -> None:
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and hasattr(socket, "TCP_QUICKACK"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        super().data_received(data)
+
+
 class Server:
     """Listens on the one port until it is told to stop."""
 
@@ -131,7 +142,7 @@ class Server:
         self._connections: set[asyncio.Transport] = set()
 
     def _http_protocol(self) -> asyncio.Protocol:
-        return HttpToolsProtocol(self._config, self._state, app_state={})
+        return _Http(self._config, self._state, app_state={})
 
     async def serve(self, host: str, port: int, on_ready: Callable[[int], Any]) -> None:
         """Serves until SIGTERM or SIGINT.

@@ -42,7 +42,7 @@ class Authenticator:
 
     def __init__(self, key: dict[str, Any], public_key: str, secret: bytes) -> None:
         self._key = key
-        self._public_key = public_key
+        self.public_key = public_key
         self._secret = secret
         self._verified: dict[str, tuple[Caller, float]] = {}
 
@@ -109,7 +109,7 @@ class Authenticator:
 
     def _decode(self, token: str) -> dict[str, Any]:
         try:
-            claims = dict(jwt.decode(token, certs=self._public_key))
+            claims = dict(jwt.decode(token, certs=self.public_key))
         except (ValueError, KeyError) as error:  # google-auth's errors are ValueErrors
             raise _refused(str(error)) from None
         if claims.get("iss") != self.email:

@@ -35,6 +35,8 @@ class Http:
         apps: hand-written services (ASGI) by short name: storage, bigquery, oauth2, metadata, console.
         rests: GAPIC services by short name: aiplatform, logging, cloudresourcemanager, ...
         pool: where blocking service methods run.
+        max_body: bytes; a longer request body is answered 413.
+        signer: who signed a URL that carries its own credential, None where it carries none.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class Http:
         authenticator: Authenticator,
         pool: Executor,
         max_body: int,
+        signer: Callable[[Scope], str | None] = lambda _: None,
     ) -> None:
+        self._signer = signer
         self._apps = apps
         self._rests = rests
         self._authenticator = authenticator
@@ -82,6 +86,8 @@ class Http:
         is_session = b"upload_id=" in scope["query_string"]  # a resumable session's URI is its own credential
         if service in _OPEN or (authorization is None and is_session):
             return ANONYMOUS
+        if authorization is None and service == "storage" and (email := self._signer(scope)) is not None:
+            return Caller(email, "")
         return self._authenticator.caller(authorization)
 
     def _bounded(self, headers: Mapping[str, str], receive: Receive) -> Receive:

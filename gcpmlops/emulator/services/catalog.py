@@ -54,13 +54,7 @@ class Services:
         self._port = 0
         self.processes = Processes(self._data / "processes")
         stack.callback(self.processes.close)
-        self.storage = StorageEngine(
-            store,
-            Blobs(self._data / "blobs"),
-            context.clock,
-            project=self._settings.project,
-            project_number=self._settings.project_number,
-        )
+        self.storage = self._storage(store)
         self.entries = Entries(context.store, context.clock)
         self.logs = LogWriter(self.entries)
         self.bigquery = self._closed_later(BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes))
@@ -73,6 +67,14 @@ class Services:
         sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.Endpoint' LIMIT 1"
         if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
             threading.Thread(target=lambda: self._deployments.resume(), name="resume", daemon=True).start()
+
+    def _storage(self, store: Store) -> StorageEngine:
+        settings, blobs = self._settings, Blobs(self._data / "blobs" / "storage")
+        engine = StorageEngine(
+            store, blobs, self._context.clock, project=settings.project, project_number=settings.project_number
+        )
+        self._stack.callback(engine.close)
+        return engine
 
     def _apps(self, store: Store, authenticator: Authenticator) -> dict[str, Asgi]:
         storage = StorageApp(self.storage, max_body_bytes=self._settings.max_body_bytes)
