@@ -142,6 +142,8 @@ def test_parquet_makes_the_table(client, dataset, objects):
         load(client, "gs://parquet/b.parquet", f"{dataset}.t", source_format="PARQUET")
 
 
+@pytest.mark.filterwarnings("ignore:.*pandas_gbq.*:PendingDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Loading pandas DataFrame:FutureWarning")
 def test_dataframe_and_resumable_upload(client, dataset):
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "t": pd.to_datetime(["2020-01-01", "2020-02-02"], utc=True)})
     assert client.load_table_from_dataframe(frame, f"{dataset}.frame").result().output_rows == 2

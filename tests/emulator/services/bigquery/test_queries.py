@@ -114,6 +114,7 @@ def test_paging(client, table):
     assert [tuple(row) for row in some] == [("n9",), ("n10",)]
 
 
+@pytest.mark.filterwarnings("ignore:Retrieving DataFrames:PendingDeprecationWarning")
 def test_dataframe(client, table):
     frame = client.query(f"SELECT * FROM {table} ORDER BY id").to_dataframe(create_bqstorage_client=False)
     assert frame["id"].tolist() == list(range(1, 11))

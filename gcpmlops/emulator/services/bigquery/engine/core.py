@@ -97,7 +97,7 @@ class Core:
         settings = Settings(
             persistence_mode=PersistenceMode.PERSISTENT, data_dir=self.directory, log_level=LogLevel.ERROR,
             enable_format_extensions=False, time_travel_retention_days=_TIME_TRAVEL_DAYS,
-            upload_staging_dir=self.directory / "uploads",
+            upload_staging_dir=self.directory / "spool",
         )
         configure_logging(level=settings.log_level, fmt=settings.log_format)
         engine = DuckDBEngine(settings)

@@ -78,7 +78,9 @@ def _scalar(name: str, kind: str, int64_timestamp: bool) -> str:
         value = f"replace({name}::VARCHAR, ' ', 'T')"
     elif kind in ("NUMERIC", "BIGNUMERIC"):
         value = f"rtrim(rtrim({name}::VARCHAR, '0'), '.')"
-    elif kind in ("INTEGER", "DATE", "TIME"):
+    elif kind == "TIME":
+        value = f"CASE WHEN microsecond({name}) % 1000000 = 0 THEN {name}::VARCHAR ELSE strftime(DATE '2000-01-01' + {name}, '%H:%M:%S.%f') END"
+    elif kind in ("INTEGER", "DATE"):
         value = f"{name}::VARCHAR"
     else:
         return f"to_json({name})::VARCHAR"
