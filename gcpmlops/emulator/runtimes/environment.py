@@ -6,16 +6,13 @@ and complete when its marker file is there; jobs read it and write into a layer 
 
 from __future__ import annotations
 
-import configparser
 import fcntl
 import hashlib
 import json
 import logging
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,35 +22,13 @@ from google.api_core import exceptions
 from gcpmlops.emulator.runtimes import images
 from gcpmlops.emulator.runtimes.cancellation import Cancellation
 from gcpmlops.emulator.runtimes.images import Image
+from gcpmlops.emulator.runtimes.installation import Installation, installer_env
 from gcpmlops.emulator.runtimes.interpreters import Interpreters
-from gcpmlops.emulator.runtimes.process import OnLine, Processes, ProcessSpec
+from gcpmlops.emulator.runtimes.process import OnLine, Processes
 
 log = logging.getLogger(__name__)
 
-_MARKER = "gcpmlops-complete.json"
-_BINARY_ONLY = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "xgboost",
-    "xgboost-cpu",
-    "torch",
-    "tensorflow-cpu",
-)
-_INSTALL_TIMEOUT_S = 1800.0
-# variables of an activated environment or of the emulator's own launcher that would lead uv and pip astray
-_DROPPED = (
-    "VIRTUAL_ENV",
-    "CONDA_PREFIX",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PIP_USER",
-    "PIP_TARGET",
-    "PIP_PREFIX",
-    "UV_PYTHON",
-)
+_MARKER = "gcpmlops-complete"
 
 
 @dataclass(frozen=True)
@@ -63,6 +38,12 @@ class Environment:
     path: Path
     minor: int
     bare: bool
+    below: Environment | None = None
+
+    @property
+    def bins(self) -> list[Path]:
+        """Where its commands are, and those of the environment below."""
+        return [self.path / "bin", *(self.below.bins if self.below else [])]
 
     @property
     def python(self) -> Path:
@@ -89,7 +70,7 @@ class Environments:
     ) -> None:
         self._processes = processes
         self._directory = directory or _cache_directory()
-        self._env = _installer_env(os.environ if env is None else env)
+        self._env = installer_env(os.environ if env is None else env)
         self._interpreters = Interpreters()
 
     def ensure(
@@ -108,16 +89,25 @@ class Environments:
         Raises: InvalidArgument where no interpreter at hand fits, FailedPrecondition with the installer's last lines
             where it fails, Cancelled.
         """
+        install = Installation(self._processes, self._env, on_line or _ignore, cancellation or Cancellation())
         minor, interpreter = self._interpreter(image)
-        wanted = [*image.packages, *requirements]
-        path = self._directory / _key(interpreter, wanted, archives)
-        environment = Environment(path, minor, bare=not wanted and not archives)
+        path = self._directory / _key(interpreter, image.packages, ())
+        base = Environment(path, minor, bare=image.bare)
+        self._once(path, install, lambda: install.make(path, interpreter, image.packages))
+        if not requirements and not archives:
+            return base
+        top = self._directory / _key(interpreter, [*image.packages, "+", *requirements], archives)
+        wanted = [*requirements, *map(str, archives)]
+        self._once(top, install, lambda: install.stack(top, path, base.site_packages, wanted))
+        return Environment(top, minor, bare=False, below=base)
+
+    def _once(self, path: Path, install: Installation, make: Callable[[], None]) -> None:
+        """Makes it where it is not complete, one maker at a time."""
         if not (path / _MARKER).exists():
-            install = _Installation(self._processes, self._env, on_line or _ignore, cancellation or Cancellation())
             with self._locked(path, install.cancellation):
                 if not (path / _MARKER).exists():
-                    install.make(environment, interpreter, wanted, archives)
-        return environment
+                    make()
+                    (path / _MARKER).touch()
 
     def check(self, image: Image) -> None:
         """Raises InvalidArgument where no interpreter at hand fits the image, naming images that work."""
@@ -157,85 +147,12 @@ class Environments:
             yield  # closing the file releases the lock
 
 
-class _Installation:
-    """The making of one environment."""
-
-    def __init__(
-        self, processes: Processes, env: Mapping[str, str], on_line: OnLine, cancellation: Cancellation
-    ) -> None:
-        self._processes = processes
-        self._env = env
-        self._on_line = on_line
-        self.cancellation = cancellation
-
-    def make(
-        self, environment: Environment, interpreter: Path, wanted: Sequence[str], archives: Sequence[Path]
-    ) -> None:
-        path = environment.path
-        if path.exists():  # somebody was interrupted
-            shutil.rmtree(path)
-        try:
-            self._create(path, interpreter)
-            if wanted or archives:
-                self._install(environment.python, [*wanted, *map(str, archives)])
-        except BaseException:
-            shutil.rmtree(path, ignore_errors=True)
-            raise
-        (path / _MARKER).write_text(json.dumps({"python": str(interpreter), "packages": list(wanted)}))
-
-    def _create(self, path: Path, interpreter: Path) -> None:
-        uv = find_uv()
-        argv = [uv, "venv", "--quiet", "--seed", "--python", str(interpreter), str(path)] if uv else []
-        if uv and not self._run(argv):
-            return
-        shutil.rmtree(path, ignore_errors=True)
-        if error := self._run([str(interpreter), "-m", "venv", str(path)]):
-            raise exceptions.FailedPrecondition(f"no virtual environment can be made with {interpreter}: {error}")
-
-    def _install(self, python: Path, packages: Sequence[str]) -> None:
-        binary = [word for name in _BINARY_ONLY for word in ("--only-binary", name)]
-        uv, uv_error = find_uv(), "uv is not installed"
-        if uv:
-            uv_error = self._run([uv, "pip", "install", "--quiet", "--python", str(python), *binary, *packages])
-        if uv_error:
-            # an index that is configured for pip alone, or that uv can't read
-            log.info("uv could not install %s, trying pip: %s", packages, uv_error)
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            pip_error = self._run([*pip, "--only-binary", ",".join(_BINARY_ONLY), *packages])
-            if pip_error:
-                raise exceptions.FailedPrecondition(
-                    f"{', '.join(packages)} can't be installed.\nuv: {uv_error}\npip: {pip_error}"
-                )
-
-    def _run(self, argv: Sequence[str]) -> str:
-        """Runs an installer to its end; returns its last lines where it failed, else nothing."""
-        self.cancellation.check()
-        with tempfile.TemporaryDirectory(prefix="gcpmlops-install-") as scratch:
-            env = {**self._env, "TMPDIR": scratch}
-            spec = ProcessSpec(argv, env, Path(scratch), timeout_s=_INSTALL_TIMEOUT_S, grace_s=2)
-            process = self._processes.start(spec, self._on_line, lambda _: None)
-            with self.cancellation.calls(process.cancel):
-                result = process.wait()
-        self.cancellation.check()
-        return "" if result.ok else "\n".join(result.tail) or result.describe()
-
-
-def find_uv() -> str | None:
-    """Uv's binary: the emulator's dependency, else the one on PATH."""
-    try:
-        import uv
-
-        return uv.find_uv_bin()
-    except (ImportError, FileNotFoundError):
-        return shutil.which("uv")
-
-
 def _ignore(stream: str, text: str) -> None:
     log.debug("%s: %s", stream, text)
 
 
-def _key(interpreter: Path, wanted: Sequence[str], archives: Sequence[Path]) -> str:
-    digest = hashlib.sha256(json.dumps([str(interpreter.resolve()), sorted(wanted)]).encode())
+def _key(interpreter: Path, packages: Sequence[str], archives: Sequence[Path]) -> str:
+    digest = hashlib.sha256(json.dumps([str(interpreter.resolve()), list(packages)]).encode())
     for archive in archives:
         digest.update(archive.name.encode())
         with archive.open("rb") as file:
@@ -247,39 +164,3 @@ def _cache_directory() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "gcpmlops" / "environments"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gcpmlops" / "environments"
-
-
-def _installer_env(source: Mapping[str, str]) -> dict[str, str]:
-    """The user's variables, without what points into another environment, and with pip's index told to uv."""
-    env = {key: value for key, value in source.items() if key not in _DROPPED}
-    env.setdefault("UV_PYTHON_DOWNLOADS", "never")
-    env.setdefault("UV_LINK_MODE", "hardlink" if sys.platform != "darwin" else "clone")
-    if any(key in env for key in ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_CONFIG_FILE")):
-        return env
-    pip = _pip_settings(env)
-    if index := pip.get("index-url"):
-        env["UV_DEFAULT_INDEX"] = index
-        env["UV_INDEX"] = pip.get("extra-index-url", "")
-        env["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip takes the best of all indexes
-    if links := pip.get("find-links"):
-        env.setdefault("UV_FIND_LINKS", ",".join(links.split()))
-    return env
-
-
-def _pip_settings(env: Mapping[str, str]) -> dict[str, str]:
-    """Pip's own settings, in its order: files from the site to the user, then PIP_* variables."""
-    home = Path(env.get("HOME") or Path.home())
-    config = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
-    files = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", config / "pip" / "pip.conf"]
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read([*files, *([env["PIP_CONFIG_FILE"]] if env.get("PIP_CONFIG_FILE") else [])])
-    except configparser.Error as error:
-        log.warning("pip's configuration can't be read: %s", error)
-    found = {
-        key: value for part in ("global", "install") if parser.has_section(part) for key, value in parser[part].items()
-    }
-    for key in ("index-url", "extra-index-url", "find-links"):
-        if value := env.get("PIP_" + key.upper().replace("-", "_")):
-            found[key] = value
-    return found

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gcpmlops.emulator.runtimes import pip_shim
-from gcpmlops.emulator.runtimes.environment import Environment, find_uv
+from gcpmlops.emulator.runtimes.environment import Environment
+from gcpmlops.emulator.runtimes.installation import find_uv
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Layer:
 
     def variables(self) -> dict[str, str]:
         """Environment variables that make it the Python of a process."""
-        search = [self.path / "bin", self.user_base / "bin", self.base.path / "bin"]
+        search = [self.path / "bin", self.user_base / "bin", *self.base.bins]
         return {
             "PATH": os.pathsep.join([*map(str, search), os.environ.get("PATH", os.defpath)]),
             "VIRTUAL_ENV": str(self.path),

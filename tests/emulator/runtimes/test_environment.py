@@ -82,7 +82,7 @@ def test_two_at_once_make_one(environments: Environments, tmp_path: Path) -> Non
 
 def test_an_interrupted_environment_is_made_again(environments: Environments) -> None:
     environment = environments.ensure(PYTHON)
-    (environment.path / "gcpmlops-complete.json").unlink()
+    (environment.path / "gcpmlops-complete").unlink()
     environment.python.unlink()
     assert environments.ensure(PYTHON).python.exists()
 
@@ -93,7 +93,16 @@ def test_a_failing_installation_shows_its_last_lines_and_leaves_nothing(
     broken = archive(tmp_path / "a", setup="raise SystemExit('this package is broken')")
     with pytest.raises(exceptions.FailedPrecondition, match="this package is broken"):
         environments.ensure(PYTHON, archives=[broken])
-    assert not names(environments, tmp_path)
+    assert len(names(environments, tmp_path)) == 1  # that of the image
+
+
+def test_a_package_sits_on_top_of_the_image(environments: Environments, tmp_path: Path) -> None:
+    base = environments.ensure(PYTHON)
+    top = environments.ensure(PYTHON, archives=[archive(tmp_path / "a")])
+    assert top.below == base
+    assert not (top.site_packages / "pip").exists()
+    shown = subprocess.check_output([top.python, "-c", "import pip, hello; print(pip.__file__)"], text=True)
+    assert str(base.path) in shown
 
 
 def test_cancelling_while_installing(environments: Environments, processes: Processes, tmp_path: Path) -> None:
@@ -116,7 +125,7 @@ def test_cancelling_while_installing(environments: Environments, processes: Proc
     thread.join(30)
     assert errors
     assert not processes.living
-    assert not names(environments, tmp_path)
+    assert len(names(environments, tmp_path)) == 1
 
 
 def test_no_interpreter_fits(environments: Environments) -> None:
