@@ -52,7 +52,7 @@ def job_states(get: Callable[[], J], *, timeout: float | None) -> Iterator[J]:
             raise DeadlineExceeded(
                 f"{job.name} is {job.state.name} after {timeout} s",
                 resource=job.name,
-                next_step=f"It goes on: look with `gcpmlops training get {job.id}`, stop it with `gcpmlops training cancel`.",
+                next_step=f"It goes on: `gcpmlops training get {job.id}`; to stop it: `gcpmlops training cancel`.",
             )
         time.sleep(min(pause, left))
 

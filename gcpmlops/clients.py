@@ -45,10 +45,10 @@ class Clients:
 
     @cached_property
     def bigquery(self) -> bigquery.Client:
-        """BigQuery (REST)."""
+        """BigQuery (REST); it finds a job's location from the datasets that the job names."""
         from google.cloud import bigquery
 
-        return bigquery.Client(**self._json_arguments(), location=self.config.location)
+        return bigquery.Client(**self._json_arguments())
 
     @cached_property
     def jobs(self) -> _google.JobServiceClient:

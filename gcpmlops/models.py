@@ -119,8 +119,9 @@ class Models:
         """Register a model, or with `parent_model` a further version of one, and wait (UploadModel).
 
         `source` is a gs:// folder, a local folder or file (put into the staging bucket), or a fitted scikit-learn
-        estimator (saved as model.joblib, for its own version of scikit-learn). It is served by `image`, or by Google's image for `framework` and
-        `framework_version`; the framework follows from the files: model.joblib, model.pkl, model.bst, saved_model.pb.
+        estimator (saved as model.joblib, for its own version of scikit-learn). It is served by `image`, or by Google's
+        image for `framework` and `framework_version`; the framework follows from the files: model.joblib, model.pkl,
+        model.bst, saved_model.pb. With `is_default` the version becomes the model's default one.
         Raises InvalidArgument, NotFound for a missing parent.
         """
         uri, names = self._artifact(source, display_name, staging_bucket)

@@ -85,7 +85,7 @@ def command(
         def run(**given: Any) -> Any:
             settings = {key: given.pop(key) for key in _SETTINGS}
             call = Call(
-                settings=settings, output_format=given.pop("output_format"), dry_run=given.pop("dry_run", False)
+                settings=settings, output_format=given.pop("output_format"), dry_run=changes and given.pop("dry_run")
             )
             return function(call, **given)
 

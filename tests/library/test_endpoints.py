@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+
 from gcpmlops import Client, exceptions
 
 ROWS = [[0.0], [1.0], [2.0], [3.0]]

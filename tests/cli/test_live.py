@@ -1,0 +1,105 @@
+"""Whole command lines against the emulator."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gcpmlops import Client
+from gcpmlops.cli import root
+
+
+@pytest.fixture
+def gcpmlops(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Runs a command line as in a shell whose environment leads to the emulator."""
+    for name, value in {
+        "GCPMLOPS_PROJECT": client.config.project,
+        "GCPMLOPS_ENDPOINT": client.config.endpoint,
+        "GCPMLOPS_CREDENTIALS_FILE": client.config.credentials_file,
+        "GCPMLOPS_STAGING_BUCKET": client.config.staging_bucket,
+        "CLOUDSDK_CONFIG": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    clients: list[Client] = []
+    made = Client.__init__
+
+    def remember(self: Client, **settings: object) -> None:
+        made(self, **settings)
+        clients.append(self)
+
+    monkeypatch.setattr(Client, "__init__", remember)
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(root, [str(argument) for argument in arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    yield run
+    for each in clients:
+        each.close()
+
+
+def test_storage(gcpmlops, unique, tmp_path: Path) -> None:
+    bucket = unique("cli")
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    gcpmlops("storage", "create-bucket", bucket, "--label", "team=risk")
+    assert bucket in gcpmlops("storage", "list-buckets").stdout
+    gcpmlops("storage", "upload", tmp_path / "a.csv", f"gs://{bucket}/raw/")
+    rows = json.loads(gcpmlops("storage", "list", f"gs://{bucket}/", "--format", "json").stdout)
+    assert [row["name"] for row in rows] == ["raw/a.csv"]
+    assert gcpmlops("storage", "read", f"gs://{bucket}/raw/a.csv").stdout == "x\n1\n"
+    gcpmlops("storage", "exists", f"gs://{bucket}/raw/b.csv", code=1)
+    assert "not empty" in gcpmlops("storage", "delete-bucket", bucket, code=1).stderr
+    gcpmlops("storage", "delete-bucket", bucket, "--force")
+    assert "does not exist" in gcpmlops("storage", "get-bucket", bucket, code=1).stderr
+
+
+def test_bigquery(gcpmlops, unique, tmp_path: Path) -> None:
+    dataset = unique("cli").replace("-", "_")
+    (tmp_path / "a.csv").write_text("carrier,hour\nUA,5\nAA,6\n")
+    gcpmlops("bigquery", "create-dataset", dataset)
+    assert "carrier=STRING" in gcpmlops("bigquery", "load", f"{dataset}.t", tmp_path / "a.csv").stdout
+    sql = f"SELECT carrier FROM {dataset}.t WHERE hour > @hour"
+    found = gcpmlops("bigquery", "query", sql, "--parameter", "hour=INT64:5", "--format", "json").stdout
+    assert json.loads(found) == [{"carrier": "AA"}]
+    gcpmlops("bigquery", "check", f"{dataset}.t", "--min-rows", "2", "--not-null", "carrier", "--in-range", "hour:0:23")
+    failed = gcpmlops("bigquery", "check", f"{dataset}.t", "--min-rows", "3", code=1)
+    assert "False" in failed.stdout
+    gcpmlops("bigquery", "delete-dataset", dataset, "--force")
+
+
+def test_training(gcpmlops, staging: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import sys\nprint('rows', *sys.argv[1:])\n")
+    result = gcpmlops("training", "run", tmp_path / "train.py", "--image", "python:3.11", "--", "--n=5")
+    assert "rows --n=5" in result.stderr
+    assert "JOB_STATE_SUCCEEDED" in result.stdout
+    (job, *_) = json.loads(gcpmlops("training", "list", "--limit", "1", "--format", "json").stdout)
+    assert job["state"] == "JOB_STATE_SUCCEEDED"
+    identifier = job["name"].rpartition("/")[2]
+    assert "rows --n=5" in gcpmlops("training", "logs", identifier).stdout
+    gcpmlops("training", "delete", identifier)
+    assert "training list" in gcpmlops("training", "get", identifier, code=1).stderr
+
+
+def test_failed_job_is_exit_1_with_the_cause(gcpmlops, staging: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("raise ValueError('no data')\n")
+    result = gcpmlops("training", "run", tmp_path / "train.py", "--image", "python:3.11", code=1)
+    assert "ValueError: no data" in result.stderr
+    assert "JOB_STATE_FAILED" in result.stderr
+
+
+def test_models_and_endpoints(gcpmlops, client: Client, staging: str, unique) -> None:
+    name = unique("cli")
+    client.storage.upload(b"x", destination=f"gs://{staging}/{name}/model.joblib")
+    gcpmlops("models", "upload", f"gs://{staging}/{name}", "--name", name, "--alias", "champion")
+    assert "champion" in gcpmlops("models", "get", f"{name}@champion").stdout
+    gcpmlops("models", "set-alias", f"{name}@1", "best")
+    assert "best" in gcpmlops("models", "versions", name).stdout
+    gcpmlops("endpoints", "create", name)
+    gcpmlops("endpoints", "ensure", name)
+    assert name in gcpmlops("endpoints", "list").stdout
+    assert json.loads(gcpmlops("endpoints", "get", name, "--format", "json").stdout)["displayName"] == name
+    gcpmlops("endpoints", "delete", name)
+    gcpmlops("models", "delete", name)
+    assert "models list" in gcpmlops("models", "get", name, code=1).stderr
