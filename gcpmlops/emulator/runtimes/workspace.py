@@ -48,7 +48,12 @@ class Workspace:
         mounts = Path(f"{self.gcs}.root")
         if mounts.exists():
             mounts.rmdir()  # fails if a mount ever became visible here: what is behind it must not be removed
-        shutil.rmtree(self.path)
+        try:
+            shutil.rmtree(self.path)
+        except PermissionError:  # the job made folders read-only
+            for folder, _, _ in os.walk(self.path):
+                Path(folder).chmod(0o700)
+            shutil.rmtree(self.path)
 
 
 def _caches(host: Mapping[str, str]) -> dict[str, str]:

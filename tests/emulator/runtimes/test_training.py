@@ -254,6 +254,10 @@ def test_a_mapped_image(training: Training) -> None:
     assert watch.texts == ["local"]
 
 
+def test_read_only_folders_are_removed_too(training: Training) -> None:
+    assert run(training, shell("mkdir a a/b && touch a/b/c && chmod 500 a/b a")).states[-1] is State.SUCCEEDED
+
+
 def test_checks_before_the_start(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gcpmlops.emulator.runtimes.docker.available", lambda: False)
     spec = TrainingSpec("1", "1", "l", [Pool("nginx")])
