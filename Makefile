@@ -1,0 +1,54 @@
+# Everything here sets itself up: python3 (3.11 or later, with venv and pip) is all that has to be there.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+WORKERS ?= 2
+ARGS ?=
+
+# an activated environment or the caller's import path is none of ours
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format docs-check bench wheel clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+install: ## Make .venv with everything in it; nothing to do when it is there
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if "$$python" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	        exec "$$python" -I .ci/install.py; \
+	    fi; \
+	done; \
+	echo "No Python 3.11 or later with venv and pip was found; on Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+demo: install ## The whole life cycle on real data, from a CSV file to a prediction
+	@$(BIN)/gcpmlops demo $(ARGS)
+
+test: install ## All tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: install ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## Sort imports and format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+docs-check: install ## Generated pages are not stale
+	@$(BIN)/python -m pytest -q tests/docs
+
+bench: install ## Start-up, latency and throughput beside their peers
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+wheel: install ## dist/*.whl and the source archive
+	@rm -rf dist build
+	@$(BIN)/python -m build --installer uv --outdir dist .
+
+clean: ## Remove .venv and everything generated
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find gcpmlops tests -name __pycache__ -type d -prune -exec rm -rf {} +
