@@ -48,14 +48,18 @@ class BigQueryApp:
         project: the project that projects.list shows.
     """
 
-    def __init__(self, engine: BigQueryEngine, store: Rows, objects: ObjectStore, directory: Path, clock: Now, project: str) -> None:
+    def __init__(
+        self, engine: BigQueryEngine, store: Rows, objects: ObjectStore, directory: Path, clock: Now, project: str
+    ) -> None:
         self._engine = engine
         self._project = project
         self._uploads = Uploads(directory / "uploads")
         self._jobs = Jobs(JobRecords(store), engine, Transfer(objects, directory / "staging"), clock)
         self._pool = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="bigquery")
-        self._app = Starlette(routes=[Route(path, _answered(endpoint), methods=[method]) for method, path, endpoint in self._routes()],
-                              exception_handlers={404: _unbuilt, 405: _unbuilt})
+        self._app = Starlette(
+            routes=[Route(path, _answered(endpoint), methods=[method]) for method, path, endpoint in self._routes()],
+            exception_handlers={404: _unbuilt, 405: _unbuilt},
+        )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)
@@ -73,25 +77,50 @@ class BigQueryApp:
     def _routes(self) -> list[tuple[str, str, Endpoint]]:
         root = "/bigquery/v2/projects"
         project, dataset = root + "/{project}", root + "/{project}/datasets/{dataset}"
-        table, routine, model = dataset + "/tables/{table}", dataset + "/routines/{routine}", dataset + "/models/{model}"
+        table, routine, model = (
+            dataset + "/tables/{table}",
+            dataset + "/routines/{routine}",
+            dataset + "/models/{model}",
+        )
         routes: list[tuple[str, str, Endpoint]] = [
-            ("GET", root, self.list_projects), ("GET", project + "/serviceAccount", self.service_account),
-            ("POST", project + "/queries", self.query), ("GET", project + "/queries/{job}", self.query_results),
-            ("POST", project + "/jobs", self.insert_job), ("GET", project + "/jobs", self.list_jobs),
-            ("GET", project + "/jobs/{job}", self.get_job), ("POST", project + "/jobs/{job}/cancel", self.cancel_job),
+            ("GET", root, self.list_projects),
+            ("GET", project + "/serviceAccount", self.service_account),
+            ("POST", project + "/queries", self.query),
+            ("GET", project + "/queries/{job}", self.query_results),
+            ("POST", project + "/jobs", self.insert_job),
+            ("GET", project + "/jobs", self.list_jobs),
+            ("GET", project + "/jobs/{job}", self.get_job),
+            ("POST", project + "/jobs/{job}/cancel", self.cancel_job),
             ("DELETE", project + "/jobs/{job}/delete", self.delete_job),
             ("POST", "/upload/bigquery/v2/projects/{project}/jobs", self.upload),
             ("PUT", "/upload/bigquery/v2/projects/{project}/jobs", self.upload_chunk),
             ("PUT", "/resumable/upload/bigquery/v2/projects/{project}/jobs", self.upload_chunk),
             ("POST", "/resumable/upload/bigquery/v2/projects/{project}/jobs", self.upload),
-            ("POST", "/batch/bigquery/v2", self.batch), ("POST", "/batch", self.batch),
-            ("GET", table + "/data", self.relay), ("POST", table + "/insertAll", self.relay),
+            ("POST", "/batch/bigquery/v2", self.batch),
+            ("POST", "/batch", self.batch),
+            ("GET", table + "/data", self.relay),
+            ("POST", table + "/insertAll", self.relay),
         ]
-        for collection, member in ((project + "/datasets", dataset), (dataset + "/tables", table), (dataset + "/routines", routine)):
-            routes += [("GET", collection, self.resource), ("POST", collection, self.resource), ("GET", member, self.resource),
-                       ("PATCH", member, self.resource), ("PUT", member, self.resource), ("DELETE", member, self.resource)]
-        routes += [("GET", dataset + "/models", self.resource), ("GET", model, self.resource), ("PATCH", model, self.resource),
-                   ("DELETE", model, self.resource), ("GET", table + "/rowAccessPolicies", self.resource)]
+        for collection, member in (
+            (project + "/datasets", dataset),
+            (dataset + "/tables", table),
+            (dataset + "/routines", routine),
+        ):
+            routes += [
+                ("GET", collection, self.resource),
+                ("POST", collection, self.resource),
+                ("GET", member, self.resource),
+                ("PATCH", member, self.resource),
+                ("PUT", member, self.resource),
+                ("DELETE", member, self.resource),
+            ]
+        routes += [
+            ("GET", dataset + "/models", self.resource),
+            ("GET", model, self.resource),
+            ("PATCH", model, self.resource),
+            ("DELETE", model, self.resource),
+            ("GET", table + "/rowAccessPolicies", self.resource),
+        ]
         return routes
 
     # projects
@@ -118,13 +147,24 @@ class BigQueryApp:
     async def list_jobs(self, request: Request) -> Response:
         query = request.query_params
         if query.get("parentJobId"):
-            return JSONResponse({"kind": "bigquery#jobList", "etag": "", "jobs": []})  # scripts run inside their own job
+            return JSONResponse(
+                {"kind": "bigquery#jobList", "etag": "", "jobs": []}
+            )  # scripts run inside their own job
         offset, limit = int(query.get("pageToken") or 0), int(query.get("maxResults") or 50)
         user = None if query.get("allUsers", "").lower() == "true" else _caller(request)
         states = [state.upper() for state in query.getlist("stateFilter")]
-        jobs = await self._call(partial(
-            self._jobs.records.list, request.path_params["project"], user=user, states=states, offset=offset, limit=limit + 1,
-            since=int(query.get("minCreationTime") or 0), until=int(query.get("maxCreationTime") or 2**62)))
+        jobs = await self._call(
+            partial(
+                self._jobs.records.list,
+                request.path_params["project"],
+                user=user,
+                states=states,
+                offset=offset,
+                limit=limit + 1,
+                since=int(query.get("minCreationTime") or 0),
+                until=int(query.get("maxCreationTime") or 2**62),
+            )
+        )
         return JSONResponse(views.job_list(jobs[:limit], str(offset + limit) if len(jobs) > limit else None))
 
     async def cancel_job(self, request: Request) -> Response:
@@ -150,14 +190,19 @@ class BigQueryApp:
         seconds = int(body.get("timeoutMs") or _QUERY_WAIT_S * 1000) / 1000
         job = await self._jobs.wait(project, job["jobReference"]["jobId"], seconds)
         int64 = (body.get("formatOptions") or {}).get("useInt64Timestamp", False)
-        return await self._answer(job, "bigquery#queryResponse", {
-            "maxResults": body.get("maxResults"), "formatOptions.useInt64Timestamp": str(int64).lower()})
+        return await self._answer(
+            job,
+            "bigquery#queryResponse",
+            {"maxResults": body.get("maxResults"), "formatOptions.useInt64Timestamp": str(int64).lower()},
+        )
 
     async def query_results(self, request: Request) -> Response:
         """jobs.getQueryResults: waits up to timeoutMs; a failed job is an HTTP error."""
         project, name, query = request.path_params["project"], request.path_params["job"], request.query_params
         seconds = int(query.get("timeoutMs") or _QUERY_WAIT_S * 1000) / 1000
-        return await self._answer(await self._jobs.wait(project, name, seconds), "bigquery#getQueryResultsResponse", dict(query))
+        return await self._answer(
+            await self._jobs.wait(project, name, seconds), "bigquery#getQueryResultsResponse", dict(query)
+        )
 
     async def _answer(self, job: Job, kind: str, query: dict[str, Any]) -> Response:
         if "query" not in job["configuration"]:
@@ -167,7 +212,9 @@ class BigQueryApp:
         head = views.query_head(job, kind)
         if job["status"]["state"] != "DONE" or not job.get("hasRows"):
             return JSONResponse(head)
-        reply = await self._call(self._engine.request, "GET", f"/engine/results/{result_key(job)}?{views.encoded(query)}")
+        reply = await self._call(
+            self._engine.request, "GET", f"/engine/results/{result_key(job)}?{views.encoded(query)}"
+        )
         if reply.status >= 400:
             raise from_engine(reply.body)
         return Response(json.dumps(head).encode()[:-1] + b"," + reply.body[1:], media_type="application/json")
@@ -190,7 +237,9 @@ class BigQueryApp:
     async def upload_chunk(self, request: Request) -> Response:
         key = request.query_params.get("upload_id", "")
         meta = await self._call(self._uploads.job, key)
-        progress = await self._call(self._uploads.receive, key, request.headers.get("content-range"), await _body(request))
+        progress = await self._call(
+            self._uploads.receive, key, request.headers.get("content-range"), await _body(request)
+        )
         if not progress.complete:
             received = {"range": f"bytes=0-{progress.received - 1}"} if progress.received else {}
             return Response(status_code=308, headers={**received, "content-length": "0"})
@@ -229,7 +278,9 @@ class BigQueryApp:
         headers = {"x-caller": f"user:{_caller(request)}"}
         if match := request.headers.get("if-match"):
             headers["if-match"] = match
-        reply = await self._call(self._engine.request, request.method, views.quoted(target), await _body(request), headers)
+        reply = await self._call(
+            self._engine.request, request.method, views.quoted(target), await _body(request), headers
+        )
         if reply.status >= 400:
             raise from_engine(reply.body)
         return reply
@@ -257,9 +308,11 @@ def _answered(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
-async def _unbuilt(request: Request, error: Exception) -> Response:
+async def _unbuilt(request: Request, _error: Exception) -> Response:
     path = request.url.path
-    status, body = BigQueryError("notImplemented", f"{views.method_name(request.method, path)} is not implemented ({request.method} {path})").to_json()
+    status, body = BigQueryError(
+        "notImplemented", f"{views.method_name(request.method, path)} is not implemented ({request.method} {path})"
+    ).to_json()
     return JSONResponse(body, status)
 
 
@@ -291,7 +344,10 @@ async def _json(request: Request) -> dict[str, Any]:
 async def _body(request: Request) -> bytes:
     """The whole body. Raises uploadTooLarge."""
     if int(request.headers.get("content-length") or 0) > _MULTIPART_BYTES:
-        raise BigQueryError("uploadTooLarge", f"The request body is larger than {_MULTIPART_BYTES} bytes: use a resumable upload in chunks")
+        raise BigQueryError(
+            "uploadTooLarge",
+            f"The request body is larger than {_MULTIPART_BYTES} bytes: use a resumable upload in chunks",
+        )
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

@@ -13,6 +13,8 @@ from gcpmlops.emulator.services.bigquery.errors import BigQueryError
 
 
 class App(Protocol):
+    """An ASGI app."""
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
@@ -37,12 +39,25 @@ async def _one(app: App, outer: Request, inner: bytes) -> bytes:
     method, target, *_ = first.split(" ")
     path, _, query = target.partition("?")
     path = re.sub(r"^https?://[^/]+", "", path)
-    headers = [(name.strip().lower().encode(), value.strip().encode()) for name, _, value in (line.partition(":") for line in lines)]
+    headers = [
+        (name.strip().lower().encode(), value.strip().encode())
+        for name, _, value in (line.partition(":") for line in lines)
+    ]
     headers = [pair for pair in headers if pair[0] != b"host"] + [(b"host", outer.headers.get("host", "").encode())]
     root = outer.scope.get("root_path", "")
-    scope = {**outer.scope, "method": method, "path": root + path, "raw_path": path.encode(), "query_string": query.encode(), "headers": headers}
+    scope = {
+        **outer.scope,
+        "method": method,
+        "path": root + path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": headers,
+    }
     status, reply = await _exchange(app, scope, body)
-    return f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(reply)}\r\n\r\n".encode() + reply
+    return (
+        f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(reply)}\r\n\r\n".encode()
+        + reply
+    )
 
 
 async def _exchange(app: App, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
@@ -63,4 +78,8 @@ async def _exchange(app: App, scope: dict[str, Any], body: bytes) -> tuple[int, 
 
 
 def _part(boundary: str, key: str, reply: bytes) -> bytes:
-    return f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <response-{key}>\r\n\r\n".encode() + reply + b"\r\n"
+    return (
+        f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <response-{key}>\r\n\r\n".encode()
+        + reply
+        + b"\r\n"
+    )

@@ -8,17 +8,37 @@ from typing import Any
 from google.api_core import exceptions
 
 _CODES = {
-    "notFound": 404, "duplicate": 409, "accessDenied": 403, "notImplemented": 501, "internalError": 500, "backendError": 503,
-    "quotaExceeded": 403, "stopped": 499, "conditionNotMet": 412, "uploadTooLarge": 413,
+    "notFound": 404,
+    "duplicate": 409,
+    "accessDenied": 403,
+    "notImplemented": 501,
+    "internalError": 500,
+    "backendError": 503,
+    "quotaExceeded": 403,
+    "stopped": 499,
+    "conditionNotMet": 412,
+    "uploadTooLarge": 413,
 }
-_STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS", 412: "FAILED_PRECONDITION",
-             413: "INVALID_ARGUMENT", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE"}
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    412: "FAILED_PRECONDITION",
+    413: "INVALID_ARGUMENT",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+}
 
 
 class BigQueryError(Exception):
     """A refused request, or a failed job (then `errors` is the collection in its status)."""
 
-    def __init__(self, reason: str, message: str, location: str | None = None, errors: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, reason: str, message: str, location: str | None = None, errors: list[dict[str, Any]] | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -35,8 +55,17 @@ class BigQueryError(Exception):
         code = _CODES.get(self.reason, 400)
         error = {"message": self.message, "domain": "global", "reason": self.reason}
         if self.location:
-            error.update(location=self.location, locationType="parameter" if self.location in ("q", "query") else "other")
-        return code, {"error": {"code": code, "message": self.message, "errors": [error], "status": _STATUSES.get(code, "INVALID_ARGUMENT")}}
+            error.update(
+                location=self.location, locationType="parameter" if self.location in ("q", "query") else "other"
+            )
+        return code, {
+            "error": {
+                "code": code,
+                "message": self.message,
+                "errors": [error],
+                "status": _STATUSES.get(code, "INVALID_ARGUMENT"),
+            }
+        }
 
 
 def from_status(status: dict[str, Any]) -> BigQueryError:
@@ -60,5 +89,7 @@ def from_engine(body: bytes) -> BigQueryError:
 def from_google(error: exceptions.GoogleAPICallError) -> BigQueryError:
     """An error of another service (the object store) as BigQuery would report it."""
     code = int(error.code or 500)
-    reason = next((name for name, number in _CODES.items() if number == code), "invalid" if code < 500 else "backendError")
+    reason = next(
+        (name for name, number in _CODES.items() if number == code), "invalid" if code < 500 else "backendError"
+    )
     return BigQueryError(reason, str(error.message))

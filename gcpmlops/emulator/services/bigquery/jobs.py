@@ -63,8 +63,10 @@ class Jobs:
         query = job["configuration"].get("query")
         if query is None:
             raise BigQueryError("invalid", "Only query jobs can be dry runs")
-        answer = self._engine.call("/engine/query", {"project": project, "job": "dry-run", "config": query, "caller": f"user:{caller}",
-                                                     "dry_run": True})
+        answer = self._engine.call(
+            "/engine/query",
+            {"project": project, "job": "dry-run", "config": query, "caller": f"user:{caller}", "dry_run": True},
+        )
         self._finish(job, answer)
         return job
 
@@ -95,26 +97,37 @@ class Jobs:
         reference = body.get("jobReference") or {}
         name = reference.get("jobId") or f"job_{uuid.uuid4().hex}"
         if not re.fullmatch(r"[A-Za-z0-9_\-]{1,1024}", name):
-            raise BigQueryError("invalid", f'Invalid job ID "{name}". Job IDs must be alphanumeric (plus underscores and dashes) and must '
-                                "be at most 1024 characters long.")
+            raise BigQueryError(
+                "invalid",
+                f'Invalid job ID "{name}". Job IDs must be alphanumeric (plus underscores and dashes) and must '
+                "be at most 1024 characters long.",
+            )
         configuration = dict(body.get("configuration") or {})
         kind = next((kind for kind in KINDS if kind in configuration), None)
         if kind is None:
-            raise BigQueryError("invalid", "Job configuration must contain exactly one job-specific configuration object "
-                                "(e.g., query, load, extract, spreadsheetExtract), but there were 0: ")
+            raise BigQueryError(
+                "invalid",
+                "Job configuration must contain exactly one job-specific configuration object "
+                "(e.g., query, load, extract, spreadsheetExtract), but there were 0: ",
+            )
         configuration["jobType"] = kind.upper()
         location = reference.get("location") or "US"
         return {
-            "kind": "bigquery#job", "id": f"{project}:{location}.{name}", "etag": uuid.uuid4().hex,
-            "jobReference": {"projectId": project, "jobId": name, "location": location}, "configuration": configuration,
-            "status": {"state": "RUNNING"}, "user_email": caller, "principal_subject": f"user:{caller}",
+            "kind": "bigquery#job",
+            "id": f"{project}:{location}.{name}",
+            "etag": uuid.uuid4().hex,
+            "jobReference": {"projectId": project, "jobId": name, "location": location},
+            "configuration": configuration,
+            "status": {"state": "RUNNING"},
+            "user_email": caller,
+            "principal_subject": f"user:{caller}",
             "statistics": {"creationTime": self._millis(), "startTime": self._millis()},
         }
 
     def _run(self, job: Job, upload: Path | None) -> Job:
         try:
             self._finish(job, self._execute(job, upload))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is the job's error
             self._fail(job, error)
         try:
             self.records.save(job)
@@ -126,8 +139,15 @@ class Jobs:
     def _execute(self, job: Job, upload: Path | None) -> dict[str, Any]:
         configuration, project = job["configuration"], job["jobReference"]["projectId"]
         if "query" in configuration:
-            return self._engine.call("/engine/query", {"project": project, "job": result_key(job), "config": configuration["query"],
-                                                       "caller": f"user:{job['user_email']}"})
+            return self._engine.call(
+                "/engine/query",
+                {
+                    "project": project,
+                    "job": result_key(job),
+                    "config": configuration["query"],
+                    "caller": f"user:{job['user_email']}",
+                },
+            )
         if "copy" in configuration:
             return self._engine.call("/engine/copy", {"project": project, "config": configuration["copy"]})
         with self._transfer.workspace() as workspace:
@@ -145,7 +165,9 @@ class Jobs:
 
     def _extract(self, project: str, config: dict[str, Any], workspace: Path) -> dict[str, Any]:
         self._transfer.check_destination(uris_of(config))
-        answer = self._engine.call("/engine/extract", {"project": project, "config": config, "directory": str(workspace)})
+        answer = self._engine.call(
+            "/engine/extract", {"project": project, "config": config, "directory": str(workspace)}
+        )
         kind = str(config.get("destinationFormat") or "CSV").upper()
         self._transfer.store(answer["files"], kind, str(config.get("compression") or "NONE").upper())
         return answer
@@ -154,7 +176,10 @@ class Jobs:
         job["statistics"].update(answer["statistics"], endTime=self._millis())
         job["status"] = {"state": "DONE", **({"errors": answer["errors"]} if answer.get("errors") else {})}
         if "query" in job["configuration"]:
-            query = {**job["configuration"]["query"], **({"destinationTable": answer["destination"]} if "destination" in answer else {})}
+            query = {
+                **job["configuration"]["query"],
+                **({"destinationTable": answer["destination"]} if "destination" in answer else {}),
+            }
             job["configuration"]["query"] = query
             job["hasRows"] = "totalRows" in answer
 
@@ -193,5 +218,7 @@ def _check(configuration: dict[str, Any], upload: Path | None) -> None:
         raise BigQueryError("invalid", "Required parameter is missing: query")
     for kind, parameter in (("extract", "sourceTable"), ("copy", "destinationTable")):
         if kind in configuration and not configuration[kind].get(parameter):
-            raise BigQueryError("notImplemented" if configuration[kind].get("sourceModel") else "invalid",
-                                f"Required parameter is missing: {parameter}")
+            raise BigQueryError(
+                "notImplemented" if configuration[kind].get("sourceModel") else "invalid",
+                f"Required parameter is missing: {parameter}",
+            )

@@ -1,4 +1,4 @@
-"""The engine process: started in the background at the first use, started again when it died, called over its unix socket."""
+"""The engine process: started in the background at first use, started again when it died, called over a unix socket."""
 
 from __future__ import annotations
 
@@ -54,13 +54,19 @@ class BigQueryEngine:
             process.cancel()
             process.wait(30)
 
-    def request(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> HttpReply:
-        """One exchange with the engine, which is started where it does not run. Raises backendError when it dies meanwhile."""
+    def request(
+        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> HttpReply:
+        """One exchange with the engine, started where it does not run. Raises backendError when it dies meanwhile."""
         self._await_ready()
         try:
-            return self._http.request(method, target, body, {"content-type": "application/json", **(headers or {})}, _CALL_S)
+            return self._http.request(
+                method, target, body, {"content-type": "application/json", **(headers or {})}, _CALL_S
+            )
         except OSError as error:
-            raise BigQueryError("backendError", "The BigQuery engine stopped while it worked on this request") from error
+            raise BigQueryError(
+                "backendError", "The BigQuery engine stopped while it worked on this request"
+            ) from error
 
     def call(self, target: str, message: dict[str, Any]) -> dict[str, Any]:
         """POST a message to one of the engine's own routes. Raises what it reports."""
@@ -84,8 +90,15 @@ class BigQueryEngine:
         self.directory.mkdir(parents=True, exist_ok=True)
         paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        argv = [sys.executable, "-m", "gcpmlops.emulator.services.bigquery.engine", "--data", str(self.directory),
-                "--socket", str(self._http.path)]
+        argv = [
+            sys.executable,
+            "-m",
+            "gcpmlops.emulator.services.bigquery.engine",
+            "--data",
+            str(self.directory),
+            "--socket",
+            str(self._http.path),
+        ]
         return ProcessSpec(argv=argv, env=env, cwd=self.directory)
 
     def _line(self, stream: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The BigQuery Storage Read API, for Arrow: what ``to_dataframe()`` uses where google-cloud-bigquery-storage is installed."""
+"""The BigQuery Storage Read API, in Arrow: what ``to_dataframe()`` uses with google-cloud-bigquery-storage."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import types
 
 from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.runtimes.unix_http import HttpReply
 from gcpmlops.emulator.services.bigquery.errors import BigQueryError, from_engine
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 
@@ -32,21 +33,34 @@ class BigQueryRead(Service):
         """Raises MethodNotImplemented for AVRO, NotFound for a missing table, InvalidArgument for a bad filter."""
         wanted = request.read_session
         if wanted.data_format == types.DataFormat.AVRO:
-            raise exceptions.MethodNotImplemented("BigQueryRead.CreateReadSession: data_format AVRO is not implemented, use ARROW")
+            raise exceptions.MethodNotImplemented(
+                "BigQueryRead.CreateReadSession: data_format AVRO is not implemented, use ARROW"
+            )
         named = _TABLE.fullmatch(wanted.table)
         if named is None:
-            raise exceptions.InvalidArgument(f"read_session.table: {wanted.table!r} is not projects/P/datasets/D/tables/T")
+            raise exceptions.InvalidArgument(
+                f"read_session.table: {wanted.table!r} is not projects/P/datasets/D/tables/T"
+            )
         options = wanted.read_options
-        opened = self._call({"project": named[1], "dataset": named[2], "table": named[3].split("$")[0],
-                             "selected": list(options.selected_fields), "restriction": options.row_restriction})
+        opened = self._call(
+            {
+                "project": named[1],
+                "dataset": named[2],
+                "table": named[3].split("$")[0],
+                "selected": list(options.selected_fields),
+                "restriction": options.row_restriction,
+            }
+        )
         session = types.ReadSession(wanted)
         session.name = f"{request.parent}/locations/us/sessions/{opened['key']}"
-        session.data_format = types.DataFormat.ARROW
+        session.data_format = types.DataFormat(types.DataFormat.ARROW)
         session.arrow_schema = types.ArrowSchema(serialized_schema=base64.b64decode(opened["schema"]))
         session.estimated_row_count = opened["rows"]
         session.estimated_total_bytes_scanned = opened["bytes"]
-        session.streams = [types.ReadStream(name=f"{session.name}/streams/{first}-{end}")
-                           for first, end in _shares(opened["batches"], request.max_stream_count or 1)]
+        session.streams = [
+            types.ReadStream(name=f"{session.name}/streams/{first}-{end}")
+            for first, end in _shares(opened["batches"], request.max_stream_count or 1)
+        ]
         return session
 
     def read_rows(self, request: types.ReadRowsRequest) -> Iterator[types.ReadRowsResponse]:
@@ -58,15 +72,30 @@ class BigQueryRead(Service):
         skipped = request.offset // _BATCH_ROWS
         if request.offset % _BATCH_ROWS:
             raise exceptions.MethodNotImplemented("BigQueryRead.ReadRows: an offset inside a batch is not implemented")
-        return (self._batch(named[1], index) for index in range(first + skipped, end))
+        return self._rows(named[1], first + skipped, end)
 
-    def _batch(self, key: str, index: int) -> types.ReadRowsResponse:
-        reply = self._engine.request("GET", f"/engine/sessions/{key}/{index}")
+    def _rows(self, key: str, first: int, end: int) -> Iterator[types.ReadRowsResponse]:
+        """The first response of a stream carries the schema."""
+        for index in range(first, end):
+            response = self._batch(key, index)
+            if index == first:
+                schema = self._get(f"/engine/sessions/{key}/schema").body
+                response.arrow_schema = types.ArrowSchema(serialized_schema=schema)
+            yield response
+
+    def _get(self, target: str) -> HttpReply:
+        reply = self._engine.request("GET", target)
         if reply.status >= 400:
             raise _google(from_engine(reply.body))
+        return reply
+
+    def _batch(self, key: str, index: int) -> types.ReadRowsResponse:
+        reply = self._get(f"/engine/sessions/{key}/{index}")
         rows = int(reply.headers["x-rows"])
         return types.ReadRowsResponse(
-            row_count=rows, arrow_record_batch=types.ArrowRecordBatch(serialized_record_batch=reply.body, row_count=rows))
+            row_count=rows,
+            arrow_record_batch=types.ArrowRecordBatch(serialized_record_batch=reply.body, row_count=rows),
+        )
 
     def _call(self, message: dict[str, Any]) -> dict[str, Any]:
         try:

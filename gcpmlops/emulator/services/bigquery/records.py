@@ -14,7 +14,8 @@ Job = dict[str, Any]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bigquery_jobs (
-    project TEXT NOT NULL, job TEXT NOT NULL, created INTEGER NOT NULL, state TEXT NOT NULL, user TEXT NOT NULL, body TEXT NOT NULL,
+    project TEXT NOT NULL, job TEXT NOT NULL, created INTEGER NOT NULL, state TEXT NOT NULL, user TEXT NOT NULL,
+    body TEXT NOT NULL,
     PRIMARY KEY (project, job)
 );
 CREATE INDEX IF NOT EXISTS bigquery_jobs_by_time ON bigquery_jobs (project, created DESC);
@@ -39,7 +40,14 @@ class JobRecords:
     def insert(self, job: Job) -> None:
         """Raises duplicate."""
         project, name = key_of(job)
-        row = (project, name, int(job["statistics"]["creationTime"]), job["status"]["state"], job["user_email"], json.dumps(job))
+        row = (
+            project,
+            name,
+            int(job["statistics"]["creationTime"]),
+            job["status"]["state"],
+            job["user_email"],
+            json.dumps(job),
+        )
         try:
             self._store.write(lambda conn: conn.execute("INSERT INTO bigquery_jobs VALUES (?, ?, ?, ?, ?, ?)", row))
         except sqlite3.IntegrityError:
@@ -47,7 +55,9 @@ class JobRecords:
 
     def save(self, job: Job) -> None:
         row = (job["status"]["state"], json.dumps(job), *key_of(job))
-        self._store.write(lambda conn: conn.execute("UPDATE bigquery_jobs SET state = ?, body = ? WHERE project = ? AND job = ?", row))
+        self._store.write(
+            lambda conn: conn.execute("UPDATE bigquery_jobs SET state = ?, body = ? WHERE project = ? AND job = ?", row)
+        )
 
     def get(self, project: str, name: str) -> Job:
         """Raises notFound."""
@@ -59,21 +69,31 @@ class JobRecords:
         return job
 
     def delete(self, project: str, name: str) -> None:
-        self._store.write(lambda conn: conn.execute("DELETE FROM bigquery_jobs WHERE project = ? AND job = ?", (project, name)))
-
-    def list(self, project: str, *, user: str | None, states: list[str], since: int, until: int, offset: int, limit: int) -> list[Job]:
-        """At most `limit` jobs after `offset`; times in milliseconds; `user` None lists everybody's."""
-        marks = ", ".join("?" * len(states))
-        sql = ("SELECT body FROM bigquery_jobs WHERE project = ? AND created BETWEEN ? AND ? "
-               + ("AND user = ? " if user else "") + (f"AND state IN ({marks}) " if states else "")
-               + "ORDER BY created DESC, job LIMIT ? OFFSET ?")
-        arguments = [project, since, until, *([user] if user else []), *states, limit, offset]
-        return [json.loads(row["body"]) for row in self._store.read(lambda conn: conn.execute(sql, arguments).fetchall())]
+        self._store.write(
+            lambda conn: conn.execute("DELETE FROM bigquery_jobs WHERE project = ? AND job = ?", (project, name))
+        )
 
     def unfinished(self) -> list[Job]:
         sql = "SELECT body FROM bigquery_jobs WHERE state != 'DONE'"
         return [json.loads(row["body"]) for row in self._store.read(lambda conn: conn.execute(sql).fetchall())]
 
+    def list(
+        self, project: str, *, user: str | None, states: list[str], since: int, until: int, offset: int, limit: int
+    ) -> list[Job]:
+        """At most `limit` jobs after `offset`; times in milliseconds; `user` None lists everybody's."""
+        marks = ", ".join("?" * len(states))
+        sql = (
+            "SELECT body FROM bigquery_jobs WHERE project = ? AND created BETWEEN ? AND ? "
+            + ("AND user = ? " if user else "")
+            + (f"AND state IN ({marks}) " if states else "")
+            + "ORDER BY created DESC, job LIMIT ? OFFSET ?"
+        )
+        arguments = [project, since, until, *([user] if user else []), *states, limit, offset]
+        return [
+            json.loads(row["body"]) for row in self._store.read(lambda conn: conn.execute(sql, arguments).fetchall())
+        ]
+
 
 def key_of(job: Job) -> tuple[str, str]:
+    """Project and id."""
     return job["jobReference"]["projectId"], job["jobReference"]["jobId"]

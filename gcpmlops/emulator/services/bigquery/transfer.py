@@ -40,8 +40,10 @@ class Transfer:
     def stage(self, uris: list[str], workspace: Path) -> list[dict[str, str]]:
         """Hard links to the objects that the URIs name. Raises notFound naming the URI that matches nothing."""
         names = [(uri, bucket, name) for uri in uris for bucket, name in self._expand(uri)]
-        return [{"uri": f"gs://{bucket}/{name}", "path": str(self._link(uri, bucket, name, workspace / str(index)))}
-                for index, (uri, bucket, name) in enumerate(names)]
+        return [
+            {"uri": f"gs://{bucket}/{name}", "path": str(self._link(uri, bucket, name, workspace / str(index)))}
+            for index, (uri, bucket, name) in enumerate(names)
+        ]
 
     def check_destination(self, uris: list[str]) -> None:
         """Raises notFound naming the missing bucket, invalid for a URI that cannot be written to."""
@@ -50,7 +52,9 @@ class Transfer:
         for uri in uris:
             bucket, name = split(uri)
             if name.count("*") > 1:
-                raise BigQueryError("invalid", f"Invalid extract destination URI '{uri}'. Only one wildcard is allowed.")
+                raise BigQueryError(
+                    "invalid", f"Invalid extract destination URI '{uri}'. Only one wildcard is allowed."
+                )
             if not self._objects.exists(bucket):
                 raise BigQueryError("notFound", f"Not found: Bucket {bucket}")
 
@@ -73,8 +77,11 @@ class Transfer:
         if name.count("*") > 1:
             raise BigQueryError("invalid", f"Invalid source URI {uri}: only one wildcard is allowed")
         prefix, suffix = name.split("*")
-        found = [(bucket, item.name) for item in self._objects.list(bucket, prefix)
-                 if item.name.endswith(suffix) and len(item.name) >= len(prefix) + len(suffix)]
+        found = [
+            (bucket, item.name)
+            for item in self._objects.list(bucket, prefix)
+            if item.name.endswith(suffix) and len(item.name) >= len(prefix) + len(suffix)
+        ]
         if not found:
             raise BigQueryError("notFound", f"Not found: URI {uri}", uri)
         return found
@@ -100,5 +107,5 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def uris_of(config: dict[str, Any]) -> list[str]:
-    """destinationUris of an extract, or the older destinationUri."""
+    """DestinationUris of an extract, or the older destinationUri."""
     return list(config.get("destinationUris") or [config.get("destinationUri", "")])

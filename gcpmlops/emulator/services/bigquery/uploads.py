@@ -1,4 +1,4 @@
-"""Media uploads of load jobs: multipart, and resumable in chunks. What was received survives a restart of the emulator."""
+"""Media uploads of load jobs: multipart, and resumable in chunks. What was received survives a restart."""
 
 from __future__ import annotations
 

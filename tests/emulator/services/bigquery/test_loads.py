@@ -14,7 +14,11 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 
 PROJECT = "test-project"
-SCHEMA = [bigquery.SchemaField("id", "INTEGER"), bigquery.SchemaField("name", "STRING"), bigquery.SchemaField("at", "TIMESTAMP")]
+SCHEMA = [
+    bigquery.SchemaField("id", "INTEGER"),
+    bigquery.SchemaField("name", "STRING"),
+    bigquery.SchemaField("at", "TIMESTAMP"),
+]
 GOOD = "id,name,at\n1,x,2020-01-01 00:00:00\n2,,2020-01-02T00:00:00Z\n"
 BROKEN = "id,name,at\n1,x,2020-01-01 00:00:00\nabc,y,2020-01-02 00:00:00\n"
 
@@ -33,13 +37,19 @@ def test_wildcard_with_detected_schema(client, dataset, objects):
     job = load(client, "gs://wild/part-*.csv", f"{dataset}.t", autodetect=True)
     assert (job.output_rows, job.input_files) == (3, 2)
     table = client.get_table(f"{dataset}.t")
-    assert [(f.name, f.field_type) for f in table.schema] == [("id", "INTEGER"), ("name", "STRING"), ("at", "TIMESTAMP")]
+    assert [(f.name, f.field_type) for f in table.schema] == [
+        ("id", "INTEGER"),
+        ("name", "STRING"),
+        ("at", "TIMESTAMP"),
+    ]
     assert table.num_rows == 3
     assert table.num_bytes > 0
 
 
 def test_types_that_are_detected(client, dataset, objects):
-    objects.put("gs://types/a.csv", "i,f,b,d,t,s,n\n1,1.5,true,2020-01-01,10:00:00,x,\n-2,2e3,false,2020-12-31,11:11:11.5,2,\n")
+    objects.put(
+        "gs://types/a.csv", "i,f,b,d,t,s,n\n1,1.5,true,2020-01-01,10:00:00,x,\n-2,2e3,false,2020-12-31,11:11:11.5,2,\n"
+    )
     load(client, "gs://types/a.csv", f"{dataset}.t", autodetect=True)
     kinds = [f.field_type for f in client.get_table(f"{dataset}.t").schema]
     assert kinds == ["INTEGER", "FLOAT", "BOOLEAN", "DATE", "TIME", "STRING", "STRING"]
@@ -51,8 +61,14 @@ def test_broken_line_is_named_and_the_old_table_stays(client, dataset, objects, 
     objects.put("gs://broken/bad.csv", BROKEN)
     load(client, "gs://broken/good.csv", f"{dataset}.t", schema=SCHEMA, skip_leading_rows=1)
     with pytest.raises(exceptions.BadRequest) as refused:
-        load(client, ["gs://broken/good.csv", "gs://broken/bad.csv"], f"{dataset}.t", schema=SCHEMA, skip_leading_rows=1,
-             write_disposition=disposition)
+        load(
+            client,
+            ["gs://broken/good.csv", "gs://broken/bad.csv"],
+            f"{dataset}.t",
+            schema=SCHEMA,
+            skip_leading_rows=1,
+            write_disposition=disposition,
+        )
     message = str(refused.value)
     for part in ("gs://broken/bad.csv", "line_number: 3", 'column_name: "id"', "column_type: INT64", 'value: "abc"'):
         assert part in message
@@ -76,8 +92,16 @@ def test_too_few_and_too_many_values(client, dataset, objects):
 def test_dialect(client, dataset, objects):
     text = "# made by hand\nid|name\n1|'a|b'\nNA|'c'\n"
     objects.put("gs://dialect/a.csv.gz", gzip.compress(text.encode()))
-    load(client, "gs://dialect/a.csv.gz", f"{dataset}.t", schema=SCHEMA[:2], skip_leading_rows=2, field_delimiter="|", quote_character="'",
-         null_marker="NA")
+    load(
+        client,
+        "gs://dialect/a.csv.gz",
+        f"{dataset}.t",
+        schema=SCHEMA[:2],
+        skip_leading_rows=2,
+        field_delimiter="|",
+        quote_character="'",
+        null_marker="NA",
+    )
     assert rows(client, f"{dataset}.t") == [(1, "a|b"), (None, "c")]
 
 
@@ -109,7 +133,7 @@ def test_missing_dataset(client, objects):
 
 
 def test_nested_json(client, dataset, objects):
-    lines = [{"a": 1, "n": {"x": [1, 2], "d": "2020-01-01"}}, {"a": 2, "r": [{"k": "é\"\n"}]}]
+    lines = [{"a": 1, "n": {"x": [1, 2], "d": "2020-01-01"}}, {"a": 2, "r": [{"k": 'é"\n'}]}]
     objects.put("gs://json/a.json", "\n".join(map(json.dumps, lines)))
     load(client, "gs://json/a.json", f"{dataset}.t", autodetect=True, source_format="NEWLINE_DELIMITED_JSON")
     found = [dict(row) for row in client.query_and_wait(f"SELECT * FROM {dataset}.t ORDER BY a")]
@@ -118,14 +142,18 @@ def test_nested_json(client, dataset, objects):
 
 
 def test_broken_json_is_named(client, dataset):
-    options = bigquery.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", schema=[bigquery.SchemaField("a", "INTEGER")])
+    options = bigquery.LoadJobConfig(
+        source_format="NEWLINE_DELIMITED_JSON", schema=[bigquery.SchemaField("a", "INTEGER")]
+    )
 
     def attempt(text, pattern):
         with pytest.raises(exceptions.BadRequest, match=pattern):
             client.load_table_from_file(io.BytesIO(text), f"{dataset}.t", job_config=options).result()
 
     attempt(b'{"a": 1}\n{"a": 2\n', "line_number: 2")
-    attempt(b'{"a": 1}\n{"a": "zz"}\n', r'Could not convert value to INT64; line_number: 2 column_name: "a" value: "zz"')
+    attempt(
+        b'{"a": 1}\n{"a": "zz"}\n', r'Could not convert value to INT64; line_number: 2 column_name: "a" value: "zz"'
+    )
     attempt(b'{"a": 1}\n{"b": 2}\n', "line_number: 2: No such field: b")
     with pytest.raises(exceptions.NotFound):
         client.get_table(f"{dataset}.t")
@@ -156,7 +184,9 @@ def test_field_addition(client, dataset):
     client.load_table_from_json([{"a": 1}], f"{dataset}.t", job_config=bigquery.LoadJobConfig(autodetect=True)).result()
     wider = [bigquery.SchemaField("a", "INTEGER"), bigquery.SchemaField("b", "STRING")]
     with pytest.raises(exceptions.BadRequest, match=r"Cannot add fields \(field: b\)"):
-        client.load_table_from_json([{"a": 2, "b": "x"}], f"{dataset}.t", job_config=bigquery.LoadJobConfig(schema=wider)).result()
+        client.load_table_from_json(
+            [{"a": 2, "b": "x"}], f"{dataset}.t", job_config=bigquery.LoadJobConfig(schema=wider)
+        ).result()
     allowed = bigquery.LoadJobConfig(schema=wider, schema_update_options=["ALLOW_FIELD_ADDITION"])
     client.load_table_from_json([{"a": 2, "b": "x"}], f"{dataset}.t", job_config=allowed).result()
     assert rows(client, f"{dataset}.t") == [(1, None), (2, "x")]

@@ -16,7 +16,9 @@ PROJECT = "test-project"
 @pytest.fixture
 def table(client, dataset):
     name = f"{dataset}.t"
-    client.query_and_wait(f"CREATE TABLE {name} AS SELECT x AS id, CONCAT('n', x) AS name FROM UNNEST(GENERATE_ARRAY(1, 10)) AS x")
+    client.query_and_wait(
+        f"CREATE TABLE {name} AS SELECT x AS id, CONCAT('n', x) AS name FROM UNNEST(GENERATE_ARRAY(1, 10)) AS x"
+    )
     return name
 
 
@@ -26,17 +28,32 @@ def test_every_type(client):
         [1, 2] AS a, STRUCT(1 AS x, [STRUCT('k' AS z)] AS r) AS st, CAST(NULL AS STRING) AS nothing"""
     (row,) = client.query_and_wait(sql)
     assert dict(row) == {
-        "i": 1, "f": 1.5, "b": True, "s": 'é"', "y": b"ab", "d": datetime.date(2020, 1, 2), "t": datetime.time(10, 0, 0, 500000),
+        "i": 1,
+        "f": 1.5,
+        "b": True,
+        "s": 'é"',
+        "y": b"ab",
+        "d": datetime.date(2020, 1, 2),
+        "t": datetime.time(10, 0, 0, 500000),
         "dt": datetime.datetime(2020, 1, 2, 3, 4, 5),
-        "ts": datetime.datetime(2020, 1, 2, 3, 4, 5, 123456, tzinfo=datetime.UTC), "n": decimal.Decimal("1.25"),
-        "a": [1, 2], "st": {"x": 1, "r": [{"z": "k"}]}, "nothing": None,
+        "ts": datetime.datetime(2020, 1, 2, 3, 4, 5, 123456, tzinfo=datetime.UTC),
+        "n": decimal.Decimal("1.25"),
+        "a": [1, 2],
+        "st": {"x": 1, "r": [{"z": "k"}]},
+        "nothing": None,
     }
 
 
 def test_parameters_and_scripts(client):
-    options = bigquery.QueryJobConfig(query_parameters=[
-        bigquery.ScalarQueryParameter("x", "INT64", 4), bigquery.ArrayQueryParameter("l", "STRING", ["a", "b"])])
-    assert [tuple(row) for row in client.query("SELECT @x + 1, ARRAY_LENGTH(@l)", job_config=options).result()] == [(5, 2)]
+    options = bigquery.QueryJobConfig(
+        query_parameters=[
+            bigquery.ScalarQueryParameter("x", "INT64", 4),
+            bigquery.ArrayQueryParameter("l", "STRING", ["a", "b"]),
+        ]
+    )
+    assert [tuple(row) for row in client.query("SELECT @x + 1, ARRAY_LENGTH(@l)", job_config=options).result()] == [
+        (5, 2)
+    ]
     script = "DECLARE x INT64 DEFAULT 3; CREATE TEMP TABLE q AS SELECT x AS v; SELECT v + 1 AS w FROM q;"
     assert [row.w for row in client.query(script).result()] == [4]
 
@@ -44,17 +61,24 @@ def test_parameters_and_scripts(client):
 def test_destination(client, dataset, table):
     target = f"{PROJECT}.{dataset}.out"
     options = {"destination": target}
-    assert client.query(f"SELECT id FROM {table}", job_config=bigquery.QueryJobConfig(**options)).result().total_rows == 10
+    assert (
+        client.query(f"SELECT id FROM {table}", job_config=bigquery.QueryJobConfig(**options)).result().total_rows == 10
+    )
     with pytest.raises(exceptions.Conflict, match="Already Exists: Table"):
         client.query(f"SELECT id FROM {table}", job_config=bigquery.QueryJobConfig(**options)).result()
     for disposition, expected in (("WRITE_APPEND", 20), ("WRITE_TRUNCATE", 10)):
-        client.query(f"SELECT id FROM {table}", job_config=bigquery.QueryJobConfig(write_disposition=disposition, **options)).result()
+        client.query(
+            f"SELECT id FROM {table}", job_config=bigquery.QueryJobConfig(write_disposition=disposition, **options)
+        ).result()
         assert client.get_table(target).num_rows == expected
 
 
 def test_dml_and_layout(client, dataset):
-    sql = (f"CREATE TABLE {dataset}.t PARTITION BY DATE(ts) CLUSTER BY name AS "
-           "SELECT TIMESTAMP '2020-01-01 00:00:00' AS ts, 'a' AS name UNION ALL SELECT TIMESTAMP '2020-01-02 00:00:00', 'b'")
+    sql = (
+        f"CREATE TABLE {dataset}.t PARTITION BY DATE(ts) CLUSTER BY name AS "
+        "SELECT TIMESTAMP '2020-01-01 00:00:00' AS ts, 'a' AS name "
+        "UNION ALL SELECT TIMESTAMP '2020-01-02 00:00:00', 'b'"
+    )
     client.query(sql).result()
     made = client.get_table(f"{dataset}.t")
     assert made.clustering_fields == ["name"]
@@ -74,11 +98,14 @@ def test_dry_run_counts_the_columns_that_it_reads(client, table):
     assert [field.name for field in everything.schema] == ["id", "name"]
 
 
-@pytest.mark.parametrize(("sql", "message"), [
-    ("SELEC 1", r'Syntax error: Unexpected identifier "SELEC" at \[1:1\]'),
-    ("SELECT 1\nFROM x WHERE", r"Syntax error: Unexpected end of script at \[2:13\]"),
-    ("SELECT nope FROM UNNEST([1]) AS x", r"Unrecognized name: nope at \[1:8\]"),
-])
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELEC 1", r'Syntax error: Unexpected identifier "SELEC" at \[1:1\]'),
+        ("SELECT 1\nFROM x WHERE", r"Syntax error: Unexpected end of script at \[2:13\]"),
+        ("SELECT nope FROM UNNEST([1]) AS x", r"Unrecognized name: nope at \[1:8\]"),
+    ],
+)
 def test_invalid_sql_has_a_position(client, sql, message):
     with pytest.raises(exceptions.BadRequest, match=message) as refused:
         client.query(sql).result()
@@ -88,18 +115,23 @@ def test_invalid_sql_has_a_position(client, sql, message):
 
 
 def test_missing_table_and_dataset(client, dataset):
-    with pytest.raises(exceptions.NotFound, match=f"Not found: Table {PROJECT}:{dataset}.gone was not found in location US"):
+    with pytest.raises(
+        exceptions.NotFound, match=f"Not found: Table {PROJECT}:{dataset}.gone was not found in location US"
+    ):
         client.query(f"SELECT * FROM {dataset}.gone").result()
     with pytest.raises(exceptions.NotFound, match=f"Not found: Dataset {PROJECT}:nowhere was not found in location US"):
         client.query_and_wait("SELECT * FROM nowhere.gone")
 
 
-@pytest.mark.parametrize(("sql", "name"), [
-    ("CREATE OR REPLACE MODEL d.m OPTIONS(model_type='linear_reg') AS SELECT 1 AS label", "CREATE MODEL"),
-    ("SELECT * FROM ML.PREDICT(MODEL d.m, TABLE d.t)", "ML.PREDICT"),
-    ("EXPORT DATA OPTIONS(uri='gs://b/*', format='CSV') AS SELECT 1", "EXPORT DATA"),
-    ("SELECT * FROM d.t FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()", "FOR SYSTEM_TIME"),
-])
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("CREATE OR REPLACE MODEL d.m OPTIONS(model_type='linear_reg') AS SELECT 1 AS label", "CREATE MODEL"),
+        ("SELECT * FROM ML.PREDICT(MODEL d.m, TABLE d.t)", "ML.PREDICT"),
+        ("EXPORT DATA OPTIONS(uri='gs://b/*', format='CSV') AS SELECT 1", "EXPORT DATA"),
+        ("SELECT * FROM d.t FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()", "FOR SYSTEM_TIME"),
+    ],
+)
 def test_unbuilt_statements_are_refused_by_name(client, sql, name):
     with pytest.raises(exceptions.MethodNotImplemented, match=name):
         client.query(sql).result()
@@ -136,7 +168,10 @@ def test_jobs(client, table):
 
 
 def test_cancel_stops_a_running_query(client):
-    job = client.query("SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 100000)) a, UNNEST(GENERATE_ARRAY(1, 10000000)) b WHERE a * b < 0")
+    job = client.query(
+        "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 100000)) a, UNNEST(GENERATE_ARRAY(1, 10000000)) b "
+        "WHERE a * b < 0"
+    )
     assert job.state == "RUNNING"
     done = threading.Event()
     threading.Thread(target=lambda: (job.exception(timeout=60), done.set())).start()
@@ -147,7 +182,11 @@ def test_cancel_stops_a_running_query(client):
 
 def test_streaming_inserts(client, table):
     errors = client.insert_rows_json(table, [{"id": 1, "name": "x"}, {"id": "zz"}, {"unknown": 1}])
-    assert [(error["index"], error["errors"][0]["reason"]) for error in errors] == [(1, "invalid"), (2, "invalid"), (0, "stopped")]
+    assert [(error["index"], error["errors"][0]["reason"]) for error in errors] == [
+        (1, "invalid"),
+        (2, "invalid"),
+        (0, "stopped"),
+    ]
     assert client.insert_rows_json(table, [{"id": 11, "name": "x"}]) == []
     assert client.get_table(table).num_rows == 11
 
@@ -163,6 +202,9 @@ def test_copy_and_extract(client, dataset, table, objects):
         client.extract_table(table, "gs://missing-bucket/x.csv").result()
     options = bigquery.ExtractJobConfig(destination_format="NEWLINE_DELIMITED_JSON", compression="GZIP")
     client.extract_table(table, "gs://out/rows.json.gz", job_config=options).result()
-    loaded = client.load_table_from_uri("gs://out/rows.json.gz", f"{dataset}.back", job_config=bigquery.LoadJobConfig(
-        autodetect=True, source_format="NEWLINE_DELIMITED_JSON")).result()
+    loaded = client.load_table_from_uri(
+        "gs://out/rows.json.gz",
+        f"{dataset}.back",
+        job_config=bigquery.LoadJobConfig(autodetect=True, source_format="NEWLINE_DELIMITED_JSON"),
+    ).result()
     assert loaded.output_rows == 10

@@ -39,8 +39,10 @@ def test_stale_etag_is_refused(client, dataset):
 
 
 def test_table_life(client, dataset):
-    schema = [bigquery.SchemaField("a", "INTEGER", mode="REQUIRED", description="key"),
-              bigquery.SchemaField("r", "RECORD", mode="REPEATED", fields=[bigquery.SchemaField("x", "NUMERIC")])]
+    schema = [
+        bigquery.SchemaField("a", "INTEGER", mode="REQUIRED", description="key"),
+        bigquery.SchemaField("r", "RECORD", mode="REPEATED", fields=[bigquery.SchemaField("x", "NUMERIC")]),
+    ]
     table = bigquery.Table(f"{PROJECT}.{dataset}.t", schema=schema)
     table.labels, table.clustering_fields = {"k": "v"}, ["a"]
     table.time_partitioning = bigquery.TimePartitioning(type_="MONTH")
@@ -96,15 +98,26 @@ def test_unbuilt_methods_say_their_name(client, dataset, running):
 
 def test_malformed_bodies(running):
     url = f"{running.url}/bigquery/v2/projects/{PROJECT}"
-    for path, body, status in (("jobs", b"{", 400), ("jobs", b"{}", 400), ("queries", b"[]", 400), ("datasets", b"{}", 400)):
+    for path, body, status in (
+        ("jobs", b"{", 400),
+        ("jobs", b"{}", 400),
+        ("queries", b"[]", 400),
+        ("datasets", b"{}", 400),
+    ):
         reply = requests.post(f"{url}/{path}", data=body, headers={"content-type": "application/json"}, timeout=10)
         assert (reply.status_code, "message" in reply.json()["error"]) == (status, True)
 
 
 def test_batch(running, dataset):
-    part = (f"--b\r\nContent-Type: application/http\r\nContent-ID: <1>\r\n\r\n"
-            f"GET /bigquery/v2/projects/{PROJECT}/datasets/{dataset} HTTP/1.1\r\n\r\n\r\n--b--")
-    reply = requests.post(f"{running.url}/batch/bigquery/v2", data=part, timeout=10,
-                          headers={"content-type": "multipart/mixed; boundary=b"})
+    part = (
+        f"--b\r\nContent-Type: application/http\r\nContent-ID: <1>\r\n\r\n"
+        f"GET /bigquery/v2/projects/{PROJECT}/datasets/{dataset} HTTP/1.1\r\n\r\n\r\n--b--"
+    )
+    reply = requests.post(
+        f"{running.url}/batch/bigquery/v2",
+        data=part,
+        timeout=10,
+        headers={"content-type": "multipart/mixed; boundary=b"},
+    )
     assert "<response-1>" in reply.text
     assert f'"datasetId":"{dataset}"' in reply.text

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import socket
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -19,10 +20,12 @@ class Announced(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print("bigquery-engine ready", flush=True)
+        sys.stdout.write("bigquery-engine ready\n")
+        sys.stdout.flush()
 
 
 def main() -> None:
+    """Parse the command line and serve."""
     parser = argparse.ArgumentParser(prog="bigquery-engine")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--socket", type=Path, required=True)
@@ -36,8 +39,15 @@ def main() -> None:
     engine = EngineApp(arguments.data)
     arguments.socket.unlink(missing_ok=True)
     os.umask(0o077)
-    config = uvicorn.Config(engine.build(), uds=str(arguments.socket), log_level="warning", access_log=False, lifespan="off",
-                            http="httptools", timeout_keep_alive=600)
+    config = uvicorn.Config(
+        engine.build(),
+        uds=str(arguments.socket),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        http="httptools",
+        timeout_keep_alive=600,
+    )
     try:
         Announced(config).run()
     finally:

@@ -44,23 +44,41 @@ class EngineApp:
         dataset = project + "/datasets/{dataset}"
         table = dataset + "/tables/{table}"
         routes = [
-            ("/engine/ready", "GET", self.ready), ("/engine/query", "POST", self.query), ("/engine/load", "POST", self.load),
-            ("/engine/copy", "POST", self.copy), ("/engine/extract", "POST", self.extract), ("/engine/cancel", "POST", self.cancel),
-            ("/engine/results/{job}", "GET", self.result), ("/engine/results/{job}", "DELETE", self.forget),
-            ("/engine/sessions", "POST", self.session), ("/engine/sessions/{key}/{index:int}", "GET", self.batch),
-            (project + "/datasets", "GET", self.list_datasets), (project + "/datasets", "POST", self.insert_dataset),
-            (dataset, "GET", self.get_dataset), (dataset, "PATCH", self.update_dataset), (dataset, "PUT", self.update_dataset),
+            ("/engine/ready", "GET", self.ready),
+            ("/engine/query", "POST", self.query),
+            ("/engine/load", "POST", self.load),
+            ("/engine/copy", "POST", self.copy),
+            ("/engine/extract", "POST", self.extract),
+            ("/engine/cancel", "POST", self.cancel),
+            ("/engine/results/{job}", "GET", self.result),
+            ("/engine/results/{job}", "DELETE", self.forget),
+            ("/engine/sessions", "POST", self.session),
+            ("/engine/sessions/{key}/{index:int}", "GET", self.batch),
+            ("/engine/sessions/{key}/schema", "GET", self.session_schema),
+            (project + "/datasets", "GET", self.list_datasets),
+            (project + "/datasets", "POST", self.insert_dataset),
+            (dataset, "GET", self.get_dataset),
+            (dataset, "PATCH", self.update_dataset),
+            (dataset, "PUT", self.update_dataset),
             (dataset, "DELETE", self.delete_dataset),
-            (dataset + "/tables", "GET", self.list_tables), (dataset + "/tables", "POST", self.insert_table),
-            (table, "GET", self.get_table), (table, "PATCH", self.update_table), (table, "PUT", self.update_table),
+            (dataset + "/tables", "GET", self.list_tables),
+            (dataset + "/tables", "POST", self.insert_table),
+            (table, "GET", self.get_table),
+            (table, "PATCH", self.update_table),
+            (table, "PUT", self.update_table),
             (table, "DELETE", self.delete_table),
-            (table + "/data", "GET", self.list_rows), (table + "/insertAll", "POST", self.insert_all),
+            (table + "/data", "GET", self.list_rows),
+            (table + "/insertAll", "POST", self.insert_all),
             ("/bigquery/v2/{rest:path}", "", self.bqemulator),
         ]
-        return Starlette(routes=[
-            Route(path, _answered(endpoint), methods=[method] if method else ["GET", "POST", "PUT", "PATCH", "DELETE"])
-            for path, method, endpoint in routes
-        ])
+        return Starlette(
+            routes=[
+                Route(
+                    path, _answered(endpoint), methods=[method] if method else ["GET", "POST", "PUT", "PATCH", "DELETE"]
+                )
+                for path, method, endpoint in routes
+            ]
+        )
 
     # the front's own calls
 
@@ -90,7 +108,9 @@ class EngineApp:
     async def result(self, request: Request) -> Response:
         """A page of query results: `schema`, `totalRows`, `pageToken`, `rows`."""
         start, limit, int64 = _paging(request)
-        rows, count, total, fields = await _thread(self.reads.result_page, request.path_params["job"], start, limit, int64)
+        rows, count, total, fields = await _thread(
+            self.reads.result_page, request.path_params["job"], start, limit, int64
+        )
         head: Body = {"totalRows": str(total), "schema": {"fields": fields}}
         return _rows(head, rows, start, count, total, limit)
 
@@ -99,6 +119,9 @@ class EngineApp:
         reference = (body["project"], body["dataset"], body["table"])
         opened = await self.reads.open_session(reference, body.get("selected") or [], body.get("restriction") or "")
         return JSONResponse({**opened, "schema": base64.b64encode(opened["schema"]).decode()})
+
+    async def session_schema(self, request: Request) -> Response:
+        return Response(await _thread(self.reads.session_schema, request.path_params["key"]))
 
     async def batch(self, request: Request) -> Response:
         data, rows = await _thread(self.reads.batch, request.path_params["key"], request.path_params["index"])
@@ -112,7 +135,9 @@ class EngineApp:
 
     async def insert_dataset(self, request: Request) -> Response:
         body = await request.json()
-        return JSONResponse(await self._engine(lambda: self.tables.create_dataset(request.path_params["project"], body)))
+        return JSONResponse(
+            await self._engine(lambda: self.tables.create_dataset(request.path_params["project"], body))
+        )
 
     async def get_dataset(self, request: Request) -> Response:
         names = request.path_params
@@ -121,8 +146,11 @@ class EngineApp:
     async def update_dataset(self, request: Request) -> Response:
         names, body, match = request.path_params, await request.json(), request.headers.get("if-match")
         replace = request.method == "PUT"
-        return JSONResponse(await self._engine(
-            lambda: self.tables.update_dataset(names["project"], names["dataset"], body, match, replace)))
+        return JSONResponse(
+            await self._engine(
+                lambda: self.tables.update_dataset(names["project"], names["dataset"], body, match, replace)
+            )
+        )
 
     async def delete_dataset(self, request: Request) -> Response:
         names, contents = request.path_params, request.query_params.get("deleteContents", "").lower() == "true"
@@ -140,8 +168,12 @@ class EngineApp:
         if view:
             await self._create_view(names["project"], names["dataset"], body, view, "CREATE")
             reference = (names["project"], names["dataset"], body["tableReference"]["tableId"])
-            return JSONResponse(await self._engine(lambda: self.tables.update_table(reference, {**body, "schema": {}}, None, False)))
-        return JSONResponse(await self._engine(lambda: self.tables.create_table(names["project"], names["dataset"], body)))
+            return JSONResponse(
+                await self._engine(lambda: self.tables.update_table(reference, {**body, "schema": {}}, None, False))
+            )
+        return JSONResponse(
+            await self._engine(lambda: self.tables.create_table(names["project"], names["dataset"], body))
+        )
 
     async def get_table(self, request: Request) -> Response:
         return JSONResponse(await self._engine(lambda: self.tables.table(_reference(request))))
@@ -150,10 +182,16 @@ class EngineApp:
         body, match, replace = await request.json(), request.headers.get("if-match"), request.method == "PUT"
         view = (body.get("view") or {}).get("query")
         if view:
-            await self._create_view(*_reference(request)[:2], {**body, "tableReference": {"tableId": _reference(request)[2]}}, view,
-                                    "CREATE OR REPLACE")
+            await self._create_view(
+                *_reference(request)[:2],
+                {**body, "tableReference": {"tableId": _reference(request)[2]}},
+                view,
+                "CREATE OR REPLACE",
+            )
             body = {**body, "schema": {}}
-        return JSONResponse(await self._engine(lambda: self.tables.update_table(_reference(request), body, match, replace)))
+        return JSONResponse(
+            await self._engine(lambda: self.tables.update_table(_reference(request), body, match, replace))
+        )
 
     async def delete_table(self, request: Request) -> Response:
         await self._engine(lambda: self.tables.delete_table(_reference(request)))
@@ -177,8 +215,13 @@ class EngineApp:
 
         async def ask() -> tuple[int, bytes]:
             async with httpx.AsyncClient(transport=self._rest, base_url="http://engine") as client:
-                reply = await client.request(request.method, str(request.url.path), params=dict(request.query_params), content=body,
-                                             headers=headers)
+                reply = await client.request(
+                    request.method,
+                    str(request.url.path),
+                    params=dict(request.query_params),
+                    content=body,
+                    headers=headers,
+                )
                 return reply.status_code, reply.content
 
         status, content = await self.core.run(ask)
@@ -187,8 +230,13 @@ class EngineApp:
     async def _create_view(self, project: str, dataset: str, body: Body, query: str, verb: str) -> None:
         kind = "MATERIALIZED VIEW" if body.get("materializedView") else "VIEW"
         name = f"`{project}.{dataset}.{body['tableReference']['tableId']}`"
-        if verb == "CREATE" and self.core.catalog.get_table(project, dataset, body["tableReference"]["tableId"]) is not None:
-            raise EngineError("duplicate", f"Already Exists: Table {project}:{dataset}.{body['tableReference']['tableId']}")
+        if (
+            verb == "CREATE"
+            and self.core.catalog.get_table(project, dataset, body["tableReference"]["tableId"]) is not None
+        ):
+            raise EngineError(
+                "duplicate", f"Already Exists: Table {project}:{dataset}.{body['tableReference']['tableId']}"
+            )
         config = {"query": f"{verb} {kind} {name} AS {query}"}
         await self.queries.run({"project": project, "job": "view", "config": config, "caller": "user:owner"})
 

@@ -1,7 +1,8 @@
 """bqemulator's context on one DuckDB file, and the one thread on which all of it runs.
 
-bqemulator holds a single DuckDB connection and asyncio locks, so everything that touches them is serialised on one event loop in
-a thread of its own; reading files, rendering rows and the Storage Read API use cursors (connections to the same database) beside it.
+bqemulator holds one DuckDB connection and asyncio locks, so everything that touches them is serialised on one event
+loop in a thread of its own; reading files, rendering rows and the Storage Read API use cursors (connections to the same
+database) beside it.
 """
 
 from __future__ import annotations
@@ -95,8 +96,11 @@ class Core:
 
     async def _open(self) -> AppContext:
         settings = Settings(
-            persistence_mode=PersistenceMode.PERSISTENT, data_dir=self.directory, log_level=LogLevel.ERROR,
-            enable_format_extensions=False, time_travel_retention_days=_TIME_TRAVEL_DAYS,
+            persistence_mode=PersistenceMode.PERSISTENT,
+            data_dir=self.directory,
+            log_level=LogLevel.ERROR,
+            enable_format_extensions=False,
+            time_travel_retention_days=_TIME_TRAVEL_DAYS,
             upload_staging_dir=self.directory / "spool",
         )
         configure_logging(level=settings.log_level, fmt=settings.log_format)
@@ -111,7 +115,8 @@ class Core:
         engine.execute(f"DROP SCHEMA IF EXISTS {STAGING} CASCADE")  # what a killed load left behind
         engine.execute(f"CREATE SCHEMA {STAGING}")
         engine.execute(
-            f"CREATE TABLE IF NOT EXISTS {RESOURCES} (project TEXT, dataset TEXT, name TEXT, created BIGINT, body TEXT, "
+            f"CREATE TABLE IF NOT EXISTS {RESOURCES} (project TEXT, dataset TEXT, name TEXT, created BIGINT, "
+            "body TEXT, "
             "PRIMARY KEY (project, dataset, name))"
         )
 
@@ -120,14 +125,24 @@ class Core:
         catalog = DuckDBCatalogRepository(engine)
         catalog.ensure_ready()
         context = AppContext(
-            settings=settings, clock=clock, engine=engine, catalog=catalog, metrics=MetricsRegistry(), events=events,
+            settings=settings,
+            clock=clock,
+            engine=engine,
+            catalog=catalog,
+            metrics=MetricsRegistry(),
+            events=events,
             udf_registry=UDFRegistry(settings),
-            snapshots=Changes(engine=engine, catalog=catalog, clock=clock, events=events,
-                                      retention_days=_TIME_TRAVEL_DAYS),
-            row_access=RowAccessPolicyManager(catalog=catalog, clock=clock), write_streams=WriteStreamManager(),
-            upload_sessions=UploadSessionManager(staging_dir=settings.upload_staging_dir,
-                                                 max_bytes=settings.upload_max_bytes,
-                                                 ttl_seconds=settings.upload_session_ttl_seconds, clock=clock),
+            snapshots=Changes(
+                engine=engine, catalog=catalog, clock=clock, events=events, retention_days=_TIME_TRAVEL_DAYS
+            ),
+            row_access=RowAccessPolicyManager(catalog=catalog, clock=clock),
+            write_streams=WriteStreamManager(),
+            upload_sessions=UploadSessionManager(
+                staging_dir=settings.upload_staging_dir,
+                max_bytes=settings.upload_max_bytes,
+                ttl_seconds=settings.upload_session_ttl_seconds,
+                clock=clock,
+            ),
         )
         context.udf_registry.hydrate(catalog, engine)
         hydrate_subscriptions(context)
@@ -147,7 +162,7 @@ class Core:
             raise not_found("Table", display(reference))
         return meta
 
-    def extra(self, reference: Reference, created: int) -> dict[str, Any]:
+    def extras(self, reference: Reference, created: int) -> dict[str, Any]:
         """The fields of a resource that bqemulator does not keep, unless they belong to an older table of this name."""
         row = self.connection.execute(
             f"SELECT created, body FROM {RESOURCES} WHERE project = ? AND dataset = ? AND name = ?", list(reference)
@@ -155,9 +170,10 @@ class Core:
         body: dict[str, Any] = json.loads(row[1]) if row and row[0] == created else {}
         return body
 
-    def keep_extra(self, reference: Reference, created: int, body: dict[str, Any]) -> None:
-        self.connection.execute(f"INSERT OR REPLACE INTO {RESOURCES} VALUES (?, ?, ?, ?, ?)",
-                                [*reference, created, json.dumps(body)])
+    def keep_extras(self, reference: Reference, created: int, body: dict[str, Any]) -> None:
+        self.connection.execute(
+            f"INSERT OR REPLACE INTO {RESOURCES} VALUES (?, ?, ?, ?, ?)", [*reference, created, json.dumps(body)]
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -191,4 +207,5 @@ def reference_of(body: dict[str, Any], project: str) -> Reference:
 
 
 def millis(moment: Any) -> int:
+    """Milliseconds since the epoch."""
     return int(moment.timestamp() * 1000)

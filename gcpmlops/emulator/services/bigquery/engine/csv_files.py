@@ -25,10 +25,13 @@ _SAMPLE_ROWS = 20_000
 _TESTS = {  # in this order; a null passes
     "BOOLEAN": "lower({0}) IN ('true', 'false')",
     "INTEGER": "regexp_full_match({0}, '[-+]?[0-9]+') AND try_cast({0} AS BIGINT) IS NOT NULL",
-    "FLOAT": "regexp_full_match({0}, '[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?') AND try_cast({0} AS DOUBLE) IS NOT NULL",
+    "FLOAT": "regexp_full_match({0}, '[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?') "
+    "AND try_cast({0} AS DOUBLE) IS NOT NULL",
     "DATE": "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}') AND try_cast({0} AS DATE) IS NOT NULL",
-    "TIME": "regexp_full_match({0}, '[0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]+)?') AND try_cast({0} AS TIME) IS NOT NULL",
-    "TIMESTAMP": "regexp_matches({0}, '^[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}[ T][0-9]') AND try_cast({0} AS TIMESTAMPTZ) IS NOT NULL",
+    "TIME": "regexp_full_match({0}, '[0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]+)?') "
+    "AND try_cast({0} AS TIME) IS NOT NULL",
+    "TIMESTAMP": "regexp_matches({0}, '^[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}[ T][0-9]') "
+    "AND try_cast({0} AS TIMESTAMPTZ) IS NOT NULL",
 }
 _MAX_LINE = 8_000_000  # bytes; DuckDB allocates sixteen times as much
 _EXTRA = 64  # columns beyond the schema that ignoreUnknownValues swallows
@@ -36,10 +39,10 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t"}
 _REASONS = {
     "MISSING COLUMNS": "Too few values in row",
     "TOO MANY COLUMNS": "Too many values in row",
-    "UNQUOTED VALUE": "Missing close quote character (\")",
+    "UNQUOTED VALUE": 'Missing close quote character (")',
     "LINE SIZE OVER MAXIMUM": "Row is larger than the maximum allowed size",
     "INVALID ENCODING": "Bad character (ASCII 0) or invalid UTF-8 encountered",
-    "INVALID STATE": "Data between close quote character (\") and field separator",
+    "INVALID STATE": 'Data between close quote character (") and field separator',
 }
 
 
@@ -64,7 +67,9 @@ def _infer_one(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, config: 
     config["skipLeadingRows"] = skip or int(headed)
     taken: set[str] = set()
     names = [column_name(name if headed else "", taken, index) for index, name in enumerate(first)]
-    return [{"name": name, "type": kind or "STRING", "mode": "NULLABLE"} for name, kind in zip(names, kinds, strict=True)]
+    return [
+        {"name": name, "type": kind or "STRING", "mode": "NULLABLE"} for name, kind in zip(names, kinds, strict=True)
+    ]
 
 
 def _first_rows(path: Path, config: dict[str, Any], count: int) -> list[list[str]]:
@@ -88,11 +93,16 @@ def _kinds(
     """The narrowest type of each column; None for a column without values. Rows of another width are passed over."""
     null = config.get("nullMarker") or ""
     fitting = [row for row in rows if len(row) == width]
-    cells = [pa.array([None if row[index] == null else row[index] for row in fitting], pa.string()) for index in range(width)]
+    cells = [
+        pa.array([None if row[index] == null else row[index] for row in fitting], pa.string()) for index in range(width)
+    ]
     cursor.register("sample", pa.table(cells, names=[f"c{index}" for index in range(width)]))
     checks = [f"count(c{index})" for index in range(width)]
-    checks += [f"coalesce(bool_and({test.format(f'c{index}')}) FILTER (c{index} IS NOT NULL), false)"
-               for index in range(width) for test in _TESTS.values()]
+    checks += [
+        f"coalesce(bool_and({test.format(f'c{index}')}) FILTER (c{index} IS NOT NULL), false)"
+        for index in range(width)
+        for test in _TESTS.values()
+    ]
     found = cursor.execute(f"SELECT {', '.join(checks)} FROM sample").fetchone() or ()
     cursor.unregister("sample")
     kinds: list[str | None] = []
@@ -103,24 +113,38 @@ def _kinds(
     return kinds
 
 
-def read(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, staging: str, fields: list[Field], config: dict[str, Any]) -> list[str]:
+def read(
+    cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, staging: str, fields: list[Field], config: dict[str, Any]
+) -> list[str]:
     """Append the good rows to `staging`; returns a message for each bad one."""
-    repeated = next((field["name"] for field in fields if field["mode"] == "REPEATED" or field["type"] == "RECORD"), None)
+    repeated = next(
+        (field["name"] for field in fields if field["mode"] == "REPEATED" or field["type"] == "RECORD"), None
+    )
     if repeated:
-        raise EngineError("invalid", f"Error while reading data, error message: CSV cannot hold nested or repeated data: field {repeated}; File: {uri}", uri)
+        raise EngineError(
+            "invalid",
+            "Error while reading data, error message: CSV cannot hold nested or repeated data: "
+            f"field {repeated}; File: {uri}",
+            uri,
+        )
     extra = _EXTRA if config.get("ignoreUnknownValues") else 0
     columns = [f"{literal(field['name'])}: {literal(_read_type(field))}" for field in fields]
     columns += [f"'__extra_{index}': 'VARCHAR'" for index in range(extra)]
     padding = bool(config.get("allowJaggedRows") or extra)
     values = ", ".join(_value(field) for field in fields)
-    source = (f"read_csv({literal(str(path))}, {_dialect(path, config)}, header = false, skip = {int(config.get('skipLeadingRows') or 0)}, "
-              f"auto_detect = false, columns = {{{', '.join(columns)}}}, null_padding = {str(padding).lower()}, "
-              f"store_rejects = true, rejects_table = 'bad_rows', rejects_scan = 'bad_scans', max_line_size = {_MAX_LINE})")
+    source = (
+        f"read_csv({literal(str(path))}, {_dialect(path, config)}, header = false, "
+        f"skip = {int(config.get('skipLeadingRows') or 0)}, "
+        f"auto_detect = false, columns = {{{', '.join(columns)}}}, null_padding = {str(padding).lower()}, "
+        f"store_rejects = true, rejects_table = 'bad_rows', rejects_scan = 'bad_scans', max_line_size = {_MAX_LINE})"
+    )
     _forget(cursor)
     try:
         cursor.execute(f"INSERT INTO {staging} SELECT {values} FROM {source}")
     except duckdb.Error as error:
-        raise EngineError("invalid", f"Error while reading data, error message: {clean(str(error))}; File: {uri}", uri) from error
+        raise EngineError(
+            "invalid", f"Error while reading data, error message: {clean(str(error))}; File: {uri}", uri
+        ) from error
     return _bad_rows(cursor, fields)
 
 
@@ -142,8 +166,10 @@ def _dialect(path: Path, config: dict[str, Any]) -> str:
     null = config.get("nullMarker") or ""
     encoding = "latin-1" if str(config.get("encoding", "")).upper() == "ISO-8859-1" else "utf-8"
     compression = "gzip" if _gzipped(path) else "none"
-    return (f"delim = {literal(_delimiter(config))}, quote = {literal(quote)}, escape = {literal(quote)}, "
-            f"nullstr = {literal(null)}, encoding = '{encoding}', compression = '{compression}'")
+    return (
+        f"delim = {literal(_delimiter(config))}, quote = {literal(quote)}, escape = {literal(quote)}, "
+        f"nullstr = {literal(null)}, encoding = '{encoding}', compression = '{compression}'"
+    )
 
 
 def _delimiter(config: dict[str, Any]) -> str:
@@ -163,13 +189,14 @@ def _forget(cursor: duckdb.DuckDBPyConnection) -> None:
 def _bad_rows(cursor: duckdb.DuckDBPyConnection, fields: list[Field]) -> list[str]:
     rows = cursor.execute(
         "SELECT line, any_value(line_byte_position), min_by(column_idx, column_idx), min_by(column_name, column_idx), "
-        "min_by(error_type::VARCHAR, column_idx), any_value(csv_line), min_by(error_message, column_idx) "
-        "FROM bad_rows GROUP BY line ORDER BY line").fetchall()
+        "min_by(error_type::VARCHAR, column_idx), min_by(error_message, column_idx) "
+        "FROM bad_rows GROUP BY line ORDER BY line"
+    ).fetchall()
     _forget(cursor)
     return [_message(fields, *row) for row in rows]
 
 
-def _message(fields: list[Field], line: int, start: int, index: int, name: str, kind: str, text: str, raw: str) -> str:
+def _message(fields: list[Field], line: int, start: int, index: int, name: str, kind: str, raw: str) -> str:
     where = f"line_number: {line} byte_offset_to_start_of_line: {max((start or 1) - 1, 0)}"
     if kind != "CAST":
         found = f" Found {index} column(s) while expected {len(fields)}." if kind.endswith("COLUMNS") else ""
@@ -177,5 +204,7 @@ def _message(fields: list[Field], line: int, start: int, index: int, name: str, 
         return f"{_REASONS.get(kind, 'Unable to parse')}; {where}{column}{found}"
     field = next((field for field in fields if field["name"] == name), {"type": "STRING"})
     value = raw.split('"')[3] if raw.count('"') >= 4 else raw.split('"')[1] if raw.count('"') >= 2 else ""
-    return (f'Unable to parse; {where} column_index: {index - 1} column_name: "{name}" column_type: {standard_name(field)} '
-            f'value: "{value}"')
+    return (
+        f'Unable to parse; {where} column_index: {index - 1} column_name: "{name}" column_type: {standard_name(field)} '
+        f'value: "{value}"'
+    )

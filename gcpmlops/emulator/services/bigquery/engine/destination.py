@@ -34,12 +34,11 @@ def write(core: Core, target: Reference, source: str, fields: list[Field], confi
     `default` is the job type's own writeDisposition. Runs on the engine thread, in one transaction.
     """
     meta = check(core, target, {"writeDisposition": default, **config})
-    replace = meta is None or config.get("writeDisposition", default) == "WRITE_TRUNCATE"
+    replace = config.get("writeDisposition", default) == "WRITE_TRUNCATE"
     with core.transaction() as connection:
-        if replace:
+        if meta is None or replace:
             table = _replace(core, target, fields, meta, config)
         else:
-            assert meta is not None
             table = _extend(core, target, fields, meta, config)
         columns = ", ".join(identifier(field["name"]) for field in fields)
         _insert(core, f"INSERT INTO {quoted(target)} ({columns}) SELECT {columns} FROM {source}")
@@ -51,6 +50,7 @@ def write(core: Core, target: Reference, source: str, fields: list[Field], confi
 
 
 def row_count(core: Core, target: Reference) -> int:
+    """Rows of a table, at once."""
     found = core.connection.execute(f"SELECT count(*) FROM {quoted(target)}").fetchone()
     return int(found[0]) if found else 0
 
@@ -66,14 +66,27 @@ def new_meta(core: Core, target: Reference, fields: list[Field], body: dict[str,
     now = core.context.clock.now()
     ranges = (body.get("rangePartitioning") or {}).get("range")
     return TableMeta(
-        project_id=target[0], dataset_id=target[1], table_id=target[2], table_type="TABLE", schema=schemas.to_model(fields),
-        friendly_name=body.get("friendlyName"), description=body.get("description"), labels=body.get("labels") or {},
+        project_id=target[0],
+        dataset_id=target[1],
+        table_id=target[2],
+        table_type="TABLE",
+        schema=schemas.to_model(fields),
+        friendly_name=body.get("friendlyName"),
+        description=body.get("description"),
+        labels=body.get("labels") or {},
         time_partitioning=_time_partitioning(body.get("timePartitioning")),
         range_partitioning=RangePartitioning(
-            field=body["rangePartitioning"]["field"], start=int(ranges["start"]), end=int(ranges["end"]),
-            interval=int(ranges["interval"])) if ranges else None,
+            field=body["rangePartitioning"]["field"],
+            start=int(ranges["start"]),
+            end=int(ranges["end"]),
+            interval=int(ranges["interval"]),
+        )
+        if ranges
+        else None,
         clustering=Clustering(fields=tuple(body["clustering"]["fields"])) if body.get("clustering") else None,
-        creation_time=now, last_modified_time=now, etag=generate_etag(*target, str(now)),
+        creation_time=now,
+        last_modified_time=now,
+        etag=generate_etag(*target, str(now)),
     )
 
 
@@ -88,20 +101,32 @@ def _time_partitioning(body: dict[str, Any] | None) -> TimePartitioning | None:
     if not body:
         return None
     expiration = body.get("expirationMs")
-    return TimePartitioning(type=body.get("type", "DAY"), field=body.get("field"),
-                            expiration_ms=int(expiration) if expiration else None,
-                            require_partition_filter=bool(body.get("requirePartitionFilter", False)))
+    return TimePartitioning(
+        type=body.get("type", "DAY"),
+        field=body.get("field"),
+        expiration_ms=int(expiration) if expiration else None,
+        require_partition_filter=bool(body.get("requirePartitionFilter", False)),
+    )
 
 
-def _replace(core: Core, target: Reference, fields: list[Field], meta: TableMeta | None, config: dict[str, Any]) -> TableMeta:
+def _replace(
+    core: Core, target: Reference, fields: list[Field], meta: TableMeta | None, config: dict[str, Any]
+) -> TableMeta:
     create(core, target, fields)
-    layout = {key: config[key] for key in ("timePartitioning", "rangePartitioning", "clustering") if key in config}
+    layout: dict[str, Any] = {
+        key: config[key] for key in ("timePartitioning", "rangePartitioning", "clustering") if key in config
+    }
     properties = config.get("destinationTableProperties") or {}
     fresh = new_meta(core, target, fields, {**layout, **properties})
     if meta is None:
         return fresh
-    return touched(core, meta, schema_=fresh.schema_, clustering=fresh.clustering or meta.clustering,
-                   time_partitioning=fresh.time_partitioning or meta.time_partitioning)
+    return touched(
+        core,
+        meta,
+        schema_=fresh.schema_,
+        clustering=fresh.clustering or meta.clustering,
+        time_partitioning=fresh.time_partitioning or meta.time_partitioning,
+    )
 
 
 def _extend(core: Core, target: Reference, fields: list[Field], meta: TableMeta, config: dict[str, Any]) -> TableMeta:
@@ -114,7 +139,11 @@ def _extend(core: Core, target: Reference, fields: list[Field], meta: TableMeta,
             existing.append(_added(core, target, field, options))
         elif (old["type"], old["mode"] == "REPEATED") != (field["type"], field["mode"] == "REPEATED"):
             raise _mismatch(target, f"Field {field['name']} has changed type from {old['type']} to {field['type']}")
-    missing = [f["name"] for f in existing if f["mode"] == "REQUIRED" and f["name"].lower() not in {x["name"].lower() for x in fields}]
+    missing = [
+        f["name"]
+        for f in existing
+        if f["mode"] == "REQUIRED" and f["name"].lower() not in {x["name"].lower() for x in fields}
+    ]
     if missing:
         raise _mismatch(target, f"Field {missing[0]} is missing in new schema")
     return touched(core, meta, schema_=schemas.to_model(existing))

@@ -1,4 +1,4 @@
-"""Errors in BigQuery's words. Nothing of DuckDB's wording, no local path and no internal schema name may leave the engine."""
+"""Errors in BigQuery's words: no wording of DuckDB's, no local path and no internal schema name leaves the engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _PATH = re.compile(r"(?:/[\w.\-]+){2,}")
 class EngineError(Exception):
     """A failure as BigQuery reports it: `reason`, `message`, `location`; `errors` is the whole collection of a job."""
 
-    def __init__(self, reason: str, message: str, location: str | None = None, errors: list[dict[str, Any]] | None = None):
+    def __init__(
+        self, reason: str, message: str, location: str | None = None, errors: list[dict[str, Any]] | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message

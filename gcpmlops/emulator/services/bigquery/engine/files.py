@@ -43,8 +43,15 @@ def infer(cursor: duckdb.DuckDBPyConnection, sources: list[Source], config: dict
     return json_files.infer(cursor, [(source.uri, source.path) for source in sources])
 
 
-def read(cursor: duckdb.DuckDBPyConnection, source: Source, staging: str, fields: list[Field], config: dict[str, Any], result: Loaded) -> None:
-    """Append the rows of one file to the table `staging`. Raises `invalid` once more than maxBadRecords rows are bad."""
+def read(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Source,
+    staging: str,
+    fields: list[Field],
+    config: dict[str, Any],
+    result: Loaded,
+) -> None:
+    """Append a file's rows to the table `staging`. Raises `invalid` once more than maxBadRecords rows are bad."""
     result.bytes += source.path.stat().st_size
     if not source.path.stat().st_size:
         return
@@ -72,36 +79,55 @@ def format_of(config: dict[str, Any]) -> str:
 def _collect(bad: list[str], source: Source, config: dict[str, Any], result: Loaded, kind: str) -> None:
     result.bad += len(bad)
     prefix = "Error while reading data, error message: "
-    result.errors += [{"reason": "invalid", "location": source.uri, "message": f"{prefix}{message}; File: {source.uri}"}
-                      for message in bad[:20]]
+    result.errors += [
+        {"reason": "invalid", "location": source.uri, "message": f"{prefix}{message}; File: {source.uri}"}
+        for message in bad[:20]
+    ]
     allowed = int(config.get("maxBadRecords") or 0)
     if result.bad > allowed:
         raise EngineError(
             "invalid",
-            f"{prefix}{kind} processing encountered too many errors, giving up. Rows: {result.rows}; errors: {result.bad}; "
+            f"{prefix}{kind} processing encountered too many errors, giving up. Rows: {result.rows}; "
+            f"errors: {result.bad}; "
             f"max bad: {allowed}; error percent: 0. First error: {result.errors[0]['message'].removeprefix(prefix)}",
-            source.uri, result.errors)
+            source.uri,
+            result.errors,
+        )
 
 
 def _parquet_schema(cursor: duckdb.DuckDBPyConnection, sources: list[Source]) -> list[Field]:
     fields: dict[str, Field] = {}
     for source in sources:
-        for name, kind, *_ in _parquet(cursor, source, f"DESCRIBE SELECT * FROM read_parquet({literal(str(source.path))})"):
+        for name, kind, *_ in _parquet(
+            cursor, source, f"DESCRIBE SELECT * FROM read_parquet({literal(str(source.path))})"
+        ):
             fields.setdefault(name.lower(), detected(name, kind, datetime_is_timestamp=False))
     return list(fields.values())
 
 
-def _read_parquet(cursor: duckdb.DuckDBPyConnection, source: Source, staging: str, fields: list[Field], config: dict[str, Any]) -> None:
-    have = {row[0].lower(): row[0] for row in
-            _parquet(cursor, source, f"DESCRIBE SELECT * FROM read_parquet({literal(str(source.path))})")}
+def _read_parquet(
+    cursor: duckdb.DuckDBPyConnection, source: Source, staging: str, fields: list[Field], config: dict[str, Any]
+) -> None:
+    have = {
+        row[0].lower(): row[0]
+        for row in _parquet(cursor, source, f"DESCRIBE SELECT * FROM read_parquet({literal(str(source.path))})")
+    }
     wanted = {item["name"].lower() for item in fields}
     unknown = [name for key, name in have.items() if key not in wanted]
     if unknown and not config.get("ignoreUnknownValues"):
-        raise EngineError("invalid", f"Error while reading data, error message: No such field: {unknown[0]}; File: {source.uri}", source.uri)
+        raise EngineError(
+            "invalid",
+            f"Error while reading data, error message: No such field: {unknown[0]}; File: {source.uri}",
+            source.uri,
+        )
     shared = [item["name"] for item in fields if item["name"].lower() in have]
     columns = ", ".join(identifier(name) for name in shared)
     values = ", ".join(identifier(have[name.lower()]) for name in shared)
-    _parquet(cursor, source, f"INSERT INTO {staging} ({columns}) SELECT {values} FROM read_parquet({literal(str(source.path))})")
+    _parquet(
+        cursor,
+        source,
+        f"INSERT INTO {staging} ({columns}) SELECT {values} FROM read_parquet({literal(str(source.path))})",
+    )
 
 
 def _parquet(cursor: duckdb.DuckDBPyConnection, source: Source, sql: str) -> list[Any]:
@@ -110,4 +136,6 @@ def _parquet(cursor: duckdb.DuckDBPyConnection, source: Source, sql: str) -> lis
     except duckdb.Error as error:
         text = str(error)
         why = "Input file is not in Parquet format." if "magic bytes" in text or "too small" in text else clean(text)
-        raise EngineError("invalid", f"Error while reading data, error message: {why} File: {source.uri}", source.uri) from error
+        raise EngineError(
+            "invalid", f"Error while reading data, error message: {why} File: {source.uri}", source.uri
+        ) from error

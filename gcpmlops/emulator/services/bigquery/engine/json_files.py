@@ -12,7 +12,14 @@ from typing import Any
 import duckdb
 
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, clean
-from gcpmlops.emulator.services.bigquery.engine.schema import Field, detected, duckdb_type, identifier, literal, standard_name
+from gcpmlops.emulator.services.bigquery.engine.schema import (
+    Field,
+    detected,
+    duckdb_type,
+    identifier,
+    literal,
+    standard_name,
+)
 
 _OPTIONS = "format = 'newline_delimited', maximum_object_size = 104857600"
 _SHOWN = 20
@@ -25,14 +32,18 @@ def infer(cursor: duckdb.DuckDBPyConnection, files: list[tuple[str, Path]]) -> l
         raise EngineError("invalid", f"Unable to infer a schema: the source is empty. File: {files[0][0]}", files[0][0])
     try:
         rows = cursor.execute(
-            f"DESCRIBE SELECT * FROM read_json([{paths}], {_OPTIONS}, {_compression(files[0][1])}, union_by_name = true, "
-            "sample_size = -1, map_inference_threshold = -1)").fetchall()
+            f"DESCRIBE SELECT * FROM read_json([{paths}], {_OPTIONS}, {_compression(files[0][1])}, "
+            "union_by_name = true, "
+            "sample_size = -1, map_inference_threshold = -1)"
+        ).fetchall()
     except duckdb.Error as error:
         raise _failed(files, error) from error
     return [detected(name, kind, datetime_is_timestamp=True) for name, kind, *_ in rows]
 
 
-def read(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, staging: str, fields: list[Field], config: dict[str, Any]) -> list[str]:
+def read(
+    cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, staging: str, fields: list[Field], config: dict[str, Any]
+) -> list[str]:
     """Append the good rows to `staging`; returns a message for each bad one."""
     if not config.get("ignoreUnknownValues"):
         _refuse_unknown(cursor, uri, path, fields)
@@ -47,7 +58,10 @@ def read(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, staging: str, 
         if not bad or len(bad) > int(config.get("maxBadRecords") or 0):
             return [message for _, message in bad] or [f"JSON parsing error: {clean(str(error))}"]
     good = _without(path, {line for line, _ in bad})
-    cursor.execute(f"INSERT INTO {staging} SELECT {values} FROM read_json({literal(str(good))}, {_OPTIONS}, columns = {{{columns}}})")
+    cursor.execute(
+        f"INSERT INTO {staging} SELECT {values} "
+        f"FROM read_json({literal(str(good))}, {_OPTIONS}, columns = {{{columns}}})"
+    )
     good.unlink()
     return [message for _, message in bad]
 
@@ -76,17 +90,26 @@ def _gzipped(path: Path) -> bool:
 
 def _refuse_unknown(cursor: duckdb.DuckDBPyConnection, uri: str, path: Path, fields: list[Field]) -> None:
     try:
-        names = [row[0] for row in cursor.execute(
-            f"DESCRIBE SELECT * FROM read_json({literal(str(path))}, {_OPTIONS}, {_compression(path)}, ignore_errors = true, "
-            "sample_size = -1, maximum_depth = 1)").fetchall()]
+        names = [
+            row[0]
+            for row in cursor.execute(
+                f"DESCRIBE SELECT * FROM read_json({literal(str(path))}, {_OPTIONS}, {_compression(path)}, "
+                "ignore_errors = true, "
+                "sample_size = -1, maximum_depth = 1)"
+            ).fetchall()
+        ]
     except duckdb.Error:
         return  # reading names the line
     known = {field["name"].lower() for field in fields}
     for name in names:
         if name.lower() not in known:
             line = next((number for number, text in _lines(path) if name in text), 1)
-            raise EngineError("invalid", "Error while reading data, error message: JSON parsing error in row "
-                              f"on line_number: {line}: No such field: {name}. File: {uri}", uri)
+            raise EngineError(
+                "invalid",
+                "Error while reading data, error message: JSON parsing error in row "
+                f"on line_number: {line}: No such field: {name}. File: {uri}",
+                uri,
+            )
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -98,7 +121,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _bad_lines(cursor: duckdb.DuckDBPyConnection, path: Path, fields: list[Field]) -> list[tuple[int, str]]:
-    """Line number and message of every line that does not fit; the whole file is read once more, only after a failure."""
+    """Line number and message of every line that does not fit; reads the file once more, after a failure only."""
     structure = json.dumps({field["name"]: _structure(field) for field in fields})
     found = []
     for number, text in _lines(path):
@@ -106,7 +129,13 @@ def _bad_lines(cursor: duckdb.DuckDBPyConnection, path: Path, fields: list[Field
             value = json.loads(text)
         except ValueError as error:
             column = getattr(error, "colno", 1)
-            found.append((number, f"JSON parsing error: Parser terminated before end of string; line_number: {number} column: {column}"))
+            found.append(
+                (
+                    number,
+                    "JSON parsing error: Parser terminated before end of string; "
+                    f"line_number: {number} column: {column}",
+                )
+            )
             continue
         if not isinstance(value, dict):
             found.append((number, f"JSON parsing error: expected an object; line_number: {number} column: 1"))
@@ -125,7 +154,9 @@ def _structure(field: Field) -> Any:
     return [kind] if field["mode"] == "REPEATED" else kind
 
 
-def _misfit(cursor: duckdb.DuckDBPyConnection, structure: str, text: str, value: dict[str, Any], fields: list[Field]) -> str | None:
+def _misfit(
+    cursor: duckdb.DuckDBPyConnection, structure: str, text: str, value: dict[str, Any], fields: list[Field]
+) -> str | None:
     try:
         cursor.execute("SELECT from_json_strict(?, ?)", [text, structure]).fetchone()
         return None
@@ -135,8 +166,10 @@ def _misfit(cursor: duckdb.DuckDBPyConnection, structure: str, text: str, value:
     if wrong is None:
         return f"JSON parsing error: {clean(raw)}; line_number: {{line}}"
     shown = re.sub(r"[{}]", "", json.dumps(value.get(wrong["name"])))
-    return (f'JSON parsing error: Could not convert value to {standard_name(wrong)}; line_number: {{line}} '
-            f'column_name: "{wrong["name"]}" value: {shown[:100]}')
+    return (
+        f"JSON parsing error: Could not convert value to {standard_name(wrong)}; line_number: {{line}} "
+        f'column_name: "{wrong["name"]}" value: {shown[:100]}'
+    )
 
 
 def _fits(cursor: duckdb.DuckDBPyConnection, field: Field, value: dict[str, Any]) -> bool:
@@ -152,7 +185,9 @@ def _fits(cursor: duckdb.DuckDBPyConnection, field: Field, value: dict[str, Any]
 def _without(path: Path, bad: set[int]) -> Path:
     good = path.with_name(path.name + ".good")
     with good.open("w", encoding="utf-8") as file:
-        file.writelines(text if text.endswith("\n") else text + "\n" for number, text in _lines(path) if number not in bad)
+        file.writelines(
+            text if text.endswith("\n") else text + "\n" for number, text in _lines(path) if number not in bad
+        )
     return good
 
 
@@ -161,5 +196,9 @@ def _failed(files: list[tuple[str, Path]], error: duckdb.Error) -> EngineError:
     uri = next((uri for uri, path in files if name and str(path) == name.group(1)), files[0][0])
     line = re.search(r"in (?:line|record/value) (\d+)", str(error))
     where = f"; line_number: {line.group(1)}" if line else ""
-    return EngineError("invalid", f"Error while reading data, error message: JSON parsing error: Parser terminated before end of "
-                       f"string{where}; File: {uri}", uri)
+    return EngineError(
+        "invalid",
+        f"Error while reading data, error message: JSON parsing error: Parser terminated before end of "
+        f"string{where}; File: {uri}",
+        uri,
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from gcpmlops.emulator.services.bigquery.engine import destination, files, schema
 from gcpmlops.emulator.services.bigquery.engine.core import STAGING, Core, Reference, reference_of
+from gcpmlops.emulator.services.bigquery.engine.errors import EngineError
 from gcpmlops.emulator.services.bigquery.engine.schema import Field
 
 
@@ -21,11 +22,16 @@ async def run(core: Core, request: dict[str, Any]) -> dict[str, Any]:
     staging = f'{STAGING}."{uuid.uuid4().hex}"'
     try:
         fields, loaded = await asyncio.to_thread(_stage, core, sources, staging, config, existing)
-        await core.run(lambda: _write(core, target, staging, fields, config, loaded))
+        await core.run(lambda: _write(core, target, staging, fields, config))
     finally:
         await asyncio.to_thread(_drop, core, staging)
-    output = {"inputFiles": str(len(sources)), "inputFileBytes": str(loaded.bytes), "outputRows": str(loaded.rows),
-              "outputBytes": str(loaded.bytes), "badRecords": str(loaded.bad)}
+    output = {
+        "inputFiles": str(len(sources)),
+        "inputFileBytes": str(loaded.bytes),
+        "outputRows": str(loaded.rows),
+        "outputBytes": str(loaded.bytes),
+        "badRecords": str(loaded.bad),
+    }
     return {"statistics": {"load": output}, "errors": loaded.errors, "schema": fields}
 
 
@@ -35,11 +41,14 @@ async def _existing(core: Core, target: Reference, config: dict[str, Any]) -> li
     return fields or None
 
 
-def _stage(core: Core, sources: list[files.Source], staging: str, config: dict[str, Any],
-           existing: list[Field] | None) -> tuple[list[Field], files.Loaded]:
+def _stage(
+    core: Core, sources: list[files.Source], staging: str, config: dict[str, Any], existing: list[Field] | None
+) -> tuple[list[Field], files.Loaded]:
     with core.cursor() as cursor:
         fields = _fields(cursor, sources, config, existing)
-        columns = schema.columns_ddl([{**field, "mode": field["mode"].replace("REQUIRED", "NULLABLE")} for field in fields])
+        columns = schema.columns_ddl(
+            [{**field, "mode": field["mode"].replace("REQUIRED", "NULLABLE")} for field in fields]
+        )
         cursor.execute(f"CREATE TABLE {staging} ({columns})")
         loaded = files.Loaded()
         for source in sources:
@@ -49,7 +58,9 @@ def _stage(core: Core, sources: list[files.Source], staging: str, config: dict[s
         return fields, loaded
 
 
-def _fields(cursor: Any, sources: list[files.Source], config: dict[str, Any], existing: list[Field] | None) -> list[Field]:
+def _fields(
+    cursor: Any, sources: list[files.Source], config: dict[str, Any], existing: list[Field] | None
+) -> list[Field]:
     given = (config.get("schema") or {}).get("fields")
     if given:
         return schema.normalise(given)
@@ -61,7 +72,7 @@ def _fields(cursor: Any, sources: list[files.Source], config: dict[str, Any], ex
         return _widened(cursor, sources, config, existing)
     if kind == "PARQUET" or config.get("autodetect"):
         return files.infer(cursor, sources, config)
-    raise files.EngineError("invalid", "Schema has no fields. Provide a schema or set autodetect.")
+    raise EngineError("invalid", "Schema has no fields. Provide a schema or set autodetect.")
 
 
 def _widened(cursor: Any, sources: list[files.Source], config: dict[str, Any], existing: list[Field]) -> list[Field]:
@@ -72,7 +83,7 @@ def _widened(cursor: Any, sources: list[files.Source], config: dict[str, Any], e
     return existing + [field for field in files.infer(cursor, sources, config) if field["name"].lower() not in known]
 
 
-async def _write(core: Core, target: Reference, staging: str, fields: list[Field], config: dict[str, Any], loaded: files.Loaded) -> None:
+async def _write(core: Core, target: Reference, staging: str, fields: list[Field], config: dict[str, Any]) -> None:
     async with core.exclusive:
         destination.write(core, target, staging, fields, config, "WRITE_APPEND")
 

@@ -82,14 +82,26 @@ class Queries:
             self._changed(sql, project, kind)
         return self._finished(request, statistics, table, fields, kind, target, meta.configuration)
 
-    async def _execute(self, project: str, sql: str, config: dict[str, Any], caller: str) -> tuple[pa.Table, Any, list[Any]]:
+    async def _execute(
+        self, project: str, sql: str, config: dict[str, Any], caller: str
+    ) -> tuple[pa.Table, Any, list[Any]]:
         key = uuid.uuid4().hex
         identity = CallerIdentity(principal=caller)
-        meta = await execute_query_job(project, key, sql, config.get("queryParameters"), self._core.context, caller=identity)
+        meta = await execute_query_job(
+            project, key, sql, config.get("queryParameters"), self._core.context, caller=identity
+        )
         return JOB_RESULTS.pop(key), meta, schema.normalise(JOB_SCHEMAS.pop(key, []))
 
-    def _finished(self, request: dict[str, Any], statistics: dict[str, Any], table: pa.Table, fields: list[Any], kind: str,
-                  target: Reference | None, configuration: dict[str, Any]) -> dict[str, Any]:
+    def _finished(
+        self,
+        request: dict[str, Any],
+        statistics: dict[str, Any],
+        table: pa.Table,
+        fields: list[Any],
+        kind: str,
+        target: Reference | None,
+        configuration: dict[str, Any],
+    ) -> dict[str, Any]:
         project, job = request["project"], request["job"]
         rows = kind in ("SELECT", "SCRIPT", "") and bool(fields)
         if rows:
@@ -101,7 +113,8 @@ class Queries:
         else:
             target = (project, ANONYMOUS, f"anon{job}")
         reply: dict[str, Any] = {
-            "statistics": statistics, "schema": fields if rows else [],
+            "statistics": statistics,
+            "schema": fields if rows else [],
             "destination": {"projectId": target[0], "datasetId": target[1], "tableId": target[2]},
         }
         if rows:
@@ -118,21 +131,38 @@ class Queries:
 
     async def _dry_run(self, request: dict[str, Any], sql: str) -> dict[str, Any]:
         project, config = request["project"], request["config"]
-        preview = await routes._dry_run_response(  # noqa: SLF001 - bqemulator offers it only as a route
-            project_id=project, job_id=uuid.uuid4().hex, bq_sql=sql, query_params=config.get("queryParameters"),
-            ctx=self._core.context, caller=CallerIdentity(principal=request["caller"]), wire_shape="insert")
+        preview = await routes._dry_run_response(
+            project_id=project,
+            job_id=uuid.uuid4().hex,
+            bq_sql=sql,
+            query_params=config.get("queryParameters"),
+            ctx=self._core.context,
+            caller=CallerIdentity(principal=request["caller"]),
+            wire_shape="insert",
+        )
         processed = self._processed(sql, project, config)
         fields = schema.normalise(preview["schema"]["fields"])
-        query = {"statementType": preview.get("statementType", "SELECT"), "cacheHit": False, **processed,
-                 "totalBytesBilled": "0", "schema": {"fields": fields}}
-        return {"statistics": {"query": query, "totalBytesProcessed": processed["totalBytesProcessed"]}, "schema": fields}
+        query = {
+            "statementType": preview.get("statementType", "SELECT"),
+            "cacheHit": False,
+            **processed,
+            "totalBytesBilled": "0",
+            "schema": {"fields": fields},
+        }
+        return {
+            "statistics": {"query": query, "totalBytesProcessed": processed["totalBytesProcessed"]},
+            "schema": fields,
+        }
 
     def _processed(self, sql: str, project: str, config: dict[str, Any]) -> dict[str, Any]:
         size = self._sizes.of_query(sql, project)
         limit = config.get("maximumBytesBilled")
         billed = max(size, _BILLED) if size else 0
         if limit and billed > int(limit):
-            raise EngineError("bytesBilledLimitExceeded", f"Query exceeded limit for bytes billed: {limit}. {billed} or higher required.")
+            raise EngineError(
+                "bytesBilledLimitExceeded",
+                f"Query exceeded limit for bytes billed: {limit}. {billed} or higher required.",
+            )
         references = [{"projectId": p, "datasetId": d, "tableId": t} for p, d, t in statements.tables(sql, project)]
         return {"totalBytesProcessed": str(size), "totalBytesBilled": str(billed), "referencedTables": references}
 
@@ -143,7 +173,11 @@ class Queries:
         for tree in statements.trees(sql):
             target = tree.find(exp.Table)
             parts = [part for item in target.parts for part in item.name.split(".")] if target is not None else []
-            meta = core.catalog.get_table(".".join(parts[:-2]) or project, parts[-2], parts[-1]) if len(parts) > 1 else None
+            meta = (
+                core.catalog.get_table(".".join(parts[:-2]) or project, parts[-2], parts[-1])
+                if len(parts) > 1
+                else None
+            )
             if meta is None:
                 continue
             if kind.startswith("CREATE_TABLE"):
@@ -160,7 +194,7 @@ def _prepared(config: dict[str, Any], project: str) -> str:
     if config.get("useLegacySql"):
         sql = str(rewrite_legacy_to_standard(sql))
     if config.get("defaultDataset"):
-        sql = str(routes._apply_default_dataset(sql, config, request_project_id=project))  # noqa: SLF001
+        sql = str(routes._apply_default_dataset(sql, config, request_project_id=project))
     return sql
 
 
@@ -169,4 +203,3 @@ def _target(config: dict[str, Any], project: str) -> Reference | None:
     if not body or body.get("datasetId") == ANONYMOUS:
         return None
     return reference_of(body, project)
-

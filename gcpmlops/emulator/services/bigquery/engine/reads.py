@@ -34,7 +34,9 @@ class Reads:
         table, fields = self._results.load(job)
         return *self._page(table, fields, start, limit, int64), fields
 
-    def table_page(self, reference: Reference, start: int, limit: int | None, int64: bool, selected: str | None) -> tuple[bytes, int, int]:
+    def table_page(
+        self, reference: Reference, start: int, limit: int | None, int64: bool, selected: str | None
+    ) -> tuple[bytes, int, int]:
         """JSON rows of a table, how many, the total."""
         if reference[1] == ANONYMOUS:
             table, fields = self._results.load(reference[2].removeprefix("anon"))
@@ -48,7 +50,9 @@ class Reads:
             body, count = rows.page(cursor, table, fields, wanted, int64)
         return body, count, total
 
-    def _page(self, table: pa.Table, fields: list[Field], start: int, limit: int | None, int64: bool) -> tuple[bytes, int, int]:
+    def _page(
+        self, table: pa.Table, fields: list[Field], start: int, limit: int | None, int64: bool
+    ) -> tuple[bytes, int, int]:
         wanted = min(limit if limit is not None else _PAGE_ROWS, _PAGE_ROWS)
         with self._core.cursor() as cursor:
             body, count = rows.page(cursor, table.slice(start, wanted), fields, wanted, int64)
@@ -79,10 +83,14 @@ class Reads:
             table = await self._core.run(lambda: self._select(reference, fields, restriction))
         key = f"read-{uuid.uuid4().hex}"
         self._results.save(key, table, fields)
-        kept = _for_reading(self._results.load(key)[0].slice(0, 0), fields)
         batches = -(-table.num_rows // _BATCH_ROWS)
-        return {"key": key, "schema": kept.schema.serialize().to_pybytes(), "rows": table.num_rows, "bytes": table.nbytes,
-                "batches": batches}
+        return {
+            "key": key,
+            "schema": self.session_schema(key),
+            "rows": table.num_rows,
+            "bytes": table.nbytes,
+            "batches": batches,
+        }
 
     async def _select(self, reference: Reference, fields: list[Field], restriction: str) -> pa.Table:
         project, dataset, name = reference
@@ -92,11 +100,22 @@ class Reads:
         try:
             from bqemulator.row_access.identity import CallerIdentity
 
-            duck = await rewrite_and_translate_statement(sql, project_id=project, ctx=self._core.context,
-                                                         caller=CallerIdentity("user:reader"), translator=SQLTranslator())
+            duck = await rewrite_and_translate_statement(
+                sql,
+                project_id=project,
+                ctx=self._core.context,
+                caller=CallerIdentity("user:reader"),
+                translator=SQLTranslator(),
+            )
             return self._core.context.engine.fetch_arrow(rewrite_table_refs(duck, project))
         except Exception as error:
             raise EngineError("invalid", f"request failed: row filter error: {translate(error).message}") from error
+
+    def session_schema(self, key: str) -> bytes:
+        """The Arrow schema of a session, serialised."""
+        table, fields = self._results.load(key)
+        schema_bytes: bytes = _for_reading(table.slice(0, 0), fields).schema.serialize().to_pybytes()
+        return schema_bytes
 
     def batch(self, key: str, index: int) -> tuple[bytes, int]:
         """One Arrow record batch, serialised, and its rows."""
@@ -113,15 +132,23 @@ def _select(fields: list[Field]) -> str:
 
 def _for_reading(table: pa.Table, fields: list[Field]) -> pa.Table:
     """BIGNUMERIC in the width that readers expect, and no metadata of ours."""
-    columns = [column.cast(pa.decimal256(76, 38)) if field["type"] == "BIGNUMERIC" and field["mode"] != "REPEATED" else column
-               for column, field in zip(table.columns, fields, strict=True)]
-    return pa.Table.from_arrays(columns, schema=pa.schema(
-        [pa.field(field["name"], column.type, nullable=field["mode"] == "NULLABLE")
-         for column, field in zip(columns, fields, strict=True)]))
+    columns = [
+        column.cast(pa.decimal256(76, 38)) if field["type"] == "BIGNUMERIC" and field["mode"] != "REPEATED" else column
+        for column, field in zip(table.columns, fields, strict=True)
+    ]
+    return pa.Table.from_arrays(
+        columns,
+        schema=pa.schema(
+            [
+                pa.field(field["name"], column.type, nullable=field["mode"] == "NULLABLE")
+                for column, field in zip(columns, fields, strict=True)
+            ]
+        ),
+    )
 
 
 def page_json(head: dict[str, Any], body: bytes) -> bytes:
-    """`head` with `rows` appended, without parsing the rows; left out where there are none, since clients take `rows` for a page."""
+    """`head` with `rows` appended unparsed; left out where there are none, since clients take `rows` for a page."""
     if body == b"[]":
         return json.dumps(head).encode()
     return json.dumps(head).encode()[:-1] + b',"rows":' + body + b"}"

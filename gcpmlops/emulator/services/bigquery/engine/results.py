@@ -1,9 +1,8 @@
-"""Query results and read sessions: one Arrow file each, memory-mapped, so that they cost no memory and survive a restart."""
+"""Query results and read sessions: one memory-mapped Arrow file each: no memory is held, a restart loses nothing."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from pathlib import Path
@@ -36,7 +35,7 @@ class Results:
         part = path.with_suffix(".part")
         with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table, max_chunksize=_ROWS_PER_BATCH)
-        os.replace(part, path)
+        part.replace(path)
 
     def load(self, key: str) -> tuple[pa.Table, list[Field]]:
         """A kept result. Raises notFound once it has expired."""

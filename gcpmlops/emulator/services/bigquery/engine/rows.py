@@ -15,7 +15,9 @@ _CHUNK_ROWS = 10_000
 _PAGE_BYTES = 20_000_000
 
 
-def page(cursor: duckdb.DuckDBPyConnection, table: pa.Table, fields: list[Field], limit: int, int64_timestamp: bool) -> tuple[bytes, int]:
+def page(
+    cursor: duckdb.DuckDBPyConnection, table: pa.Table, fields: list[Field], limit: int, int64_timestamp: bool
+) -> tuple[bytes, int]:
     """The JSON array of at most `limit` rows of `table`, and how many they are: a page ends after about 20 MB.
 
     `table` has one column for each of `fields`, in the types of `schema.arrow_type`.
@@ -49,7 +51,7 @@ def _row(fields: list[Field], int64_timestamp: bool) -> str:
 
 def _record(cells: list[str]) -> str:
     # None of the cells is NULL, so concat() is as good as || and twice as fast.
-    return "concat('{\"f\":[{\"v\":', " + ", '},{\"v\":', ".join(cells) + ", '}]}')"
+    return 'concat(\'{"f":[{"v":\', ' + ", '},{\"v\":', ".join(cells) + ", '}]}')"
 
 
 def _cell(name: str, field: Field, int64_timestamp: bool, depth: int) -> str:
@@ -66,8 +68,11 @@ def _cell(name: str, field: Field, int64_timestamp: bool, depth: int) -> str:
 
 def _scalar(name: str, kind: str, int64_timestamp: bool) -> str:
     if kind == "FLOAT":
-        return (f"CASE WHEN isnan({name}) THEN '\"NaN\"' WHEN isinf({name}) THEN "
-                f"(CASE WHEN {name} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END) ELSE '\"' || {name}::VARCHAR || '\"' END")
+        return (
+            f"CASE WHEN isnan({name}) THEN '\"NaN\"' WHEN isinf({name}) THEN "
+            f"(CASE WHEN {name} > 0 THEN '\"Infinity\"' ELSE '\"-Infinity\"' END) "
+            f"ELSE '\"' || {name}::VARCHAR || '\"' END"
+        )
     if kind == "TIMESTAMP":
         value = f"epoch_us({name})::VARCHAR" if int64_timestamp else f"(epoch_us({name}) / 1000000.0)::VARCHAR"
     elif kind == "BOOLEAN":
@@ -79,7 +84,8 @@ def _scalar(name: str, kind: str, int64_timestamp: bool) -> str:
     elif kind in ("NUMERIC", "BIGNUMERIC"):
         value = f"rtrim(rtrim({name}::VARCHAR, '0'), '.')"
     elif kind == "TIME":
-        value = f"CASE WHEN microsecond({name}) % 1000000 = 0 THEN {name}::VARCHAR ELSE strftime(DATE '2000-01-01' + {name}, '%H:%M:%S.%f') END"
+        padded = f"strftime(DATE '2000-01-01' + {name}, '%H:%M:%S.%f')"  # clients want six digits or none
+        value = f"CASE WHEN microsecond({name}) % 1000000 = 0 THEN {name}::VARCHAR ELSE {padded} END"
     elif kind in ("INTEGER", "DATE"):
         value = f"{name}::VARCHAR"
     else:

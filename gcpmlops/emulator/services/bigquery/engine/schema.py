@@ -14,24 +14,50 @@ from gcpmlops.emulator.services.bigquery.engine.errors import EngineError
 
 Field = dict[str, Any]  # TableFieldSchema of the REST API
 
-_WIRE = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD", "DECIMAL": "NUMERIC",
-         "BIGDECIMAL": "BIGNUMERIC"}
+_WIRE = {
+    "INT64": "INTEGER",
+    "FLOAT64": "FLOAT",
+    "BOOL": "BOOLEAN",
+    "STRUCT": "RECORD",
+    "DECIMAL": "NUMERIC",
+    "BIGDECIMAL": "BIGNUMERIC",
+}
 _STANDARD = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
 _DUCKDB = {
-    "INTEGER": "BIGINT", "FLOAT": "DOUBLE", "BOOLEAN": "BOOLEAN", "STRING": "VARCHAR", "BYTES": "BLOB", "DATE": "DATE",
-    "TIME": "TIME", "DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMPTZ", "NUMERIC": "DECIMAL(38, 9)",
-    "BIGNUMERIC": "DECIMAL(38, 18)", "JSON": "JSON", "GEOGRAPHY": "GEOMETRY", "INTERVAL": "INTERVAL",
+    "INTEGER": "BIGINT",
+    "FLOAT": "DOUBLE",
+    "BOOLEAN": "BOOLEAN",
+    "STRING": "VARCHAR",
+    "BYTES": "BLOB",
+    "DATE": "DATE",
+    "TIME": "TIME",
+    "DATETIME": "TIMESTAMP",
+    "TIMESTAMP": "TIMESTAMPTZ",
+    "NUMERIC": "DECIMAL(38, 9)",
+    "BIGNUMERIC": "DECIMAL(38, 18)",
+    "JSON": "JSON",
+    "GEOGRAPHY": "GEOMETRY",
+    "INTERVAL": "INTERVAL",
 }
 _ARROW = {
-    "INTEGER": pa.int64(), "FLOAT": pa.float64(), "BOOLEAN": pa.bool_(), "STRING": pa.string(), "BYTES": pa.binary(),
-    "DATE": pa.date32(), "TIME": pa.time64("us"), "DATETIME": pa.timestamp("us"), "TIMESTAMP": pa.timestamp("us", "UTC"),
-    "NUMERIC": pa.decimal128(38, 9), "BIGNUMERIC": pa.decimal128(38, 18), "JSON": pa.string(),
+    "INTEGER": pa.int64(),
+    "FLOAT": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "STRING": pa.string(),
+    "BYTES": pa.binary(),
+    "DATE": pa.date32(),
+    "TIME": pa.time64("us"),
+    "DATETIME": pa.timestamp("us"),
+    "TIMESTAMP": pa.timestamp("us", "UTC"),
+    "NUMERIC": pa.decimal128(38, 9),
+    "BIGNUMERIC": pa.decimal128(38, 18),
+    "JSON": pa.string(),
 }
 _NAME = re.compile(r"\W")
 
 
 def normalise(fields: list[Field]) -> list[Field]:
-    """Type names as tables.get reports them, mode filled in. Raises `invalid` for a field without a name or a known type."""
+    """Type names as tables.get reports them, mode filled in. Raises `invalid` for a missing name, an unknown type."""
     return [_normalise(field) for field in fields]
 
 
@@ -71,7 +97,8 @@ def duckdb_type(field: Field) -> str:
 def columns_ddl(fields: list[Field]) -> str:
     """The column list of CREATE TABLE; REQUIRED is NOT NULL."""
     return ", ".join(
-        f"{identifier(field['name'])} {duckdb_type(field)}{' NOT NULL' if field['mode'] == 'REQUIRED' else ''}" for field in fields
+        f"{identifier(field['name'])} {duckdb_type(field)}{' NOT NULL' if field['mode'] == 'REQUIRED' else ''}"
+        for field in fields
     )
 
 
@@ -140,7 +167,10 @@ def to_model(fields: list[Field]) -> TableSchema:
 def _model(field: Field) -> TableFieldSchema:
     element = field.get("rangeElementType")
     return TableFieldSchema(
-        name=field["name"], type=field["type"], mode=field["mode"], description=field.get("description"),
+        name=field["name"],
+        type=field["type"],
+        mode=field["mode"],
+        description=field.get("description"),
         fields=tuple(_model(sub) for sub in field.get("fields", ())),
         range_element_type=TableFieldSchema(name="element", type=element["type"]) if element else None,
         default_value_expression=field.get("defaultValueExpression"),
@@ -166,4 +196,5 @@ def _rest(field: TableFieldSchema) -> Field:
 
 
 def dump(fields: list[Field]) -> bytes:
+    """A schema as JSON."""
     return json.dumps(fields).encode()

@@ -6,8 +6,19 @@ from gcpmlops.emulator.services.bigquery.engine import schema, statements
 from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference, quoted
 from gcpmlops.emulator.services.bigquery.engine.schema import Field, identifier
 
-_FIXED = {"INTEGER": 8, "FLOAT": 8, "BOOLEAN": 1, "DATE": 8, "TIME": 8, "DATETIME": 8, "TIMESTAMP": 8, "NUMERIC": 16,
-          "BIGNUMERIC": 32, "INTERVAL": 16, "RANGE": 16}
+_FIXED = {
+    "INTEGER": 8,
+    "FLOAT": 8,
+    "BOOLEAN": 1,
+    "DATE": 8,
+    "TIME": 8,
+    "DATETIME": 8,
+    "TIMESTAMP": 8,
+    "NUMERIC": 16,
+    "BIGNUMERIC": 32,
+    "INTERVAL": 16,
+    "RANGE": 16,
+}
 _VIEW_DEPTH = 8
 
 
@@ -19,7 +30,7 @@ class Sizes:
         self._known: dict[Reference, tuple[int, dict[str, int]]] = {}
 
     def of_table(self, reference: Reference) -> int:
-        """numBytes."""
+        """NumBytes."""
         return sum(self._columns(reference).values())
 
     def of_query(self, sql: str, project: str, depth: int = 0) -> int:
@@ -64,7 +75,9 @@ def _bytes(name: str, field: Field, depth: int) -> str:
         inner = _bytes(f"x{depth}", {**field, "mode": "NULLABLE"}, depth + 1)
         return f"coalesce(list_sum(list_transform({name}, lambda x{depth}: {inner})), 0)"
     if field["type"] == "RECORD":
-        return "(" + " + ".join(_bytes(f"{name}.{identifier(sub['name'])}", sub, depth) for sub in field["fields"]) + ")"
+        return (
+            "(" + " + ".join(_bytes(f"{name}.{identifier(sub['name'])}", sub, depth) for sub in field["fields"]) + ")"
+        )
     if field["type"] in _FIXED:
         return f"CASE WHEN {name} IS NULL THEN 0 ELSE {_FIXED[field['type']]} END"
     if field["type"] == "BYTES":

@@ -18,10 +18,84 @@ _EXPORT = re.compile(r"^\s*EXPORT\s+(DATA|MODEL)\b", re.IGNORECASE)
 _ML = re.compile(r"\bML\.([A-Z_]+)\s*\(", re.IGNORECASE)
 _TIME_TRAVEL = re.compile(r"\bFOR\s+SYSTEM_?\s*TIME\s+AS\s+OF\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_OPENERS = set(("SELECT WITH FROM INSERT UPDATE DELETE MERGE TRUNCATE CREATE DROP ALTER DECLARE SET BEGIN COMMIT ROLLBACK IF WHILE LOOP FOR "
-                "REPEAT CASE CALL EXECUTE RETURN RAISE BREAK LEAVE CONTINUE ITERATE EXPORT LOAD ASSERT GRANT REVOKE END UNDROP").split())
-_KEYWORDS = set(("SELECT FROM WHERE GROUP ORDER HAVING LIMIT JOIN ON AND OR NOT AS BY IN IS NULL UNION ALL DISTINCT WITH CASE WHEN THEN "
-                 "ELSE END INNER LEFT RIGHT FULL CROSS USING INTO SET BETWEEN LIKE EXISTS").split())
+_OPENERS = {
+    "SELECT",
+    "WITH",
+    "FROM",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "MERGE",
+    "TRUNCATE",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "DECLARE",
+    "SET",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "IF",
+    "WHILE",
+    "LOOP",
+    "FOR",
+    "REPEAT",
+    "CASE",
+    "CALL",
+    "EXECUTE",
+    "RETURN",
+    "RAISE",
+    "BREAK",
+    "LEAVE",
+    "CONTINUE",
+    "ITERATE",
+    "EXPORT",
+    "LOAD",
+    "ASSERT",
+    "GRANT",
+    "REVOKE",
+    "END",
+    "UNDROP",
+}
+_KEYWORDS = {
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "LIMIT",
+    "JOIN",
+    "ON",
+    "AND",
+    "OR",
+    "NOT",
+    "AS",
+    "BY",
+    "IN",
+    "IS",
+    "NULL",
+    "UNION",
+    "ALL",
+    "DISTINCT",
+    "WITH",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "FULL",
+    "CROSS",
+    "USING",
+    "INTO",
+    "SET",
+    "BETWEEN",
+    "LIKE",
+    "EXISTS",
+}
 _COMMENT = re.compile(r"--[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 _STRING = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 
@@ -33,14 +107,18 @@ def refuse_unbuilt(sql: str) -> None:
         raise EngineError("notImplemented", "FOR SYSTEM_TIME AS OF is not implemented")
     for statement in bare.split(";"):
         if _MODEL.match(statement):
-            raise EngineError("notImplemented", "CREATE MODEL is not implemented: train with a Vertex AI custom job instead")
+            raise EngineError(
+                "notImplemented", "CREATE MODEL is not implemented: train with a Vertex AI custom job instead"
+            )
         if found := _EXPORT.match(statement):
-            raise EngineError("notImplemented", f"EXPORT {found.group(1).upper()} is not implemented: use an extract job")
+            raise EngineError(
+                "notImplemented", f"EXPORT {found.group(1).upper()} is not implemented: use an extract job"
+            )
         if found := _ML.search(statement):
             raise EngineError("notImplemented", f"ML.{found.group(1).upper()} is not implemented")
 
 
-def trees(sql: str) -> list[exp.Expression]:
+def trees(sql: str) -> list[exp.Expr]:
     """Syntax trees of the statements; none where the text does not parse (scripts, errors)."""
     try:
         return [tree for tree in sqlglot.parse(sql, read="bigquery") if tree is not None]
@@ -72,7 +150,7 @@ def columns(sql: str) -> set[str] | None:
     return names if parsed else None
 
 
-def layout(tree: exp.Expression) -> dict[str, Any]:
+def layout(tree: exp.Expr) -> dict[str, Any]:
     """Clustering and time partitioning of a CREATE TABLE, as columns of the catalog."""
     found: dict[str, Any] = {}
     cluster = tree.find(exp.ClusterProperty)
@@ -83,7 +161,9 @@ def layout(tree: exp.Expression) -> dict[str, Any]:
     if partition is not None and column is not None and not partition.find(exp.RangeBucket):
         unit = re.search(r"\b(HOUR|MONTH|YEAR)\b", partition.sql("bigquery"), re.IGNORECASE)
         name = None if column.name.upper() in ("_PARTITIONTIME", "_PARTITIONDATE") else column.name
-        found["time_partitioning"] = TimePartitioning(type=unit.group(1).upper() if unit else "DAY", field=name)
+        found["time_partitioning"] = TimePartitioning.model_validate(
+            {"type": unit.group(1).upper() if unit else "DAY", "field": name}
+        )
     return found
 
 
@@ -104,7 +184,9 @@ def syntax_error(sql: str) -> EngineError | None:
 
 def _parse_error(sql: str, found: dict[str, Any]) -> EngineError:
     token = str(found.get("highlight") or "").strip()
-    waits = not str(found.get("end_context") or "").strip() and not str(found.get("description")).startswith("Invalid expression")
+    waits = not str(found.get("end_context") or "").strip() and not str(found.get("description")).startswith(
+        "Invalid expression"
+    )
     if waits or not token:
         return _unexpected(sql, "Unexpected end of script", len(sql.rstrip()))
     kind = "keyword" if token.upper() in _KEYWORDS else "identifier" if token[0].isalpha() else "token"
@@ -116,7 +198,9 @@ def _parse_error(sql: str, found: dict[str, Any]) -> EngineError:
 
 def _unexpected(sql: str, what: str, index: int) -> EngineError:
     line = sql.count("\n", 0, index) + 1
-    return EngineError("invalidQuery", f"Syntax error: {what} at [{line}:{index - sql.rfind(chr(10), 0, index)}]", "query")
+    return EngineError(
+        "invalidQuery", f"Syntax error: {what} at [{line}:{index - sql.rfind(chr(10), 0, index)}]", "query"
+    )
 
 
 def explain(core: Core, sql: str, project: str, error: EngineError) -> EngineError:

@@ -15,14 +15,18 @@ from gcpmlops.emulator.services.bigquery.engine.schema import Field, identifier
 
 
 async def insert_all(core: Core, reference: Reference, body: dict[str, Any]) -> dict[str, Any]:
-    """Runs on the engine thread. Returns `insertErrors`; nothing is inserted when a row is bad, unless skipInvalidRows."""
+    """Runs on the engine thread. Nothing is inserted when a row is bad, unless skipInvalidRows."""
     fields = schema.from_model(core.table(reference).schema_)
     rows = body.get("rows") or []
     if not rows:
         raise EngineError("invalid", "No rows present in the request.")
     errors = _row_errors(rows, fields, bool(body.get("ignoreUnknownValues")))
     if errors and not body.get("skipInvalidRows"):
-        stopped = [{"index": index, "errors": [{"reason": "stopped", "message": ""}]} for index in range(len(rows)) if index not in errors]
+        stopped = [
+            {"index": index, "errors": [{"reason": "stopped", "message": ""}]}
+            for index in range(len(rows))
+            if index not in errors
+        ]
         return _reply([_insert_error(index, found) for index, found in errors.items()] + stopped)
     async with core.exclusive:
         _insert(core, reference, fields, [row for index, row in enumerate(rows) if index not in errors])
@@ -30,7 +34,7 @@ async def insert_all(core: Core, reference: Reference, body: dict[str, Any]) -> 
 
 
 def _row_errors(rows: list[dict[str, Any]], fields: list[Field], ignore_unknown: bool) -> dict[int, dict[str, str]]:
-    arrow = routes._build_arrow_schema([{**field, "type": _plain(field)} for field in fields])  # noqa: SLF001
+    arrow = routes._build_arrow_schema([{**field, "type": _plain(field)} for field in fields])
     known = {field["name"].lower() for field in fields}
     required = [field["name"] for field in fields if field["mode"] == "REQUIRED"]
     errors = {}
@@ -42,7 +46,7 @@ def _row_errors(rows: list[dict[str, Any]], fields: list[Field], ignore_unknown:
             errors[index] = {"location": unknown, "message": f"no such field: {unknown}."}
         elif missing is not None:
             errors[index] = {"location": missing, "message": f"Missing required field: {missing}."}
-        elif bad := routes._partition_rows_for_insert([row], arrow)[1]:  # noqa: SLF001
+        elif bad := routes._partition_rows_for_insert([row], arrow)[1]:
             found = bad[0]["errors"][0]
             errors[index] = {"location": found.get("location", ""), "message": found.get("message", "")}
     return errors
@@ -55,12 +59,23 @@ def _plain(field: Field) -> str:
 def _insert(core: Core, reference: Reference, fields: list[Field], rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    arrow = routes._build_arrow_schema([{**field, "type": _plain(field)} for field in fields])  # noqa: SLF001
+    arrow = routes._build_arrow_schema([{**field, "type": _plain(field)} for field in fields])
     names = {field["name"].lower(): field["name"] for field in fields}
-    typed = [{"json": {names[key.lower()]: _json(value, key, fields) for key, value in (row.get("json") or {}).items()
-                       if key.lower() in names}} for row in rows]
+    typed = [
+        {
+            "json": {
+                names[key.lower()]: _json(value, key, fields)
+                for key, value in (row.get("json") or {}).items()
+                if key.lower() in names
+            }
+        }
+        for row in rows
+    ]
     table = bq_rows_to_arrow(typed, arrow)
-    values = ", ".join(f"ST_GeomFromHEXWKB({identifier(f['name'])})" if f["type"] == "GEOGRAPHY" else identifier(f["name"]) for f in fields)
+    values = ", ".join(
+        f"ST_GeomFromHEXWKB({identifier(f['name'])})" if f["type"] == "GEOGRAPHY" else identifier(f["name"])
+        for f in fields
+    )
     columns = ", ".join(identifier(field["name"]) for field in fields)
     core.connection.register("inserted_rows", table)
     try:

@@ -52,14 +52,16 @@ def _copy_rows(core: Core, sources: list[Reference], target: Reference, config: 
 
 
 async def extract(core: Core, request: dict[str, Any]) -> dict[str, Any]:
-    """`request` has `project`, `config` (JobConfigurationExtract) and `directory`; returns the files written, per URI."""
+    """`request` has `project`, `config` (JobConfigurationExtract), `directory`; returns the files written, per URI."""
     config, source = request["config"], reference_of(request["config"]["sourceTable"], request["project"])
     kind = str(config.get("destinationFormat") or "CSV").upper()
     if kind not in _FORMATS:
         raise EngineError("notImplemented", f"Extracting to {kind} is not implemented")
     fields, total = await core.run(lambda: _source(core, source, kind))
     uris = config.get("destinationUris") or [config.get("destinationUri", "")]
-    files = await asyncio.to_thread(_write_files, core, source, fields, total, uris, kind, config, Path(request["directory"]))
+    files = await asyncio.to_thread(
+        _write_files, core, source, fields, total, uris, kind, config, Path(request["directory"])
+    )
     counts = [str(sum(1 for file in files if file["pattern"] == uri)) for uri in uris]
     return {"statistics": {"extract": {"destinationUriFileCounts": counts, "inputBytes": "0"}}, "files": files}
 
@@ -67,7 +69,9 @@ async def extract(core: Core, request: dict[str, Any]) -> dict[str, Any]:
 async def _source(core: Core, source: Reference, kind: str) -> tuple[list[Field], int]:
     meta = core.table(source)
     if meta.table_type == "VIEW":
-        raise EngineError("invalid", f"{display(source)} is not allowed for this operation because it is currently a VIEW.")
+        raise EngineError(
+            "invalid", f"{display(source)} is not allowed for this operation because it is currently a VIEW."
+        )
     fields = schema.from_model(meta.schema_)
     nested = next((f["name"] for f in fields if f["mode"] == "REPEATED" or f["type"] == "RECORD"), None)
     if kind == "CSV" and nested:
@@ -75,8 +79,16 @@ async def _source(core: Core, source: Reference, kind: str) -> tuple[list[Field]
     return fields, destination.row_count(core, source)
 
 
-def _write_files(core: Core, source: Reference, fields: list[Field], total: int, uris: list[str], kind: str, config: dict[str, Any],
-                 directory: Path) -> list[dict[str, Any]]:
+def _write_files(
+    core: Core,
+    source: Reference,
+    fields: list[Field],
+    total: int,
+    uris: list[str],
+    kind: str,
+    config: dict[str, Any],
+    directory: Path,
+) -> list[dict[str, Any]]:
     written = []
     share = -(-total // len(uris)) if uris else 0
     with core.cursor() as cursor:
@@ -110,7 +122,8 @@ def _column(field: Field, kind: str) -> str:
 def _options(kind: str, config: dict[str, Any]) -> str:
     compression = str(config.get("compression") or "NONE").lower()
     if kind == "PARQUET":
-        return f"FORMAT parquet, COMPRESSION {compression if compression in ('snappy', 'gzip', 'zstd') else 'uncompressed'}"
+        codec = compression if compression in ("snappy", "gzip", "zstd") else "uncompressed"
+        return f"FORMAT parquet, COMPRESSION {codec}"
     if compression not in ("none", "gzip"):
         raise EngineError("invalid", f"Unsupported compression {compression.upper()} for {kind}")
     if kind == "NEWLINE_DELIMITED_JSON":
