@@ -76,12 +76,11 @@ class Deployments:
 
         Returns: how many servers that is.
         """
-        if self._resumed:
-            return 0
         with self._resuming:
-            count = 0 if self._resumed else self._serve_again()
+            if self._resumed:
+                return 0
             self._resumed = True
-        return count
+            return self._serve_again()
 
     def _serve_again(self) -> int:
         count = 0
