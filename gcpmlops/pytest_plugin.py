@@ -1,6 +1,6 @@
-"""Pytest fixtures: a local Google Cloud for a test run, and a client for it. Loaded in every run: imports nothing heavy.
+"""Pytest fixtures: a local Google Cloud for a test run, and a client for it. Imports nothing heavy: every run loads it.
 
-* ``emulator`` (session): a running emulator with data of its own; ``.endpoint``, ``.project``, ``.port``, ``.data_dir``.
+* ``emulator`` (session): a running emulator with its own data; ``.endpoint``, ``.project``, ``.port``, ``.data_dir``.
 * ``emulator_environment`` (session): the variables that lead any process's Google clients to it.
 * ``google_environment``: the same variables, set in this process for one test, for clients that are made in it.
 * ``client``: a ``gcpmlops.Client`` against it.
@@ -51,17 +51,19 @@ def google_environment(emulator_environment: dict[str, str], monkeypatch: pytest
 
 
 @pytest.fixture(scope="session")
-def client(emulator: Running) -> Client:
+def client(emulator: Running) -> Iterator[Client]:
     """The library, configured for the emulator."""
     from gcpmlops import Client
 
-    return Client(
+    with Client(
         project=emulator.project,
         location="us-central1",
         endpoint=emulator.endpoint,
         credentials_file=str(Path(emulator.data_dir) / "credentials.json"),
         staging_bucket=f"gs://{emulator.project}-staging",
-    )
+    ) as client:
+        client.storage.ensure_bucket(f"{emulator.project}-staging")
+        yield client
 
 
 @pytest.fixture

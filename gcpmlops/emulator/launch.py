@@ -15,6 +15,7 @@ from pathlib import Path
 from gcpmlops.emulator.server import Running, StartError, is_locked, running
 from gcpmlops.emulator.variables import REMOVED, client_variables
 
+_children: dict[int, subprocess.Popen[bytes]] = {}  # started here: stop() collects them
 _START_TIMEOUT = 60.0  # seconds
 _STOP_TIMEOUT = 30.0  # seconds
 
@@ -49,6 +50,7 @@ def start(data_dir: Path, arguments: Sequence[str] = (), *, log_file: Path | Non
     if answer.startswith("ready"):
         state = running(data_dir)
         if state is not None:
+            _children[child.pid] = child
             return state
     child.wait() if answer.startswith("error") else child.kill()
     raise StartError(answer.partition(" ")[2] or f"the emulator ended at its start; see {log_file}.")
@@ -101,10 +103,9 @@ def _wait_by_lock(state: Running) -> None:
 
 
 def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:  # somebody else's child
-        return
+    child = _children.pop(pid, None)
+    if child is not None:
+        child.wait()
 
 
 def environment(state: Running, base: dict[str, str] | None = None) -> dict[str, str]:

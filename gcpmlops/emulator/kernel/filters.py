@@ -114,11 +114,13 @@ class _Parser:
 
     def _comparison(self) -> Predicate:
         kind, left = self._next()
+        if kind == "op":
+            raise self._error(f"unexpected {left!r}")
+        path = _path(kind, left, self._dotted)
         if self._peek() not in _COMPARATORS:
             needle = _unquote(kind, left).lower()
             return lambda m: any(needle in text.lower() for text in _strings(m))
         _, comparator = self._next()
-        path = _path(kind, left, self._dotted)
         if self._accept("("):
             return self._alternatives(path, comparator)
         return _comparison(path, comparator, self._value())

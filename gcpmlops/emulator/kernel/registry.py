@@ -58,7 +58,10 @@ class Bound:
 
 
 class BoundApi:
-    """An API with its services made and its contract read; each part when it is first needed."""
+    """An API with its services made and its contract read; each part when it is first needed.
+
+    ``called`` names every method that was asked for, built or not.
+    """
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -67,6 +70,7 @@ class BoundApi:
         self._contracts: dict[str, ServiceContract] = {}
         self._bound: dict[str, Bound] = {}
         self._routes: Routes | None = None
+        self.called: set[str] = set()
 
     def method(self, proto: str, name: str) -> Bound | None:
         """The method by its gRPC path; None where the contract has none of that name."""
@@ -76,6 +80,7 @@ class BoundApi:
             bound = self._bind(proto, name)
             if bound is not None:
                 self._bound[key] = bound
+                self.called.add(f"{proto}.{name}")
         return bound
 
     def route(self, verb: str, path: str) -> Match | None:

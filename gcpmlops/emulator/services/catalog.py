@@ -31,6 +31,19 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.deployments import Deployments
 
 
+# Host, the installed package that is the contract, and its proto package.
+PACKAGES = {
+    name: (f"{name}.googleapis.com", package, proto)
+    for name, package, proto in (
+        ("aiplatform", "google.cloud.aiplatform_v1", "google.cloud.aiplatform.v1"),
+        ("logging", "google.cloud.logging_v2", "google.logging.v2"),
+        ("storage", "google.cloud.storage_control_v2", "google.storage.control.v2"),
+        ("bigquerystorage", "google.cloud.bigquery_storage_v1", "google.cloud.bigquery.storage.v1"),
+        ("cloudresourcemanager", "google.cloud.resourcemanager_v3", "google.cloud.resourcemanager.v3"),
+    )
+}
+
+
 class Services:
     """What answers on every host.
 
@@ -56,7 +69,7 @@ class Services:
         stack.callback(self.processes.close)
         self.storage = self._storage(store)
         self.entries = Entries(context.store, context.clock)
-        self.logs = LogWriter(self.entries)
+        self.logs: LogWriter = self._closed_later(LogWriter(self.entries))
         self.bigquery = self._closed_later(BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes))
         self.apps: dict[str, Asgi] = self._apps(store, authenticator)
         self.apis = [BoundApi(api) for api in self._apis()]
@@ -89,18 +102,14 @@ class Services:
         }
 
     def _apis(self) -> Iterable[Api]:
+        v1 = JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1)
         return (
-            Api("aiplatform.googleapis.com", "google.cloud.aiplatform_v1", "google.cloud.aiplatform.v1",
-                self._vertex, aliases=("v1beta1",)),
-            Api("logging.googleapis.com", "google.cloud.logging_v2", "google.logging.v2", self._logging),
-            Api("storage.googleapis.com", "google.cloud.storage_control_v2", "google.storage.control.v2",
-                self._storage_control),
-            Api("bigquerystorage.googleapis.com", "google.cloud.bigquery_storage_v1", "google.cloud.bigquery.storage.v1",
-                self._bigquery_read),
-            Api("cloudresourcemanager.googleapis.com", "google.cloud.resourcemanager_v3",
-                "google.cloud.resourcemanager.v3", self._projects,
-                json_routes=(JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1),)),
-        )  # fmt: skip
+            Api(*PACKAGES["aiplatform"], self._vertex, aliases=("v1beta1",)),
+            Api(*PACKAGES["logging"], self._logging),
+            Api(*PACKAGES["storage"], self._storage_control),
+            Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
+            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1,)),
+        )
 
     def _vertex(self) -> Iterable[Service]:
         from gcpmlops.emulator.runtimes.training import Training

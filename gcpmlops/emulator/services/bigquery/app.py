@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-_INSERT_WAIT_S = 2.0  # most jobs are done by then, and the client need not poll
+_INSERT_WAIT_S = 3.0  # most jobs are done by then, and the client need not poll
 _QUERY_WAIT_S = 10.0  # BigQuery's default of timeoutMs
 _MULTIPART_BYTES = 256 * 1024 * 1024
 _CALLS_AT_ONCE = 16

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -18,6 +19,9 @@ from gcpmlops.emulator.kernel.service import ResourceStore
 
 Key = tuple[str, int]  # (time, seq): where a scan goes on
 
+log = logging.getLogger(__name__)
+
+_GATHERED = 10_000  # entries that wait for the next commit at most
 _CHUNK = 500  # rows that one read fetches
 _SINCE = re.compile(r'timestamp\s*>=?\s*"?(\d{4}-\d\d-\d\dT[\d:.]+)(Z|\+00:00)?"?')
 _JOB = re.compile(r'resource\.labels\.job_id\s*=\s*"?([\w-]+)"?')
@@ -30,7 +34,12 @@ class Entries:
         self._store = store
         self._clock = clock
         self._arrived = threading.Condition()
+        self.before_read: Callable[[], None] = lambda: None
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
+
+    def now(self) -> datetime:
+        """The emulator's time."""
+        return self._clock.now()
 
     def append(self, entries: Iterable[Any]) -> None:
         """Stores ``LogEntry`` messages (protobuf); a repeated insert_id at the same time is one entry."""
@@ -42,6 +51,7 @@ class Entries:
 
     def scan(self, parents: Sequence[str], text: str, *, after: Key | None, newest_first: bool) -> Iterator[Any]:
         """Rows (seq, at, body) in time order, narrowed where the filter text plainly allows it."""
+        self.before_read()
         where, values = _narrowed(parents, text)
         sign, direction = ("<", "DESC") if newest_first else (">", "ASC")
         while True:
@@ -113,10 +123,58 @@ def _narrowed(parents: Sequence[str], text: str) -> tuple[str, tuple[Any, ...]]:
 
 
 class LogWriter:
-    """Writes entries on behalf of the emulator's own runtimes."""
+    """Writes entries on behalf of the emulator's own runtimes: a thread appends what gathered, in one commit.
+
+    Readers see all that was written before they asked. Writers wait when more than ``_GATHERED`` entries are pending.
+    """
 
     def __init__(self, entries: Entries) -> None:
         self._entries = entries
+        self._changed = threading.Condition()
+        self._pending: list[Any] = []
+        self._busy = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        entries.before_read = self.flush
+
+    def flush(self) -> None:
+        """Returns when everything written so far is stored."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pending and not self._busy)
+
+    def close(self) -> None:
+        """Stores what is pending and ends the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _append(self, entry: Any) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._pending) < _GATHERED or self._closed)
+            self._pending.append(entry)
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while batch := self._take():
+            try:
+                self._entries.append(batch)
+            except sqlite3.Error:
+                log.exception("%d log entries could not be stored", len(batch))
+
+    def _take(self) -> list[Any]:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._pending or self._closed)
+            batch, self._pending = self._pending, []
+            self._busy = bool(batch)
+            self._changed.notify_all()
+            return batch
 
     def write(
         self,
@@ -147,6 +205,5 @@ class LogWriter:
             entry.text_payload = payload
         else:
             entry.json_payload.update(payload)
-        if timestamp is not None:
-            entry.timestamp.FromDatetime(timestamp)
-        self._entries.append([entry])
+        entry.timestamp.FromDatetime(timestamp or self._entries.now())
+        self._append(entry)

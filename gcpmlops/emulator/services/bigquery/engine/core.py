@@ -47,7 +47,7 @@ class Changes(SnapshotManager):
 
 Reference = tuple[str, str, str]  # project, dataset, table
 
-STAGING = "_gcpmlops_staging"
+STAGING = "__gcpmlops_load_"  # the beginning of a staging table's name
 RESOURCES = "_gcpmlops_resources"
 _TIME_TRAVEL_DAYS = 7
 
@@ -112,8 +112,11 @@ class Core:
         return self._context(settings, engine)
 
     def _prepare(self, engine: DuckDBEngine) -> None:
-        engine.execute(f"DROP SCHEMA IF EXISTS {STAGING} CASCADE")  # what a killed load left behind
-        engine.execute(f"CREATE SCHEMA {STAGING}")
+        left = engine.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE starts_with(table_name, ?)", [STAGING]
+        )
+        for schema, table in left.fetchall():  # what killed loads left behind
+            engine.execute(f'DROP TABLE "{schema}"."{table}"')
         engine.execute(
             f"CREATE TABLE IF NOT EXISTS {RESOURCES} (project TEXT, dataset TEXT, name TEXT, created BIGINT, "
             "body TEXT, "

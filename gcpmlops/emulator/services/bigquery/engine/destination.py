@@ -31,18 +31,22 @@ def check(core: Core, target: Reference, config: dict[str, Any]) -> TableMeta | 
 def write(core: Core, target: Reference, source: str, fields: list[Field], config: dict[str, Any], default: str) -> int:
     """Put the rows of the DuckDB relation `source` (with columns `fields`) into `target`; returns how many.
 
-    `default` is the job type's own writeDisposition. Runs on the engine thread, in one transaction.
+    `default` is the job type's own writeDisposition. `own`: the source is a table in the target's schema that may be taken
+    over as it is. Runs on the engine thread, in one transaction.
     """
     meta = check(core, target, {"writeDisposition": default, **config})
-    replace = config.get("writeDisposition", default) == "WRITE_TRUNCATE"
+    replaces = meta is None or config.get("writeDisposition", default) == "WRITE_TRUNCATE"
     with core.transaction() as connection:
-        if meta is None or replace:
+        if meta is None or replaces:
             table = _replace(core, target, fields, meta, config)
         else:
             table = _extend(core, target, fields, meta, config)
-        columns = ", ".join(identifier(field["name"]) for field in fields)
-        _insert(core, f"INSERT INTO {quoted(target)} ({columns}) SELECT {columns} FROM {source}")
         counted = connection.execute(f"SELECT count(*) FROM {source}").fetchone()
+        if replaces and own:
+            _take_over(core, target, source, fields)
+        else:
+            columns = ", ".join(identifier(field["name"]) for field in fields)
+            _insert(core, f"INSERT INTO {quoted(target)} ({columns}) SELECT {columns} FROM {source}")
         _register(core, table, meta)
     core.changes += 1
     core.context.snapshots.record_change(*target)
@@ -159,6 +163,14 @@ def _added(core: Core, target: Reference, field: Field, options: list[str]) -> F
 
 def _mismatch(target: Reference, why: str) -> EngineError:
     return EngineError("invalid", f"Provided Schema does not match Table {display(target)}. {why}")
+
+
+def _take_over(core: Core, target: Reference, source: str, fields: list[Field]) -> None:
+    for field in fields:
+        if field["mode"] == "REQUIRED":
+            _insert(core, f"ALTER TABLE {source} ALTER COLUMN {identifier(field['name'])} SET NOT NULL")
+    core.connection.execute(f"DROP TABLE {quoted(target)}")
+    core.connection.execute(f"ALTER TABLE {source} RENAME TO {identifier(target[2])}")
 
 
 def _insert(core: Core, sql: str) -> None:

@@ -7,6 +7,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from bqemulator.storage.sql_identifiers import quoted_schema
+
 from gcpmlops.emulator.services.bigquery.engine import destination, files, schema
 from gcpmlops.emulator.services.bigquery.engine.core import STAGING, Core, Reference, reference_of
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError
@@ -19,7 +21,7 @@ async def run(core: Core, request: dict[str, Any]) -> dict[str, Any]:
     sources = [files.Source(item["uri"], Path(item["path"])) for item in request["files"]]
     files.format_of(config)
     existing = await core.run(lambda: _existing(core, target, config))
-    staging = f'{STAGING}."{uuid.uuid4().hex}"'
+    staging = f'{quoted_schema(*target[:2])}."{STAGING}{uuid.uuid4().hex}"'
     try:
         fields, loaded = await asyncio.to_thread(_stage, core, sources, staging, config, existing)
         await core.run(lambda: _write(core, target, staging, fields, config))
@@ -85,7 +87,7 @@ def _widened(cursor: Any, sources: list[files.Source], config: dict[str, Any], e
 
 async def _write(core: Core, target: Reference, staging: str, fields: list[Field], config: dict[str, Any]) -> None:
     async with core.exclusive:
-        destination.write(core, target, staging, fields, config, "WRITE_APPEND")
+        destination.write(core, target, staging, fields, config, "WRITE_APPEND", own=True)
 
 
 def _drop(core: Core, staging: str) -> None:

@@ -1,0 +1,119 @@
+"""Names, pages, masks, validation, hosts and routes: the small pieces that every service shares."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from google.api_core import exceptions
+from google.cloud.aiplatform_v1.types import CustomJob, Model
+from google.protobuf import field_mask_pb2
+
+from gcpmlops.emulator.kernel import hosts, masks, names, paging, validate
+from gcpmlops.emulator.kernel.routes import Routes
+
+
+def test_names() -> None:
+    template = "projects/{project}/locations/{location}/models/{model}"
+    assert names.parse(template, "projects/p/locations/l/models/m")["model"] == "m"
+    with pytest.raises(exceptions.InvalidArgument, match="expected projects/{project}"):
+        names.parse(template, "projects/p/models/m")
+    assert names.location_of("projects/p/locations/eu/models/m") == "eu"
+    assert names.project_of("locations/eu") == ""
+
+
+def _request(**fields: object) -> SimpleNamespace:
+    return SimpleNamespace(**{"parent": "p", "filter": "", "page_size": 0, "page_token": ""} | fields)
+
+
+def test_pages_cover_everything_once() -> None:
+    items, seen, token = list(range(25)), [], ""
+    while True:
+        part, token = paging.page(items, _request(page_size=10, page_token=token))
+        seen += part
+        if not token:
+            break
+    assert seen == items
+
+
+def test_a_token_is_bound_to_its_request() -> None:
+    _, token = paging.page(list(range(5)), _request(page_size=2))
+    with pytest.raises(exceptions.InvalidArgument, match="does not belong"):
+        paging.page(list(range(5)), _request(page_size=2, page_token=token, filter="x"))
+    with pytest.raises(exceptions.InvalidArgument, match="negative"):
+        paging.page([], _request(page_size=-1))
+
+
+def test_masks_replace_what_they_name_only() -> None:
+    target = Model(display_name="old", description="kept", labels={"a": "1", "b": "2"})
+    source = Model(display_name="new", description="lost", labels={"a": "9"})
+    masks.apply(field_mask_pb2.FieldMask(paths=["display_name", "labels.a"]), target, source)
+    assert (target.display_name, target.description) == ("new", "kept")
+    assert dict(target.labels) == {"a": "9", "b": "2"}
+
+
+def test_a_named_empty_field_is_cleared() -> None:
+    target = Model(description="old", labels={"a": "1"})
+    masks.apply(field_mask_pb2.FieldMask(paths=["description", "labels"]), target, Model())
+    assert not target.description
+    assert not target.labels
+
+
+def test_masks_refuse_unknown_and_immutable_fields() -> None:
+    with pytest.raises(exceptions.InvalidArgument, match="nosuch"):
+        masks.apply(field_mask_pb2.FieldMask(paths=["nosuch"]), Model(), Model())
+    with pytest.raises(exceptions.InvalidArgument, match="can't be changed"):
+        masks.apply(field_mask_pb2.FieldMask(paths=["name"]), Model(), Model(), immutable=["name"])
+
+
+def test_validation_names_the_field() -> None:
+    job = CustomJob(display_name="x")
+    with pytest.raises(exceptions.InvalidArgument, match=r"job_spec\.worker_pool_specs"):
+        validate.require(job, "display_name", "job_spec.worker_pool_specs")
+    with pytest.raises(exceptions.InvalidArgument, match=r"labels\.Team"):
+        validate.labels({"Team": "x"})
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "service"),
+    [
+        ("us-central1-aiplatform.googleapis.com", "/v1/x", "aiplatform"),
+        ("europe-west4-prediction-aiplatform.googleapis.com", "/v1/x", "aiplatform"),
+        ("aiplatform.mtls.googleapis.com", "/v1/x", "aiplatform"),
+        ("storage.us-east1.rep.googleapis.com", "/storage/v1/b", "storage"),
+        ("my-bucket.storage.googleapis.com", "/object", "storage"),
+        ("www.googleapis.com", "/bigquery/v2/projects", "bigquery"),
+        ("www.googleapis.com", "/oauth2/v4/token", "oauth2"),
+        ("oauth2.googleapis.com", "/token", "oauth2"),
+        ("accounts.google.com", "/o/oauth2/token", "oauth2"),
+        ("metadata.google.internal", "/", "metadata"),
+    ],
+)
+def test_hosts(host: str, path: str, service: str) -> None:
+    assert hosts.is_served(host)
+    assert hosts.service_of(host, path) == service
+
+
+@pytest.mark.parametrize("host", ["pypi.org", "googleapis.com.evil.example", "notgoogleapis.com", "google.com"])
+def test_other_hosts_are_not_served(host: str) -> None:
+    assert not hosts.is_served(host)
+
+
+def test_routes() -> None:
+    routes = Routes()
+    routes.add("POST", "/v1/{parent=projects/*/locations/*}/customJobs", "create")
+    routes.add("GET", "/v1/{name=projects/*/locations/*/customJobs/*}", "get")
+    routes.add("POST", "/v1/{name=projects/*/locations/*/customJobs/*}:cancel", "cancel")
+    routes.add("PATCH", "/v1/{custom_job.name=projects/*/locations/*/customJobs/*}", "patch")
+    routes.add("GET", "/v2/{resource=**}:policy", "policy")
+    found = routes.match("POST", "/v1/projects/p/locations/l/customJobs/7:cancel")
+    assert found is not None
+    assert (found.target, found.variables) == ("cancel", {"name": "projects/p/locations/l/customJobs/7"})
+    created = routes.match("POST", "/v1/projects/p/locations/l/customJobs")
+    assert created is not None
+    assert created.variables == {"parent": "projects/p/locations/l"}
+    deep = routes.match("GET", "/v2/a/b%2Fc/d:policy")
+    assert deep is not None
+    assert deep.variables == {"resource": "a/b/c/d"}
+    assert routes.match("DELETE", "/v1/projects/p/locations/l/customJobs/7") is None
+    assert routes.match("GET", "/v1/projects/p/locations//customJobs/7") is None
