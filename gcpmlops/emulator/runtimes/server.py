@@ -114,6 +114,7 @@ class ModelServer:
                     f"The model server of {self.spec.name} did not answer within {timeout:g} s."
                 ) from error
             except OSError as error:
+                self._doubt(client)
                 raise exceptions.ServiceUnavailable(
                     f"The model server of {self.spec.name} ended while it answered ({error}); it is being restarted."
                 ) from error
@@ -162,6 +163,13 @@ class ModelServer:
         with self._changed:
             self._changed.wait_for(lambda: self._client is not client, deadline - time.monotonic())
         return self._ready_client(deadline - time.monotonic())
+
+    def _doubt(self, client: UnixHttp) -> None:
+        """A connection broke: the next requests wait for the keeper to look, as a dying process still accepts some."""
+        with self._changed:
+            if self._client is client:
+                self._client = None
+                self._changed.notify_all()
 
     def _keep(self) -> None:
         """Start, watch, restart, until told to stop."""
@@ -220,8 +228,11 @@ class ModelServer:
 
     def _watch(self, run: Run) -> None:
         """Return when the process has ended or should end."""
-        with self._changed:
-            self._changed.wait_for(lambda: run.exited.is_set() or self._stopping)
+        while not (run.exited.is_set() or self._stopping):
+            if self._client is None and not run.exited.wait(PROBE_SECONDS) and self._is_healthy(run.client):
+                self._become(run.client, None)
+            with self._changed:
+                self._changed.wait_for(lambda: self._client is None or run.exited.is_set() or self._stopping)
         self._become(None, None)
         if not self._stopping:
             self._on_line("stderr", f"The model server ended ({run.ending()}) and is being restarted.")
