@@ -117,13 +117,12 @@ def exec_(data_dir: Path | None, project: str | None, ephemeral: bool, command: 
         with launch.ephemeral(project=project) as state:
             code = _run(command, state)
         sys.exit(code)
-    state = launch.alive(folder)
-    started = state is None
-    state = state or _or_fail(launch.start, folder, ["--project", project])
+    already = launch.alive(folder)
+    state: Running = _or_fail(launch.start, folder, ["--project", project]) if already is None else already
     try:
         code = _run(command, state)
     finally:
-        if started:
+        if already is None:
             launch.stop(state)
     sys.exit(code)
 

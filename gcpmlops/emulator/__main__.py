@@ -26,7 +26,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--max-body-bytes", type=int, default=defaults.max_body_bytes)
     parser.add_argument("--offline", action="store_true")
     parser.add_argument("--ephemeral", action="store_true", help="remove the data directory at the end")
-    parser.add_argument("--image", action="append", default=[], metavar="URI=COMMAND", help="a local command for an image")
+    parser.add_argument("--image", action="append", default=[], metavar="URI=COMMAND", help="command for an image")
     parser.add_argument("--ready-fd", type=int, default=None, help=argparse.SUPPRESS)
     return parser
 

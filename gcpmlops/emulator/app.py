@@ -97,9 +97,7 @@ class Emulator:
         import uvloop
 
         def ready(port: int) -> None:
-            state = Running(
-                os.getpid(), port, self.settings.project, str(self.settings.data_dir), str(self.sockets)
-            )
+            state = Running(os.getpid(), port, self.settings.project, str(self.settings.data_dir), str(self.sockets))
             self._write_client_files(port)
             self.services.start(port)
             server.announce(self.settings.data_dir, state)
@@ -121,9 +119,7 @@ class Emulator:
             self._record_calls(os.environ.get("GCPMLOPS_RECORD_CALLS", ""))
 
     def _http(self) -> Http:
-        rests = {
-            api.api.host.partition(".")[0]: RestApi(api, self.context.operations) for api in self.services.apis
-        }
+        rests = {api.api.host.partition(".")[0]: RestApi(api, self.context.operations) for api in self.services.apis}
         return Http(
             apps=self.services.apps,
             rests=rests,

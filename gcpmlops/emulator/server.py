@@ -169,7 +169,7 @@ class Server:
             transport.abort()
 
     async def _tick(self) -> None:
-        """uvicorn's protocol takes its Date header from here."""
+        """Uvicorn's protocol takes its Date header from here."""
         from email.utils import formatdate
 
         while True:

@@ -239,7 +239,7 @@ def _compare(value: Any, wanted: str) -> int | None:
             other = float(wanted)
     except ValueError:
         return None
-    return (mine > other) - (mine < other)
+    return int(mine > other) - int(mine < other)
 
 
 def _instant(value: timestamp_pb2.Timestamp) -> datetime:

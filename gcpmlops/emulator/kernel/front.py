@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import cast
 
@@ -71,10 +71,10 @@ class Front(asyncio.Protocol):
         elif len(head) > _MAX_HEAD:
             self._transport.close()
 
-    def _hand_over(self, work: object) -> None:
+    def _hand_over(self, work: Coroutine[None, None, None]) -> None:
         self._handed_over = True
         self._transport.pause_reading()
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]  # a coroutine of this class
+        task = asyncio.get_running_loop().create_task(work)
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
 
@@ -86,7 +86,7 @@ class Front(asyncio.Protocol):
             upstream = await self._backends.upstream.connect(host, port)
         except OSError as error:  # PermissionError and TimeoutError are OSErrors too
             code = "403 Forbidden" if isinstance(error, PermissionError) else "502 Bad Gateway"
-            self._refuse(code, f"{host}:{port}: {error or type(error).__name__}")
+            self._refuse(code, f"{host}:{port}: {str(error) or type(error).__name__}")
             return
         self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         join(self._transport, upstream, b"")
@@ -142,4 +142,4 @@ def give_http(backends: Backends, transport: asyncio.Transport, first: bytes) ->
         protocol.data_received(first)
 
 
-_tasks: set[asyncio.Future[object]] = set()  # running hand-overs: the loop itself keeps only weak references
+_tasks: set[asyncio.Task[None]] = set()  # running hand-overs: the loop itself keeps only weak references

@@ -108,7 +108,10 @@ class Http:
         return counted
 
     def _too_large(self) -> exceptions.GoogleAPICallError:
-        return exceptions.from_http_status(413, f"Request body is larger than {self._max_body} bytes.")
+        error: exceptions.GoogleAPICallError = exceptions.from_http_status(
+            413, f"Request body is larger than {self._max_body} bytes."
+        )
+        return error
 
     async def _rest(self, rest: RestApi, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(receive)

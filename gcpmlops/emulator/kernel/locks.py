@@ -12,7 +12,7 @@ class Locks:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._locks: dict[str, tuple[threading.RLock, int]] = {}  # type: ignore[valid-type]  # a factory to mypy
+        self._locks: dict[str, tuple[threading.RLock, int]] = {}
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
@@ -23,7 +23,7 @@ class Locks:
         finally:
             self._leave(name)
 
-    def _enter(self, name: str) -> threading.RLock:  # type: ignore[valid-type]
+    def _enter(self, name: str) -> threading.RLock:
         with self._guard:
             lock, users = self._locks.get(name) or (threading.RLock(), 0)
             self._locks[name] = (lock, users + 1)

@@ -85,9 +85,9 @@ class BoundApi:
 
     def route(self, verb: str, path: str) -> Match | None:
         """The REST route of a path; its target is ``(proto, method name, HttpRule)``."""
-        if self._routes is None:
-            with self._lock:
-                self._routes = self._routes or self._build_routes()
+        with self._lock:
+            if self._routes is None:
+                self._routes = self._build_routes()
         found = self._routes.match(verb, path)
         if found is None and self.api.aliases:
             version, _, rest = path.lstrip("/").partition("/")

@@ -158,7 +158,7 @@ def _fill(message: Any, tree: dict[str, Any]) -> None:
 
 
 def _text(message: Any, as_numbers: bool) -> str:
-    return json_format.MessageToJson(raw(message), use_integers_for_enums=as_numbers, ensure_ascii=False)
+    return str(json_format.MessageToJson(raw(message), use_integers_for_enums=as_numbers, ensure_ascii=False))
 
 
 def _json(message: Any, as_numbers: bool) -> Reply:

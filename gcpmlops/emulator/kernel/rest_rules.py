@@ -67,7 +67,7 @@ def _noun(kind: str, verb: str) -> str:
 
 def _template(method: dict[str, Any]) -> str:
     def variable(match: re.Match[str]) -> str:
-        pattern = method["parameters"][match[1]].get("pattern", "^[^/]+$").strip("^$")
+        pattern: str = method["parameters"][match[1]].get("pattern", "^[^/]+$").strip("^$")
         return "{" + match[1] + "=" + pattern.replace("[^/]+", "*").replace(".*", "**") + "}"
 
     return "/" + re.sub(r"\{\+?(\w+)\}", variable, method["path"])
@@ -78,9 +78,10 @@ def _body(method: dict[str, Any]) -> str:
     reference = method.get("request", {}).get("$ref", "")
     if not reference or reference.endswith("Request"):
         return "*" if reference else ""
-    return {"LogBucket": "bucket", "LogView": "view", "LogSink": "sink", "LogExclusion": "exclusion",
+    field: str = {"LogBucket": "bucket", "LogView": "view", "LogSink": "sink", "LogExclusion": "exclusion",
             "LogMetric": "metric", "Link": "link", "CmekSettings": "cmek_settings", "Settings": "settings",
             "SavedQuery": "saved_query"}[reference]  # fmt: skip
+    return field
 
 
 def _cache() -> Path:

@@ -37,7 +37,7 @@ class Upstream:
         greeting = _Greeting(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{_credentials(target)}\r\n")
         default = 443 if secure else 80
         transport, _ = await loop.create_connection(
-            lambda: greeting, target.hostname, target.port or default, ssl=secure
+            lambda: greeting, target.hostname or "", target.port or default, ssl=secure
         )
         await greeting.accepted
         transport.set_protocol(greeting.splice)

@@ -70,7 +70,9 @@ class Services:
         self.storage = self._storage(store)
         self.entries = Entries(context.store, context.clock)
         self.logs: LogWriter = self._closed_later(LogWriter(self.entries))
-        self.bigquery = self._closed_later(BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes))
+        self.bigquery = self._closed_later(
+            BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes)
+        )
         self.apps: dict[str, Asgi] = self._apps(store, authenticator)
         self.apis = [BoundApi(api) for api in self._apis()]
 

@@ -23,8 +23,8 @@ class Collection(Generic[M]):
     def __init__(self, store: Store, message_type: type[M]) -> None:
         self._store = store
         self._type: Any = message_type
-        pb = message_type.pb() if hasattr(message_type, "pb") else message_type
-        self.kind: str = pb.DESCRIPTOR.full_name  # type: ignore[attr-defined]  # every protobuf class has it
+        pb = self._type.pb() if hasattr(message_type, "pb") else self._type
+        self.kind: str = pb.DESCRIPTOR.full_name
         self.label = self.kind.rsplit(".", 1)[-1]
 
     def get(self, name: str) -> M:

@@ -141,7 +141,7 @@ class Store:
         self._conn.execute("SAVEPOINT one")
         try:
             done.append((future, fn(self._conn)))
-        except Exception as error:  # noqa: BLE001 - the caller's own error goes back to the caller
+        except Exception as error:  # the caller's own error goes back to the caller
             if not self._conn.in_transaction:  # SQLite itself rolled everything back
                 raise
             self._conn.execute("ROLLBACK TO one")

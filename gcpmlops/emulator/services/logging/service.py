@@ -41,19 +41,18 @@ class LoggingServiceV2(Service):
         parents = _parents(request.resource_names)
         newest_first = _direction(request.order_by)
         size = min(request.page_size or 50, _MAX_PAGE)
-        response = types.ListLogEntriesResponse.pb()()
-        rows = self._entries.scan(
-            parents, request.filter, after=_decode(request.page_token), newest_first=newest_first
-        )
+        response = types.ListLogEntriesResponse()
+        page = types.ListLogEntriesResponse.pb(response)
+        rows = self._entries.scan(parents, request.filter, after=_decode(request.page_token), newest_first=newest_first)
         for row in rows:
             entry = types.LogEntry.pb().FromString(row["body"])
             if not filters.matches(request.filter, entry):
                 continue
-            response.entries.append(entry)
-            if len(response.entries) == size:
-                response.next_page_token = _encode((row["at"], row["seq"]))
+            page.entries.append(entry)
+            if len(page.entries) == size:
+                page.next_page_token = _encode((row["at"], row["seq"]))
                 break
-        return types.ListLogEntriesResponse.wrap(response)
+        return response
 
     def list_logs(self, request: types.ListLogsRequest) -> types.ListLogsResponse:
         names = self._entries.log_names(_parents([request.parent, *request.resource_names]))
