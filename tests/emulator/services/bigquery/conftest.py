@@ -20,7 +20,7 @@ from google.cloud import bigquery
 
 from gcpmlops.emulator.kernel.clock import SystemClock
 from gcpmlops.emulator.runtimes.objects import ObjectInfo
-from gcpmlops.emulator.runtimes.process import Processes
+from gcpmlops.emulator.runtimes.process import Processes, reap_leftovers  # noqa: F401 - used by standalone.py
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.state.store import Store

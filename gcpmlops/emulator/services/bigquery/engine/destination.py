@@ -28,11 +28,20 @@ def check(core: Core, target: Reference, config: dict[str, Any]) -> TableMeta | 
     return meta
 
 
-def write(core: Core, target: Reference, source: str, fields: list[Field], config: dict[str, Any], default: str) -> int:
+def write(
+    core: Core,
+    target: Reference,
+    source: str,
+    fields: list[Field],
+    config: dict[str, Any],
+    default: str,
+    *,
+    own: bool = False,
+) -> int:
     """Put the rows of the DuckDB relation `source` (with columns `fields`) into `target`; returns how many.
 
-    `default` is the job type's own writeDisposition. `own`: the source is a table in the target's schema that may be taken
-    over as it is. Runs on the engine thread, in one transaction.
+    `default` is the job type's own writeDisposition. `own`: the source is a table in the target's schema that may be
+    taken over as it is. Runs on the engine thread, in one transaction.
     """
     meta = check(core, target, {"writeDisposition": default, **config})
     replaces = meta is None or config.get("writeDisposition", default) == "WRITE_TRUNCATE"
