@@ -114,8 +114,8 @@ def exec_(data_dir: Path | None, project: str | None, ephemeral: bool, command: 
 
     project, folder = _where(data_dir, project)
     if ephemeral:
-        with launch.ephemeral(project=project) as state:
-            code = _run(command, state)
+        with launch.ephemeral(project=project) as own:
+            code = _run(command, own)
         sys.exit(code)
     already = launch.alive(folder)
     state: Running = _or_fail(launch.start, folder, ["--project", project]) if already is None else already

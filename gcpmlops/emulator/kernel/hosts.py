@@ -39,6 +39,8 @@ def service_of(host: str, path: str) -> str:
         return "storage"
     if name in ("www.googleapis.com", "googleapis.com"):
         return service_by_path(path)
+    if name.endswith(".prediction.vertexai.goog"):  # a dedicated endpoint's own host
+        return "aiplatform"
     match = _REGIONAL.fullmatch(name)
     return match.group(1) if match else ""
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.http import Asgi
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.deployments import Deployments
 
 
+T = TypeVar("T")
+
 # Host, the installed package that is the contract, and its proto package.
 PACKAGES = {
     name: (f"{name}.googleapis.com", package, proto)
@@ -42,6 +43,19 @@ PACKAGES = {
         ("cloudresourcemanager", "google.cloud.resourcemanager_v3", "google.cloud.resourcemanager.v3"),
     )
 }
+
+
+def _made_once(make: Callable[[Services], T]) -> property:
+    """A property that is made when first used, once, whichever thread comes first."""
+
+    def get(self: Services) -> T:
+        with self._making:
+            if make.__name__ not in self._made:
+                self._made[make.__name__] = make(self)
+            made: T = self._made[make.__name__]
+            return made
+
+    return property(get)
 
 
 class Services:
@@ -62,7 +76,8 @@ class Services:
         self._settings = context.settings
         self._sockets = sockets
         self._stack = stack
-        self._closing = threading.Lock()
+        self._making = threading.RLock()
+        self._made: dict[str, Any] = {}
         self._data = context.settings.data_dir
         self._port = 0
         self.processes = Processes(self._data / "processes")
@@ -156,19 +171,19 @@ class Services:
 
         return Projects(self._context).get_v1(variables, body)
 
-    @cached_property
+    @_made_once
     def _environments(self) -> Environments:
         from gcpmlops.emulator.runtimes.environment import Environments
 
         return Environments(self.processes)
 
-    @cached_property
+    @_made_once
     def _artifacts(self) -> Artifacts:
         from gcpmlops.emulator.runtimes.artifacts import Artifacts
 
         return Artifacts(self._data / "artifacts", self.storage)
 
-    @cached_property
+    @_made_once
     def _deployments(self) -> Deployments:
         from gcpmlops.emulator.runtimes.servers import Servers, pythons
         from gcpmlops.emulator.services.deployments import Deployments
@@ -180,6 +195,5 @@ class Services:
         return client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
 
     def _closed_later(self, part: Any) -> Any:
-        with self._closing:
-            self._stack.callback(part.close)
+        self._stack.callback(part.close)
         return part

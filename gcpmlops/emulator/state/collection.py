@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from google.api_core import exceptions
 
@@ -22,8 +22,8 @@ class Collection(Generic[M]):
 
     def __init__(self, store: Store, message_type: type[M]) -> None:
         self._store = store
-        self._type: Any = message_type
-        pb = self._type.pb() if hasattr(message_type, "pb") else self._type
+        self._type = cast("Any", message_type)
+        pb: Any = self._type.pb() if hasattr(self._type, "pb") else self._type
         self.kind: str = pb.DESCRIPTOR.full_name
         self.label = self.kind.rsplit(".", 1)[-1]
 
@@ -35,7 +35,8 @@ class Collection(Generic[M]):
         return message
 
     def find(self, name: str) -> M | None:
-        return self._store.read(lambda conn: self._select(conn, name))
+        body = self._store.cache.get((self.kind, name), lambda: self._store.read(lambda conn: self._select(conn, name)))
+        return None if body is None else self._decode(body)
 
     def insert(self, name: str, message: M, *, parent: str | None = None) -> M:
         """Raises: AlreadyExists."""
@@ -60,9 +61,7 @@ class Collection(Generic[M]):
         """
 
         def run(conn: sqlite3.Connection) -> M:
-            message = self._select(conn, name)
-            if message is None:
-                raise self.not_found(name)
+            message = self._existing(conn, name)
             result = change(message)
             message = message if result is None else result
             conn.execute(
@@ -77,9 +76,7 @@ class Collection(Generic[M]):
         """Raises: NotFound."""
 
         def run(conn: sqlite3.Connection) -> M:
-            message = self._select(conn, name)
-            if message is None:
-                raise self.not_found(name)
+            message = self._existing(conn, name)
             conn.execute("DELETE FROM resources WHERE type = ? AND name = ?", (self.kind, name))
             return message
 
@@ -95,10 +92,16 @@ class Collection(Generic[M]):
     def not_found(self, name: str) -> exceptions.NotFound:
         return exceptions.NotFound(f"{self.label} {name} is not found.")
 
-    def _select(self, conn: sqlite3.Connection, name: str) -> M | None:
+    def _select(self, conn: sqlite3.Connection, name: str) -> bytes | None:
         sql = "SELECT body FROM resources WHERE type = ? AND name = ?"
         row = conn.execute(sql, (self.kind, name)).fetchone()
-        return None if row is None else self._decode(row[0])
+        return None if row is None else bytes(row[0])
+
+    def _existing(self, conn: sqlite3.Connection, name: str) -> M:
+        body = self._select(conn, name)
+        if body is None:
+            raise self.not_found(name)
+        return self._decode(body)
 
     def _row(self, name: str, message: M, parent: str | None) -> tuple[Any, ...]:
         above = name.rsplit("/", 2)[0] if parent is None else parent

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gcpmlops.emulator.state.cache import ReadCache
 from gcpmlops.emulator.state.collection import Collection
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class Store:
     def __init__(self, path: Path, *, now: Callable[[], datetime]) -> None:
         self.path = path
         self.now = now
+        self.cache = ReadCache()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
@@ -121,19 +123,25 @@ class Store:
     def _commit(self, batch: list[Write]) -> None:
         done: list[tuple[Future[Any], Any]] = []
         try:
-            self._conn.execute("BEGIN IMMEDIATE")
-            for fn, future in batch:
-                self._savepoint(fn, future, done)
-            self._conn.execute("COMMIT")
+            with self.cache.writing():
+                self._transact(batch, done)
         except Exception as error:  # noqa: BLE001 - disk full or the like: nobody in the batch is told "done"
-            if self._conn.in_transaction:
-                self._conn.execute("ROLLBACK")
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             return
         for future, result in done:
             future.set_result(result)
+
+    def _transact(self, batch: list[Write], done: list[tuple[Future[Any], Any]]) -> None:
+        try:
+            self._conn.execute("BEGIN IMMEDIATE")
+            for fn, future in batch:
+                self._savepoint(fn, future, done)
+            self._conn.execute("COMMIT")
+        finally:
+            if self._conn.in_transaction:
+                self._conn.execute("ROLLBACK")
 
     def _savepoint(
         self, fn: Callable[[sqlite3.Connection], Any], future: Future[Any], done: list[tuple[Future[Any], Any]]

@@ -16,7 +16,7 @@ from gcpmlops.emulator.kernel.routes import Routes
 def test_names() -> None:
     template = "projects/{project}/locations/{location}/models/{model}"
     assert names.parse(template, "projects/p/locations/l/models/m")["model"] == "m"
-    with pytest.raises(exceptions.InvalidArgument, match="expected projects/{project}"):
+    with pytest.raises(exceptions.InvalidArgument, match=r"expected projects/\{project\}"):
         names.parse(template, "projects/p/models/m")
     assert names.location_of("projects/p/locations/eu/models/m") == "eu"
     assert names.project_of("locations/eu") == ""
@@ -86,6 +86,7 @@ def test_validation_names_the_field() -> None:
         ("www.googleapis.com", "/oauth2/v4/token", "oauth2"),
         ("oauth2.googleapis.com", "/token", "oauth2"),
         ("accounts.google.com", "/o/oauth2/token", "oauth2"),
+        ("7.us-central1-1234.prediction.vertexai.goog", "/v1/x", "aiplatform"),
         ("metadata.google.internal", "/", "metadata"),
     ],
 )
