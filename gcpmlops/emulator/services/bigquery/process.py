@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 READY = "bigquery-engine ready"  # the line that the process prints once it answers
 _BOOT_S = 60.0
+_GRACE_S = 3.0  # a committed transaction is safe without any
 _CALL_S = 6 * 3600.0  # BigQuery's own limit on a query
 _PACKAGES = Path(__file__).parents[4]
 
@@ -99,7 +100,7 @@ class BigQueryEngine:
             "--socket",
             str(self._http.path),
         ]
-        return ProcessSpec(argv=argv, env=env, cwd=self.directory)
+        return ProcessSpec(argv=argv, env=env, cwd=self.directory, grace_s=_GRACE_S)
 
     def _line(self, stream: str, text: str) -> None:
         if text == READY:

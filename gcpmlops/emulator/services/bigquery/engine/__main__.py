@@ -7,6 +7,8 @@ import logging
 import os
 import socket
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -16,10 +18,15 @@ from duckdb_extensions import import_extension
 
 
 class Announced(uvicorn.Server):
-    """Says on stdout when it answers: its parent waits for that line."""
+    """Says on stdout when it answers, since its parent waits for that line; then warms up for the first job."""
+
+    def __init__(self, config: uvicorn.Config, warm: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._warm = warm
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        threading.Thread(target=self._warm, name="warm", daemon=True).start()
         sys.stdout.write("bigquery-engine ready\n")
         sys.stdout.flush()
 
@@ -49,7 +56,7 @@ def main() -> None:
         timeout_keep_alive=600,
     )
     try:
-        Announced(config).run()
+        Announced(config, engine.warm).run()
     finally:
         engine.core.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 from bqemulator.api.app import create_app
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -38,6 +39,16 @@ class EngineApp:
         self.tables = Tables(self.core, self.results, self.sizes)
         self.reads = reads.Reads(self.core, self.results)
         self._rest = httpx.ASGITransport(app=create_app(self.core.context), raise_app_exceptions=False)
+
+    def warm(self) -> None:
+        """Import what DuckDB imports at its first Arrow table, and SQL translation at its first query."""
+        with self.core.cursor() as cursor:
+            cursor.register("warm", pa.table({"a": ["1"]}))
+            cursor.execute("SELECT try_cast(a AS TIMESTAMPTZ) FROM warm").fetchall()
+        config = {"query": "SELECT COUNT(*) AS n FROM UNNEST([1, 2]) AS x"}
+        self.core.run_blocking(
+            lambda: self.queries.warm({"project": "warm", "job": "warm", "config": config, "caller": "user:warm"})
+        )
 
     def build(self) -> Starlette:
         project = "/bigquery/v2/projects/{project}"

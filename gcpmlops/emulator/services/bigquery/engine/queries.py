@@ -40,6 +40,11 @@ class Queries:
         """
         return await self._core.run(lambda: self._exclusive(request))
 
+    async def warm(self, request: dict[str, Any]) -> None:
+        """Run a query on the engine thread and forget its result."""
+        await self._exclusive(request)
+        self._results.delete(request["job"])
+
     def cancel(self, job: str) -> None:
         """Interrupt the job if it runs, or keep it from starting."""
         self._cancelled.add(job)
