@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs-check bench wheel clean
+.PHONY: help install demo test lint format docs-check coverage bench wheel clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,13 @@ format: install ## Sort imports and format
 
 docs-check: install ## Generated pages are not stale
 	@$(BIN)/python -m pytest -q tests/docs
+
+coverage: install ## Regenerate docs/coverage.md (from a whole test run) and docs/cli.md
+	@rm -f .calls
+	@GCPMLOPS_RECORD_CALLS="$(CURDIR)/.calls" $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --deselect tests/docs
+	@$(BIN)/python -m gcpmlops.emulator.coverage .calls
+	@$(BIN)/python -m gcpmlops.cli._reference
+	@rm -f .calls
 
 bench: install ## Start-up, latency and throughput beside their peers
 	@$(BIN)/python -m benchmarks $(ARGS)
