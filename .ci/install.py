@@ -71,7 +71,7 @@ def works(python: Path) -> bool:
 
 def install(env: dict[str, str]) -> None:
     """All requirements, by uv or else by pip."""
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
     uv = shutil.which("uv", path=env.get("PATH"))
     if uv is None and subprocess.run([*pip, "uv>=0.9,<1"], env=env, cwd=ROOT, check=False).returncode == 0:
         uv = str(VENV / "bin" / "uv")

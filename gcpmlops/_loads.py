@@ -48,6 +48,7 @@ def load_config(
     schema: Mapping[str, str] | None,
     skip_leading_rows: int | None,
     max_bad_records: int,
+    null_marker: str | None = None,
 ) -> bigquery.LoadJobConfig:
     """The load job's configuration for this source. Raises InvalidArgument where the format cannot be told."""
     from google.cloud import bigquery
@@ -60,6 +61,8 @@ def load_config(
     if schema is not None:
         config.schema = schema_fields(schema)
     if config.source_format == "CSV":
+        if null_marker is not None:
+            config.null_marker = null_marker
         if skip_leading_rows is not None or schema is not None:
             config.skip_leading_rows = 1 if skip_leading_rows is None else skip_leading_rows
         if _first(source).removesuffix(".gz").endswith(".tsv"):

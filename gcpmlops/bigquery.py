@@ -123,6 +123,7 @@ class BigQuery:
         write_disposition: str = "WRITE_APPEND",
         skip_leading_rows: int | None = None,
         max_bad_records: int = 0,
+        null_marker: str | None = None,
         partition_field: str | None = None,
         clustering_fields: Sequence[str] | None = None,
         timeout: float | None = None,
@@ -130,7 +131,8 @@ class BigQuery:
         """Load gs:// URIs (`*` allowed), a local file, a DataFrame or a list of dicts (jobs.insert, a load job); waits.
 
         The format is CSV, NEWLINE_DELIMITED_JSON or PARQUET, by the file's suffix unless given. Without a schema
-        BigQuery detects it. A load that fails changes nothing: JobFailed has the errors with line and column.
+        BigQuery detects it. `null_marker` is what stands for NULL in a CSV file. A load that fails changes nothing:
+        JobFailed has the errors with line and column.
         """
         disposition = one_of(write_disposition, WRITE_DISPOSITIONS, field="write_disposition")
         config = _loads.load_config(
@@ -139,6 +141,7 @@ class BigQuery:
             schema=schema,
             skip_leading_rows=skip_leading_rows,
             max_bad_records=max_bad_records,
+            null_marker=null_marker,
         )
         config.write_disposition = disposition
         _loads.lay_out(config, partition_field=partition_field, clustering_fields=clustering_fields)

@@ -126,6 +126,7 @@ def delete_table(call: Call, name: str) -> None:
 @click.option("--write-disposition", default="WRITE_APPEND", show_default=True, help="Or WRITE_TRUNCATE, WRITE_EMPTY.")
 @click.option("--skip-leading-rows", type=int, help="Header lines of a CSV file.")
 @click.option("--max-bad-records", type=int, default=0, help="Broken lines that are left out.")
+@click.option("--null-marker", help="What stands for NULL in a CSV file, such as NA.")
 @click.option("--partition-field", help="Column of daily partitions.")
 @click.option("--clustering-field", "clustering_fields", multiple=True, help="May be repeated.")
 def load(call: Call, table: str, sources: tuple[str, ...], **given: Any) -> None:
