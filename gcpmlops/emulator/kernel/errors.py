@@ -5,7 +5,9 @@ Services raise ``google.api_core.exceptions``; those classes carry the HTTP and 
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 from typing import Any
 
 import grpc
@@ -37,8 +39,17 @@ def normalise(error: BaseException) -> exceptions.GoogleAPICallError:
     """The error as a Google API error; an unknown one is a defect: INTERNAL, with its traceback in the log."""
     if isinstance(error, exceptions.GoogleAPICallError):
         return error
+    if _is_full(error):  # 400 and not 500: repeating the call at once would not help
+        log.error("the disk is full: %s", error)
+        return exceptions.FailedPrecondition("The disk that holds the emulator's data is full: free some space.")
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     return exceptions.InternalServerError(f"{type(error).__name__}: {error}")
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        return "disk is full" in str(error) or "disk I/O error" in str(error)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def grpc_code(error: exceptions.GoogleAPICallError) -> grpc.StatusCode:

@@ -25,6 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OPEN = {"oauth2", "metadata", "console"}  # services that are asked before there is a token
+_MAX_MESSAGE = 1024**3  # bytes that a GAPIC service's REST call may have, as over gRPC: they are held in memory
 _END = object()
 
 
@@ -68,7 +69,8 @@ class Http:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         service = _locate(scope, headers)
         caller = self._caller(service, scope, headers)
-        limited = self._bounded(headers, receive)
+        limit = min(self._max_body, _MAX_MESSAGE) if service in self._rests else self._max_body
+        limited = _bounded(headers, receive, limit)
         app = self._apps.get(service)
         if app is not None:
             scope.setdefault("state", {})["caller"] = caller
@@ -89,29 +91,6 @@ class Http:
         if authorization is None and service == "storage" and (email := self._signer(scope)) is not None:
             return Caller(email, "")
         return self._authenticator.caller(authorization)
-
-    def _bounded(self, headers: Mapping[str, str], receive: Receive) -> Receive:
-        """Counts the body: a longer one than the limit is 413, declared or not."""
-        declared = headers.get("content-length", "0")
-        if declared.isdigit() and int(declared) > self._max_body:
-            raise self._too_large()
-        total = 0
-
-        async def counted() -> MutableMapping[str, Any]:
-            nonlocal total
-            message = await receive()
-            total += len(message.get("body", b""))
-            if total > self._max_body:
-                raise self._too_large()
-            return message
-
-        return counted
-
-    def _too_large(self) -> exceptions.GoogleAPICallError:
-        error: exceptions.GoogleAPICallError = exceptions.from_http_status(
-            413, f"Request body is larger than {self._max_body} bytes."
-        )
-        return error
 
     async def _rest(self, rest: RestApi, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(receive)
@@ -160,6 +139,30 @@ def _locate(scope: Scope, headers: Mapping[str, str]) -> str:
     if headers.get("metadata-flavor", "").lower() == "google":
         return "metadata"
     return hosts.service_by_path(path) or "console"
+
+
+def _bounded(headers: Mapping[str, str], receive: Receive, limit: int) -> Receive:
+    """Counts the body: a longer one than ``limit`` bytes is 413, declared or not."""
+    declared, total = headers.get("content-length", "0"), 0
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+
+    async def counted() -> MutableMapping[str, Any]:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > limit:
+            raise _too_large(limit)
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> exceptions.GoogleAPICallError:
+    error: exceptions.GoogleAPICallError = exceptions.from_http_status(
+        413, f"Request body is larger than {limit} bytes."
+    )
+    return error
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from types import SimpleNamespace
 
+import grpc
 import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1.types import CustomJob, Model
 from google.protobuf import field_mask_pb2
 
-from gcpmlops.emulator.kernel import hosts, masks, names, paging, validate
+from gcpmlops.emulator.kernel import errors, hosts, masks, names, paging, validate
 from gcpmlops.emulator.kernel.routes import Routes
 
 
@@ -118,3 +121,18 @@ def test_routes() -> None:
     assert deep.variables == {"resource": "a/b/c/d"}
     assert routes.match("DELETE", "/v1/projects/p/locations/l/customJobs/7") is None
     assert routes.match("GET", "/v1/projects/p/locations//customJobs/7") is None
+
+
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("database or disk is full"), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_a_full_disk_is_said_plainly(error: Exception) -> None:
+    status, body = errors.to_json(error)
+    assert status == 400
+    assert "disk" in body["error"]["message"]
+    assert errors.grpc_code(errors.normalise(error)) is grpc.StatusCode.FAILED_PRECONDITION
+
+
+def test_413_has_a_grpc_code_too() -> None:
+    status, body = errors.to_json(exceptions.from_http_status(413, "too large"))
+    assert (status, body["error"]["status"]) == (413, "INVALID_ARGUMENT")
