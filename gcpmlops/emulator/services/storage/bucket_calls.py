@@ -106,6 +106,12 @@ def list_notifications(call: Call) -> Reply:
     return call.reply({"kind": "storage#notifications"})
 
 
+def list_managed_folders(call: Call) -> Reply:
+    """storage.managedFolders.list: none can be made, so none are there (`gcloud storage rm -r` asks)."""
+    call.engine.buckets.get(call.path["bucket"])
+    return call.reply({"kind": "storage#managedFolders", "items": []})
+
+
 def page_size(call: Call) -> int:
     """maxResults, 1,000 by default and at most. Raises BadRequest."""
     asked = number(call.params, "maxResults")

@@ -100,6 +100,7 @@ ROUTES: list[Route] = [
     *_upload("/upload"),
     *_upload("/resumable/upload"),
     Route("GET", f"{_B}/notificationConfigs", "storage.notifications.list", buckets.list_notifications),
+    Route("GET", f"{_B}/managedFolders", "storage.managedFolders.list", buckets.list_managed_folders),
     Route("GET", f"{_P}/serviceAccount", "storage.projects.serviceAccount.get", buckets.service_account),
     *_not_built(
         """
@@ -118,7 +119,6 @@ ROUTES: list[Route] = [
         GET b/{bucket}/folders/{folder} folders.get
         DELETE b/{bucket}/folders/{folder} folders.delete
         POST b/{bucket}/folders/{folder}/renameTo/folders/{destination} folders.rename
-        GET b/{bucket}/managedFolders managedFolders.list
         POST b/{bucket}/managedFolders managedFolders.insert
         GET b/{bucket}/managedFolders/{folder} managedFolders.get
         DELETE b/{bucket}/managedFolders/{folder} managedFolders.delete
