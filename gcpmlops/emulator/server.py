@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gcpmlops.emulator.kernel.front import Backends, Front
 from gcpmlops.emulator.kernel.http import Http
+from gcpmlops.emulator.kernel.http1 import Http1
 
 log = logging.getLogger(__name__)
 
@@ -120,21 +119,14 @@ def sockets(data_dir: Path, stack: ExitStack) -> Path:
     return path
 
 
-class _Http(HttpToolsProtocol):
-    """Acknowledges at once: urllib3 leaves Nagle's algorithm on for proxies, which waits 40 ms for a delayed ACK."""
-
-    def data_received(self, data: bytes) -> None:
-        connection = self.transport.get_extra_info("socket")
-        if connection is not None and hasattr(socket, "TCP_QUICKACK"):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        super().data_received(data)
-
-
 class Server:
     """Listens on the one port until it is told to stop."""
 
     def __init__(self, http: Http, make_backends: Callable[[Callable[[], asyncio.Protocol]], Backends]) -> None:
-        config = Config(http, http="httptools", lifespan="off", log_config=None, access_log=False, server_header=False)
+        config = Config(
+            http, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False,
+        )  # fmt: skip
         config.load()
         self._state = ServerState()
         self._config = config
@@ -142,7 +134,7 @@ class Server:
         self._connections: set[asyncio.Transport] = set()
 
     def _http_protocol(self) -> asyncio.Protocol:
-        return _Http(self._config, self._state, app_state={})
+        return Http1(self._config, self._state, app_state={})
 
     async def serve(self, host: str, port: int, on_ready: Callable[[int], Any]) -> None:
         """Serves until SIGTERM or SIGINT.

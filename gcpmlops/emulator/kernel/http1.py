@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _STATUS = b"HTTP/1.1 "
 
@@ -24,7 +24,7 @@ class Http1(HttpToolsProtocol):
             self._acknowledge()
 
     def _request_is_complete(self) -> bool:
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first
         return cycle is not None and not cycle.more_body and not cycle.response_complete
 
     def _acknowledge(self) -> None:

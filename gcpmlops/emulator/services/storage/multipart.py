@@ -9,7 +9,13 @@ from gcpmlops.emulator.services.storage.call import parse_json
 from gcpmlops.emulator.services.storage.records import Json
 
 _MAX_HEAD = 1 << 20  # bytes; the resource and both parts' headers
-_HEADERS = rb"((?:[^\r\n]+\r?\n)*)\r?\n"
+_HEADERS = rb"(?:[^\r\n]+\r?\n)*\r?\n"
+# One pattern for all: every request brings a boundary of its own, and compiling takes longer than matching.
+_HEAD = re.compile(
+    rb"\A\s*--(?P<boundary>[^\r\n]+?)[ \t]*\r?\n" + _HEADERS + rb"(?P<resource>.*?)\r?\n"
+    rb"--(?P=boundary)[ \t]*\r?\n(?P<headers>(?:[^\r\n]+\r?\n)*)\r?\n",
+    re.DOTALL,
+)
 
 
 class RelatedParser:
@@ -21,10 +27,7 @@ class RelatedParser:
     """
 
     def __init__(self, content_type: str) -> None:
-        boundary = re.escape(boundary_of(content_type))
-        separator = rb"--" + boundary + rb"[ \t]*\r?\n"
-        self._head = re.compile(rb"\A\s*" + separator + _HEADERS + rb"(.*?)\r?\n" + separator + _HEADERS, re.DOTALL)
-        self._closing = (rb"--" + boundary, len(boundary) + 64)
+        self._boundary = boundary_of(content_type)
         self._buffer = b""
         self.ready = False
         self._newline = b"\r\n"
@@ -36,7 +39,7 @@ class RelatedParser:
         self._buffer += data
         if not self.ready and not self._parse_head():
             return b""
-        hold = self._closing[1]
+        hold = len(self._boundary) + 64
         if len(self._buffer) <= hold:
             return b""
         certain, self._buffer = self._buffer[:-hold], self._buffer[-hold:]
@@ -44,21 +47,20 @@ class RelatedParser:
 
     def finish(self) -> bytes:
         """The last content bytes. Raises BadRequest when the closing boundary is missing."""
-        pattern = self._newline + self._closing[0] + rb"--\s*\Z"
-        match = re.search(pattern, self._buffer) if self.ready else None
-        if match is None:
+        content, found, rest = self._buffer.rpartition(self._newline + b"--" + self._boundary)
+        if not (self.ready and found and rest.rstrip() == b"--"):
             raise errors.invalid("Missing end boundary in multipart body.")
-        return self._buffer[: match.start()]
+        return content
 
     def _parse_head(self) -> bool:
-        match = self._head.match(self._buffer)
-        if match is None:
+        match = _HEAD.match(self._buffer)
+        if match is None or match["boundary"] != self._boundary:
             if len(self._buffer) > _MAX_HEAD:
                 raise errors.invalid("Malformed multipart body.")
             return False
         self._newline = b"\r\n" if match.group(0).endswith(b"\r\n") else b"\n"
-        self.resource = parse_json(match.group(2).strip())
-        self.content_type = part_headers(match.group(3)).get("content-type")
+        self.resource = parse_json(match["resource"].strip())
+        self.content_type = part_headers(match["headers"]).get("content-type")
         self._buffer = self._buffer[match.end() :]
         self.ready = True
         return True
