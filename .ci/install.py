@@ -18,6 +18,10 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "gcpmlops-installed"
 WANTED = ["--editable", ".[all]", "--group", "dev"]
+IMAGES = [
+    "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest",
+    "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest",
+]
 # what an activated environment, or a habit of the caller, would do to an installation that is none of theirs
 FOREIGN = (
     "VIRTUAL_ENV",
@@ -52,8 +56,10 @@ def main() -> None:
         say(f"making .venv with Python {sys.version_info[0]}.{sys.version_info[1]}")
         run([sys.executable, "-m", "venv", "--clear", str(VENV)], env)
     install(env)
-    say("compiling gcpmlops")
     run([str(PYTHON), "-m", "compileall", "-q", "gcpmlops"], env)
+    say("preparing the environments of the demo's images")
+    if subprocess.run([PYTHON, "-m", "gcpmlops.emulator.prepare", *IMAGES], env=env, cwd=ROOT, check=False).returncode:
+        say("they will be made when the demo needs them")
     STAMP.write_text(digest)
 
 

@@ -107,7 +107,7 @@ class Clients:
         from google.api_core import exceptions as theirs
         from google.api_core.future.polling import DEFAULT_POLLING
 
-        polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=5.0, multiplier=1.5).with_timeout(timeout)
+        polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=5.0, multiplier=1.2).with_timeout(timeout)
         with translated(resource):
             try:
                 return operation.result(timeout=timeout, retry=self.retry, polling=polling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,25 @@ def local_cloud(*, keep: bool) -> Iterator[Running]:
                 raise
     except StartError as error:
         raise GcpMlopsError(str(error)) from error
+
+
+@contextmanager
+def images_meanwhile(*uris: str) -> Iterator[None]:
+    """The environments that stand for these images are made beside the first steps; a step that needs one waits for it.
+
+    Where that fails, the step that needs it will say so.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gcpmlops.emulator.prepare", *uris],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def client_for(state: Running) -> Client:

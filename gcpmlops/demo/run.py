@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from gcpmlops._serving import prediction_image
 from gcpmlops.demo import cloud, data, report
 from gcpmlops.demo.scores import scores
 from gcpmlops.demo.steps import Answer, LifeCycle
 from gcpmlops.demo.story import Story
+from gcpmlops.training import TRAINING_IMAGE
 
 if TYPE_CHECKING:
     from gcpmlops.client import Client
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 LEARNED = range(1, 7)  # January to June
 ASKED = 7  # July
 SHOWN = 10
+SERVING_IMAGE = prediction_image("sklearn")
 SAMPLE = 5000
 
 
@@ -29,6 +32,7 @@ def run(*, keep: bool = False, story: Story | None = None) -> None:
         with story.step("Start the local Google Cloud") as step:
             state = stack.enter_context(cloud.local_cloud(keep=keep))
             step.note = state.endpoint
+        stack.enter_context(cloud.images_meanwhile(TRAINING_IMAGE, SERVING_IMAGE))
         client = stack.enter_context(cloud.client_for(state))
         shown, sample = life_cycle(client, story)
         report.show_answers(story.console, shown)

@@ -1,4 +1,4 @@
-"""What BigQuery is told: the schema of the months, the codes of the categories, the table that the model learns from."""
+"""What BigQuery is told: the months' schema, the codes of the categories, the table that the model learns from."""
 
 from __future__ import annotations
 

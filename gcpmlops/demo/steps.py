@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gcpmlops.checks import InRange, NotNull, RowCount
+from gcpmlops.checks import Check, InRange, NotNull, RowCount
 from gcpmlops.demo import data, sql
 from gcpmlops.demo.story import Story
 
@@ -58,7 +58,9 @@ class LifeCycle:
 
     def load(self, folder: str, *, rows: int) -> None:
         """All files into one table, which is then checked."""
-        with self.story.step("Load them into BigQuery", api="bigquery jobs.insert (load)", resource=sql.HISTORY) as step:
+        with self.story.step(
+            "Load them into BigQuery", api="bigquery jobs.insert (load)", resource=sql.HISTORY
+        ) as step:
             self.client.bigquery.ensure_dataset(sql.DATASET)
             table = self.client.bigquery.load(
                 sql.HISTORY,
@@ -68,8 +70,12 @@ class LifeCycle:
                 write_disposition="WRITE_TRUNCATE",
             )
             step.note = f"{table.rows or 0:,} rows"
-        checks = [RowCount(minimum=rows, maximum=rows), NotNull("carrier"), NotNull("arr_delay", max_fraction=0.05)]
-        checks += [InRange("month", minimum=1, maximum=6)]
+        checks: list[Check] = [
+            RowCount(minimum=rows, maximum=rows),
+            NotNull("carrier"),
+            NotNull("arr_delay", max_fraction=0.05),
+            InRange("month", minimum=1, maximum=6),
+        ]
         with self.story.step("Check the data", api="bigquery jobs.insert (query)", resource=sql.HISTORY) as step:
             report = self.client.bigquery.check(sql.HISTORY, checks=checks)
             step.note = f"{len(report.results)} checks passed"

@@ -1,4 +1,4 @@
-"""Steps as they happen: on a terminal a spinner and colours, elsewhere plain lines; and what each one did, for the end."""
+"""Steps as they happen, with a spinner and colours on a terminal; and what each one did, for the end."""
 
 from __future__ import annotations
 

@@ -33,8 +33,7 @@ def main() -> None:
     )
     model = HistGradientBoostingClassifier(
         categorical_features=[name in options.categories.split(",") for name in features],
-        learning_rate=0.05,
-        max_iter=200,
+        max_iter=100,
         max_leaf_nodes=15,
         min_samples_leaf=100,
         random_state=0,
@@ -47,7 +46,9 @@ def main() -> None:
 def read(table: str) -> Any:
     """The table as a DataFrame."""
     project = table.partition(".")[0]
-    return bigquery.Client(project=project).list_rows(table).to_dataframe()
+    frame = bigquery.Client(project=project).list_rows(table).to_dataframe()
+    # rows come in any order: the same ones shall give the same model
+    return frame.sort_values(list(frame.columns))
 
 
 def save(model: HistGradientBoostingClassifier, metrics: dict[str, Any]) -> None:

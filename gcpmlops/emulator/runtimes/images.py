@@ -22,7 +22,15 @@ _PYTHON = re.compile(
     r"(?:docker\.io/)?(?:library/)?python:(?P<version>3(?:\.\d+){0,2}|latest|slim)(?:-(?:slim|bookworm|bullseye|trixie|alpine|"
     r"buster)[\w.-]*)?"
 )
-_CLIENTS = ("google-cloud-storage", "google-cloud-bigquery", "pyarrow", "db-dtypes", "gcsfs", "cloudml-hypertune")
+_CLIENTS = (
+    "google-cloud-storage",
+    "google-cloud-bigquery",
+    "google-cloud-bigquery-storage",
+    "pyarrow",
+    "db-dtypes",
+    "gcsfs",
+    "cloudml-hypertune",
+)
 _SERVING = ("starlette", "uvicorn", "httptools", "uvloop")
 _NAMES = {"scikit-learn": "sklearn", "tf2": "tf"}
 

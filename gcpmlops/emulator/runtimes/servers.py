@@ -16,7 +16,17 @@ from gcpmlops.emulator.runtimes.process import OnLine, Processes, ProcessSpec
 from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
 
 SERVER_PACKAGES = ("orjson",)  # beside those that every prediction image has here
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+)
 
 
 class Servers:
@@ -90,7 +100,8 @@ class Servers:
 
     def _base(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        return {**kept, "PYTHONUNBUFFERED": "1", **self._env}
+        # threads that spin while they wait would hold up the other processes on these cores
+        return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONUNBUFFERED": "1", **self._env}
 
 
 def routes(spec: ServerSpec) -> dict[str, str]:

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # what a container gets from its host anyway; everything else of the emulator's own environment stays outside
-_PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+_PASSED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "OMP_WAIT_POLICY",
+)
 _INSTALLER_PREFIXES = ("PIP_", "UV_")
 
 
@@ -35,6 +44,8 @@ class Workspace:
         host = os.environ
         passed = {key: value for key, value in host.items() if key in _PASSED or key.startswith(_INSTALLER_PREFIXES)}
         return {
+            # jobs, servers and the emulator share the cores: threads that spin while they wait would hold up each other
+            "OMP_WAIT_POLICY": "PASSIVE",
             **passed,
             **_caches(host),
             "HOME": str(self.home),
