@@ -6,6 +6,7 @@ import configparser
 import logging
 import shutil
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from gcpmlops.emulator.runtimes.cancellation import Cancellation
 from gcpmlops.emulator.runtimes.process import OnLine, Processes, ProcessSpec
 
 log = logging.getLogger(__name__)
+
+sysconfig.get_config_vars()  # Python 3.11 shows a second thread half-filled ones: filled here, before there is one
 
 _BINARY_ONLY = (
     "numpy",

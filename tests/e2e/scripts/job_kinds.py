@@ -5,6 +5,7 @@ import sys
 import uuid
 from pathlib import Path
 
+import pytest
 from google.api_core import exceptions
 from google.cloud import aiplatform, storage
 
@@ -19,14 +20,6 @@ aiplatform.init(location="us-central1", staging_bucket=f"gs://{name}")
 def job(**task: object) -> aiplatform.CustomJob:
     pool = {"machine_spec": MACHINE, "replica_count": 1, **task}
     return aiplatform.CustomJob(display_name=name, worker_pool_specs=[pool], base_output_dir=f"gs://{name}/out")
-
-
-def raised(call: object, *arguments: object, **options: object) -> Exception:
-    try:
-        call(*arguments, **options)
-    except Exception as error:
-        return error
-    raise AssertionError("nothing was raised")
 
 
 package = Path("package")
@@ -57,24 +50,21 @@ packaged.wait()
 made.wait()
 assert bucket.blob("note.txt").download_as_text() == f"from {made.resource_name.rpartition('/')[2]}"
 
-error = raised(failing.wait)
-assert isinstance(error, RuntimeError), repr(error)
-assert "ValueError: no data" in str(error), error
+with pytest.raises(RuntimeError, match="ValueError: no data"):
+    failing.wait()
 assert failing.state.name == "JOB_STATE_FAILED"
 
-error = raised(job(container_spec={"image_uri": "gcr.io/nobody/nothing:1", "command": ["true"]}).submit)
-assert isinstance(error, exceptions.BadRequest), repr(error)
-assert "gcr.io/nobody/nothing:1" in str(error), error
+with pytest.raises(exceptions.BadRequest, match=r"gcr\.io/nobody/nothing:1"):
+    job(container_spec={"image_uri": "gcr.io/nobody/nothing:1", "command": ["true"]}).submit()
 
 location = f"projects/{aiplatform.initializer.global_config.project}/locations/us-central1"
-for call, kind, named in (
-    (lambda: aiplatform.CustomJob.get(f"{location}/customJobs/1"), exceptions.NotFound, "customJobs/1"),
-    (lambda: aiplatform.Model(f"{location}/models/1"), exceptions.NotFound, "models/1"),
-    (lambda: aiplatform.Endpoint(f"{location}/endpoints/1").predict([[1]]), exceptions.NotFound, "endpoints/1"),
-    (lambda: storage.Client().get_bucket("none-" + name), exceptions.NotFound, "none-" + name),
-):
-    error = raised(call)
-    assert isinstance(error, kind), repr(error)
-    assert named in str(error), error
+with pytest.raises(exceptions.NotFound, match="customJobs/1"):
+    aiplatform.CustomJob.get(f"{location}/customJobs/1")
+with pytest.raises(exceptions.NotFound, match="models/1"):
+    aiplatform.Model(f"{location}/models/1")
+with pytest.raises(exceptions.NotFound, match="endpoints/1"):
+    aiplatform.Endpoint(f"{location}/endpoints/1").predict([[1]])
+with pytest.raises(exceptions.NotFound, match=f"none-{name}"):
+    storage.Client().get_bucket(f"none-{name}")
 bucket.delete(force=True)
 print("all kinds")
