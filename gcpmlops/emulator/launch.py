@@ -45,8 +45,13 @@ def start(data_dir: Path, arguments: Sequence[str] = (), *, log_file: Path | Non
         raise StartError(f"data directory {data_dir}: {error.strerror}. Choose another with --data-dir.") from None
     finally:
         os.close(write_end)
-    with os.fdopen(read_end, "rb") as ready:
-        answer = _await(ready.fileno())
+    try:
+        with os.fdopen(read_end, "rb") as ready:
+            answer = _await(ready.fileno())
+    except BaseException:  # Ctrl-C: nobody knows of the child yet
+        child.terminate()
+        child.wait()
+        raise
     if answer.startswith("ready"):
         state = running(data_dir)
         if state is not None:
