@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,6 +97,16 @@ def machine_spec(hardware: Hardware) -> Any:
         spec.accelerator_type = _google.accelerator_type.AcceleratorType.__members__[kind]
         spec.accelerator_count = hardware.accelerator_count or 1
     return spec
+
+
+_SHORT = re.compile(r"(?:sklearn|xgboost|tf|pytorch)-(?:cpu|gpu|xla)\.[\w.-]+(?::[\w.-]+)?")
+
+
+def full_image(image: str) -> str:
+    """The URI of a prebuilt training image given by its short name, `sklearn-cpu.1-6`; others stay as they are."""
+    if not _SHORT.fullmatch(image):
+        return image
+    return f"us-docker.pkg.dev/vertex-ai/training/{image}" + ("" if ":" in image else ":latest")
 
 
 def arguments(args: Mapping[str, Any] | Sequence[Any] | None) -> list[str]:

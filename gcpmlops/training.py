@@ -130,12 +130,13 @@ class Training:
         `source` is a script, a folder or a project: packed, put into the staging bucket and installed with
         `requirements` in `image` (default: Google's scikit-learn image); `module` says what to run where several could
         be meant. Without a source `image` runs with `command` and `args`. `args` as a dict become --key=value.
-        `timeout` is in seconds. With `dry_run` nothing is uploaded or started: the job returned has the exact request
+        `image` may be a prebuilt image's short name, such as sklearn-cpu.1-6. `timeout` is in seconds. With `dry_run` nothing is uploaded or started: the job returned has the exact request
         in `.proto`.
         Raises InvalidArgument, NotFound, PermissionDenied.
         """
         if source is None and image is None:
             raise InvalidArgument("nothing to run", field="source", allowed="a script or folder, or image=")
+        image = _job_spec.full_image(image) if image else image
         name = display_name or (Path(source).resolve().stem if source is not None else _image_name(image or ""))
         staging = self._staging_folder(name, staging_bucket, dry_run=dry_run)
         program = self._program(

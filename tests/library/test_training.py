@@ -102,6 +102,12 @@ def test_wait_that_ends_too_early(client: Client, staging: str, script) -> None:
         job.wait(timeout=60)
 
 
+def test_a_prebuilt_image_has_a_short_name(client: Client, script) -> None:
+    job = client.training.submit(script(GOOD), image="xgboost-cpu.2-1", dry_run=True)
+    uri = job.proto.job_spec.worker_pool_specs[0].python_package_spec.executor_image_uri
+    assert uri == "us-docker.pkg.dev/vertex-ai/training/xgboost-cpu.2-1:latest"
+
+
 def test_dry_run_touches_nothing(client: Client, script) -> None:
     before = len(client.training.list())
     job = client.training.submit(

@@ -102,7 +102,7 @@ class Training:
         if image is None and not docker.available():
             raise exceptions.InvalidArgument(
                 f"Image {uri} can't run here: it is neither a prebuilt Vertex AI image nor python:3.N, no Docker "
-                "daemon answers, and no local command stands for it under [emulator.images] in gcpmlops.toml."
+                "daemon answers, and no local command stands for it (gcpmlops emulator start --image URI=COMMAND)."
             )
         return image
 

@@ -208,3 +208,11 @@ def test_copy_and_extract(client, dataset, table, objects):
         job_config=bigquery.LoadJobConfig(autodetect=True, source_format="NEWLINE_DELIMITED_JSON"),
     ).result()
     assert loaded.output_rows == 10
+
+
+def test_unnamed_columns_are_named_as_in_bigquery(client, table):
+    result = client.query_and_wait(f"SELECT id, COUNT(*), MAX(name) AS m, 1 + 1 FROM {table} GROUP BY id LIMIT 1")
+    assert [field.name for field in result.schema] == ["id", "f0_", "m", "f1_"]
+    assert dict(next(iter(result)))["f1_"] == 2
+    stars = client.query_and_wait(f"SELECT *, id AS twin FROM {table} LIMIT 1")
+    assert [field.name for field in stars.schema] == ["id", "name", "twin"]

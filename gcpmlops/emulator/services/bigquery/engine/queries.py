@@ -81,6 +81,8 @@ class Queries:
         table, meta, fields = await self._execute(project, sql, config, request["caller"])
         query = meta.statistics["query"]
         kind = query.get("statementType", kind)
+        if kind in ("SELECT", ""):
+            table, fields = _named(table, fields, statements.unnamed_columns(sql))
         statistics = {"query": {**query, **processed}, "totalBytesProcessed": processed["totalBytesProcessed"]}
         statistics.update({key: value for key, value in meta.statistics.items() if key != "query"})
         if kind not in ("SELECT", ""):
@@ -208,3 +210,11 @@ def _target(config: dict[str, Any], project: str) -> Reference | None:
     if not body or body.get("datasetId") == ANONYMOUS:
         return None
     return reference_of(body, project)
+
+
+def _named(table: pa.Table, fields: list[Any], names: dict[int, str]) -> tuple[pa.Table, list[Any]]:
+    """The result with BigQuery's names (``f0_``) for expressions that have none, in place of DuckDB's."""
+    if not names or max(names) >= len(fields):
+        return table, fields
+    renamed = [names.get(at, name) for at, name in enumerate(table.column_names)]
+    return table.rename_columns(renamed), [{**f, "name": n} for f, n in zip(fields, renamed, strict=True)]

@@ -231,3 +231,15 @@ def _with_position(sql: str, error: EngineError) -> EngineError:
     line = sql.count("\n", 0, at.start()) + 1
     column = at.start() - sql.rfind("\n", 0, at.start())
     return EngineError(error.reason, f"{message} at [{line}:{column}]", "query")
+
+
+def unnamed_columns(sql: str) -> dict[int, str]:
+    """Position to ``f0_``, ``f1_``, ... for the result columns of a SELECT that are expressions without an alias."""
+    parsed = trees(sql)
+    select: exp.Expr | None = parsed[-1] if parsed else None
+    while isinstance(select, exp.SetOperation | exp.Subquery):
+        select = select.this
+    if not isinstance(select, exp.Select) or any(column.is_star for column in select.selects):
+        return {}
+    unnamed = [at for at, column in enumerate(select.selects) if not column.alias_or_name]
+    return {at: f"f{number}_" for number, at in enumerate(unnamed)}
