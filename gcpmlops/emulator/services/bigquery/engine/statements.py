@@ -241,5 +241,6 @@ def unnamed_columns(sql: str) -> dict[int, str]:
         select = select.this
     if not isinstance(select, exp.Select) or any(column.is_star for column in select.selects):
         return {}
-    unnamed = [at for at, column in enumerate(select.selects) if not column.alias_or_name]
+    named = exp.Alias | exp.Column | exp.Dot
+    unnamed = [at for at, column in enumerate(select.selects) if not isinstance(column, named)]
     return {at: f"f{number}_" for number, at in enumerate(unnamed)}
