@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _html
+from gcpmlops._handle import Named
 from gcpmlops._job_spec import Hardware, machine_spec
 from gcpmlops._predictions import Prediction, instances_of, raw_body
 from gcpmlops._traffic import check_split, deployed_id, split_with
@@ -23,26 +24,11 @@ _LIST_HINT = "See the endpoints with `gcpmlops endpoints list`."
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Named):
     """An endpoint as it was when asked for; `proto` is Google's Endpoint."""
 
     proto: _google.endpoint.Endpoint
     _endpoints: Endpoints = field(repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """projects/PROJECT/locations/LOCATION/endpoints/ID."""
-        return str(self.proto.name)
-
-    @property
-    def id(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition("/")[2]
-
-    @property
-    def display_name(self) -> str:
-        """The name that people gave it."""
-        return str(self.proto.display_name)
 
     @property
     def traffic(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _html, _staging
+from gcpmlops._handle import Named
 from gcpmlops._serving import framework_of, prediction_image, version_of
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, NotFound, translated
@@ -23,31 +24,16 @@ _LIST_HINT = "See the models with `gcpmlops models list`."
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Named):
     """A version of a model as it was when asked for; `proto` is Google's Model."""
 
     proto: _google.model.Model
     _models: Models = field(repr=False, compare=False)
 
     @property
-    def name(self) -> str:
-        """projects/PROJECT/locations/LOCATION/models/ID, without a version."""
-        return str(self.proto.name).partition("@")[0]
-
-    @property
-    def id(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition("/")[2]
-
-    @property
     def versioned_name(self) -> str:
         """The name with @VERSION: exactly this version."""
         return f"{self.name}@{self.version_id}" if self.version_id else self.name
-
-    @property
-    def display_name(self) -> str:
-        """The name that people gave it."""
-        return str(self.proto.display_name)
 
     @property
     def version_id(self) -> str:

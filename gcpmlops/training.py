@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _html, _job_spec, _packaging, _staging
+from gcpmlops._handle import Named
 from gcpmlops._job_logs import JobLogs, LogLine
 from gcpmlops._waiting import failure, job_states
 from gcpmlops.clients import Clients
@@ -26,26 +27,11 @@ _log = logging.getLogger("gcpmlops.training")
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Named):
     """A custom job as it was when asked for; `proto` is Google's CustomJob, `state` its JobState."""
 
     proto: _google.custom_job.CustomJob
     _training: Training = field(repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """projects/PROJECT/locations/LOCATION/customJobs/ID."""
-        return str(self.proto.name)
-
-    @property
-    def id(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition("/")[2]
-
-    @property
-    def display_name(self) -> str:
-        """The name that people gave it."""
-        return str(self.proto.display_name)
 
     @property
     def state(self) -> _google.job_state.JobState:
@@ -130,7 +116,8 @@ class Training:
         `source` is a script, a folder or a project: packed, put into the staging bucket and installed with
         `requirements` in `image` (default: Google's scikit-learn image); `module` says what to run where several could
         be meant. Without a source `image` runs with `command` and `args`. `args` as a dict become --key=value.
-        `image` may be a prebuilt image's short name, such as sklearn-cpu.1-6. `timeout` is in seconds. With `dry_run` nothing is uploaded or started: the job returned has the exact request
+        `image` may be a prebuilt image's short name, such as sklearn-cpu.1-6. `timeout` is in seconds. With `dry_run`
+        nothing is uploaded or started: the job returned has the exact request
         in `.proto`.
         Raises InvalidArgument, NotFound, PermissionDenied.
         """
