@@ -69,9 +69,14 @@ class Store:
         """
         if threading.current_thread() is self._thread:
             return fn(self._conn)
+        return self.submit(fn).result()
+
+    def submit(self, fn: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """``write`` that doesn't wait: for the event loop."""
         future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # from here on nobody can cancel it
         self._queue.put((fn, future))
-        return future.result()
+        return future
 
     def ensure_schema(self, sql: str) -> None:
         """Runs ``CREATE ... IF NOT EXISTS`` statements of a service that owns tables."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -126,6 +127,23 @@ class Objects:
             self.discard(content)
             raise
         self.delete_blobs(garbage)
+        return record
+
+    async def put_inline(
+        self,
+        bucket: str,
+        name: str,
+        content: Content,
+        fields: Json,
+        conditions: Preconditions,
+        *,
+        acl: acls.Acl | None = None,
+    ) -> ObjectRecord:
+        """``put`` of a content without a blob, straight from the event loop to the writer thread."""
+        writing = self._store.submit(lambda conn: self.put_in(conn, bucket, name, content, fields, conditions, acl=acl))
+        record, garbage = await asyncio.wrap_future(writing)
+        if garbage:
+            await asyncio.to_thread(self.delete_blobs, garbage)
         return record
 
     def put_in(

@@ -10,7 +10,7 @@ from google.api_core import exceptions
 
 from gcpmlops.emulator.services.storage import acls, errors, object_calls
 from gcpmlops.emulator.services.storage.call import Call, Disconnected, Reply, parse_json
-from gcpmlops.emulator.services.storage.contents import CHUNK, Checksums, Content, ContentWriter
+from gcpmlops.emulator.services.storage.contents import CHUNK, INLINE_LIMIT, Checksums, Content, ContentWriter
 from gcpmlops.emulator.services.storage.multipart import RelatedParser
 from gcpmlops.emulator.services.storage.objects import own_fields
 from gcpmlops.emulator.services.storage.records import Json, ObjectRecord
@@ -106,8 +106,7 @@ async def _simple(call: Call) -> Reply:
     if "contentEncoding" in call.params:
         resource["contentEncoding"] = call.params["contentEncoding"]
     if _is_small(call):
-        data = await call.read()
-        return await in_pool(_store_small, call, resource, [data])
+        return await _store_small(call, resource, [await call.read()])
     content = await receive(call, call.chunks())
     return await in_pool(_store, call, resource, content)
 
@@ -117,7 +116,7 @@ async def _multipart(call: Call) -> Reply:
     if _is_small(call):
         data = await call.read()
         pieces = [parser.feed(data), parser.finish()]
-        return await in_pool(_store_small, call, _resource(parser), pieces)
+        return await _store_small(call, _resource(parser), pieces)
     content = await receive(call, _related(call, parser))
     return await in_pool(_store, call, _resource(parser), content)
 
@@ -126,11 +125,21 @@ def _is_small(call: Call) -> bool:
     return call.length is not None and call.length <= min(_SMALL, call.limit)
 
 
-def _store_small(call: Call, resource: Json, pieces: list[bytes]) -> Reply:
+async def _store_small(call: Call, resource: Json, pieces: list[bytes]) -> Reply:
     with ContentWriter(call.engine.blobs) as writer:
-        for piece in pieces:
-            writer.write(piece)
-        return _store(call, resource, writer.finish())
+        if sum(map(len, pieces)) > INLINE_LIMIT:
+            return await in_pool(lambda: _store(call, resource, _written(writer, pieces)))
+        content = _written(writer, pieces)  # in memory
+    content.verify(checksums(resource, call.headers))
+    name, acl = _name(call, resource), _acl(call, resource)
+    put = call.engine.objects.put_inline
+    return _created(call, await put(call.path["bucket"], name, content, own_fields(resource), call.conditions, acl=acl))
+
+
+def _written(writer: ContentWriter, pieces: list[bytes]) -> Content:
+    for piece in pieces:
+        writer.write(piece)
+    return writer.finish()
 
 
 async def _related(call: Call, parser: RelatedParser) -> AsyncIterator[bytes]:
