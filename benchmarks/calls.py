@@ -11,8 +11,8 @@ from typing import Any
 from benchmarks._measure import Line, seconds
 from benchmarks._servers import PROJECT, Server, answered, emulator, moto
 
-_CALLS = 200  # in a row, before it is the other side's turn
-_ROUNDS = 7
+_CALLS = 50  # in a row, before it is the other side's turn
+_ROUNDS = 24
 _PARENT = f"projects/{PROJECT}/locations/us-central1"
 
 

@@ -14,12 +14,15 @@ _ROUNDS = 6
 _SIZES = {"10 KiB": (10 * 2**10, 60), "16 MiB": (16 * 2**20, 3)}  # bytes, and how many in a row
 _TARGETS = {("10 KiB", "plain"): 0.9, ("16 MiB", "plain"): 0.6, ("16 MiB", "proxied"): 0.35}
 _MIB = 2**20
+_FILES, _MEMORY = "fake-gcs-server", "fake-gcs-server, in memory"
 
 
 def lines() -> Iterator[Line]:
-    with emulator() as ours, fake_gcs() as theirs:
-        answered(theirs).close()
-        buckets = {"plain": _bucket(_plain(ours)), "proxied": _bucket(_proxied(ours)), "peer": _bucket(_peer(theirs))}
+    with emulator() as ours, fake_gcs() as files, fake_gcs("memory") as memory:
+        answered(files).close()
+        answered(memory).close()
+        clients = {"plain": _plain(ours), "proxied": _proxied(ours), _FILES: _peer(files), _MEMORY: _peer(memory)}
+        buckets = {side: _bucket(client) for side, client in clients.items()}
         for size in _SIZES:
             yield from _size(size, buckets)
 
@@ -41,8 +44,10 @@ def _size(label: str, buckets: dict[str, Any]) -> Iterator[Line]:
     rate = {key: amount / statistics.median(times) for key, times in taken.items()}
     for side, where in (("plain", "plain port"), ("proxied", "through the proxy")):
         for way in ("up", "down"):
-            yield Line(f"Storage {label} {way}, {where}", rate[side, way], rate["peer", way], unit,
-                       _TARGETS.get((label, side)), True, "fake-gcs-server, plain port")  # fmt: skip
+            name, target = f"Storage {label} {way}, {where}", _TARGETS.get((label, side))
+            yield Line(name, rate[side, way], rate[_FILES, way], unit, target, True, _FILES)
+            if side == "plain":
+                yield Line(name, rate[side, way], rate[_MEMORY, way], unit, None, True, _MEMORY)
 
 
 def _put(bucket: Any, name: str, content: bytes) -> None:
