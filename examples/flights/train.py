@@ -15,12 +15,12 @@ from sklearn.preprocessing import StandardScaler
 def main() -> None:
     """Read, learn, judge, save."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--table", default="flights.training", help="DATASET.TABLE")
+    parser.add_argument("--table", required=True, help="PROJECT.DATASET.TABLE")
     parser.add_argument("--iterations", type=int, default=60)
     options = parser.parse_args()
 
-    project = os.environ["CLOUD_ML_PROJECT_ID"]  # set by Vertex AI, as is AIP_MODEL_DIR
-    rows = bigquery.Client(project=project).list_rows(f"{project}.{options.table}").to_dataframe()
+    project = options.table.partition(".")[0]
+    rows = bigquery.Client(project=project).list_rows(options.table).to_dataframe()
     features, label = rows.drop(columns="late").to_numpy(float), rows["late"].to_numpy(int)
     x_train, x_test, y_train, y_test = train_test_split(features, label, test_size=0.2, random_state=0)
     model = make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=options.iterations, random_state=0))
@@ -28,6 +28,7 @@ def main() -> None:
     print(f"{len(rows):,} rows, AUC {roc_auc_score(y_test, model.predict_proba(x_test)[:, 1]):.3f}", flush=True)
 
     joblib.dump(model, "model.joblib")
+    # Vertex AI says where the model belongs
     folder = os.environ["AIP_MODEL_DIR"].rstrip("/")
     storage.Blob.from_string(f"{folder}/model.joblib", client=storage.Client()).upload_from_filename("model.joblib")
 

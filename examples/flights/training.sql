@@ -1,4 +1,4 @@
--- What is known before a flight departs, and whether it arrived more than 15 minutes late.
+/* What is known before a flight departs, and whether it arrived more than 15 minutes late. */
 SELECT
   month,
   EXTRACT(DAYOFWEEK FROM DATE(year, month, day)) AS weekday,

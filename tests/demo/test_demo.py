@@ -1,0 +1,74 @@
+"""The demo as users run it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+
+import click.testing
+import pytest
+
+from gcpmlops.cli import root
+from gcpmlops.exceptions import JobFailed
+
+from .conftest import Place
+
+
+def test_whole_life_cycle_leaves_nothing(place: Place) -> None:
+    code, output = place.run("demo")
+    assert code == 0, output
+    assert place.left() == []
+    assert list((place.folder / "data").iterdir()) == []
+    for api in ("buckets.insert", "jobs.insert (load)", "CreateCustomJob", "UploadModel", "DeployModel", "Predict"):
+        assert api in output
+    assert "166,158 rows" in output
+    assert re.search(r"Jul \d\d \d\d:\d\d .*\d+%.*(late|early|on the minute)", output)
+    assert 0.65 < float(re.search(r"^ *AUC +(0\.\d+)", output, re.MULTILINE)[1]) < 0.8
+    assert output.rstrip().endswith("gcpmlops demo --keep")
+
+
+def test_keep_leaves_a_cloud_to_go_on_with(place: Place) -> None:
+    code, output = place.run("demo", "--keep")
+    try:
+        assert code == 0, output
+        go_on = ["emulator", "exec", "--project", "flights-demo", "--"]
+        code, answer = place.run(*go_on, *_said(output, "endpoints predict"))
+        assert code == 0, answer
+        assert re.search(r"0\.\d+", answer)  # a chance
+    finally:
+        code, stopped = place.run("emulator", "stop", "--project", "flights-demo")
+    assert code == 0, stopped
+    assert place.left() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_interrupted_demo_leaves_nothing(place: Place, number: signal.Signals) -> None:
+    process = place.start("demo")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("… Train"):
+            process.send_signal(number)
+            break
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == (1 if number is signal.SIGINT else 128 + number), output
+    assert "Train a scikit-learn classifier failed" in output
+    assert place.left() == []
+
+
+def test_failing_step_ends_with_the_librarys_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise JobFailed("flight-delays ended JOB_STATE_FAILED", log_tail=["ValueError: no rows"], next_step="Look.")
+
+    monkeypatch.setattr("gcpmlops.demo.run.run", fail)
+    result = click.testing.CliRunner().invoke(root, ["demo"])
+    assert result.exit_code == 1
+    assert "flight-delays ended" in result.output
+    assert "ValueError: no rows" in result.output
+    assert "Traceback" not in result.output
+
+
+def _said(output: str, wanted: str) -> list[str]:
+    """The line that the demo says to type next, as arguments."""
+    line = next(line for line in output.splitlines() if wanted in line)
+    return shlex.split(line.partition(" -- ")[2])
