@@ -6,12 +6,15 @@ recording channel, REST rules from ``rest_base.py`` (from ``rest_rules.json`` fo
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import pkgutil
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -107,9 +110,24 @@ class _RecordingChannel(grpc.Channel):  # type: ignore[misc]  # grpc ships no ty
 _import_lock = threading.RLock()
 
 
+@contextmanager
+def _importing() -> Iterator[None]:
+    """One thread at a time, and without garbage collection: a large package makes many objects and no garbage."""
+    with _import_lock:
+        collecting, before = gc.isenabled(), len(sys.modules)
+        gc.disable()
+        try:
+            yield
+        finally:
+            if collecting:
+                if len(sys.modules) > before:
+                    gc.freeze()  # what was imported stays: later collections needn't look at it
+                gc.enable()
+
+
 def services(package: str) -> list[str]:
     """The proto services of a GAPIC package, by the names of their folders."""
-    with _import_lock:
+    with _importing():
         parent = importlib.import_module(f"{package}.services")
         return sorted(module.name for module in pkgutil.iter_modules(parent.__path__) if module.ispkg)
 
@@ -117,7 +135,7 @@ def services(package: str) -> list[str]:
 @cache
 def load(package: str, folder: str) -> ServiceContract:
     """The contract of one service, e.g. ``load("google.cloud.aiplatform_v1", "job_service")``."""
-    with _import_lock:
+    with _importing():
         base = f"{package}.services.{folder}.transports"
         transport = _transport(importlib.import_module(f"{base}.grpc"), "GrpcTransport")
         stubs = dict(_stubs(transport))

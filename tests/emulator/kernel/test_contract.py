@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from gcpmlops.emulator.kernel import contract
@@ -44,3 +46,11 @@ def test_streams_are_told_apart() -> None:
 def test_folders_are_found_by_proto_name() -> None:
     for folder in contract.services(AIPLATFORM):
         assert contract.folder_of(contract.load(AIPLATFORM, folder).proto) == folder
+
+
+def test_garbage_collection_goes_on_after_an_import() -> None:
+    contract.services(AIPLATFORM)
+    assert gc.isenabled()
+    with pytest.raises(ModuleNotFoundError):
+        contract.services("google.cloud.no_such_package")
+    assert gc.isenabled()
