@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs-check coverage bench wheel clean
+.PHONY: help install demo test lint format coverage docs-check coverage bench wheel clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,16 @@ format: install ## Sort imports and format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+coverage: install ## Write docs/coverage.md and docs/cli.md anew; RUN=1 runs the tests first, to mark what they call
+	@if [ -n "$(RUN)" ]; then \
+	    rm -f .calls; \
+	    GCPMLOPS_RECORD_CALLS="$(CURDIR)/.calls" $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal && \
+	    $(BIN)/python -m gcpmlops.emulator.coverage .calls; \
+	else \
+	    $(BIN)/python -m gcpmlops.emulator.coverage; \
+	fi
+	@$(BIN)/python -m gcpmlops.cli._reference
+
 docs-check: install ## Generated pages are not stale
 	@$(BIN)/python -m pytest -q tests/docs
 
@@ -57,5 +67,5 @@ wheel: install ## dist/*.whl and the source archive
 	@$(BIN)/python -m build --installer uv --outdir dist .
 
 clean: ## Remove .venv and everything generated
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .calls
 	find gcpmlops tests -name __pycache__ -type d -prune -exec rm -rf {} +
