@@ -39,16 +39,6 @@ format: install ## Sort imports and format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-coverage: install ## Write docs/coverage.md and docs/cli.md anew; RUN=1 runs the tests first, to mark what they call
-	@if [ -n "$(RUN)" ]; then \
-	    rm -f .calls; \
-	    GCPMLOPS_RECORD_CALLS="$(CURDIR)/.calls" $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal && \
-	    $(BIN)/python -m gcpmlops.emulator.coverage .calls; \
-	else \
-	    $(BIN)/python -m gcpmlops.emulator.coverage; \
-	fi
-	@$(BIN)/python -m gcpmlops.cli._reference
-
 docs-check: install ## Generated pages are not stale
 	@$(BIN)/python -m pytest -q tests/docs
 
@@ -56,8 +46,11 @@ coverage: install ## Regenerate docs/coverage.md (from a whole test run) and doc
 	@rm -f .calls
 	@GCPMLOPS_RECORD_CALLS="$(CURDIR)/.calls" $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --deselect tests/docs
 	@$(BIN)/python -m gcpmlops.emulator.coverage .calls
-	@$(BIN)/python -m gcpmlops.cli._reference
 	@rm -f .calls
+	@$(MAKE) --no-print-directory cli-reference
+
+cli-reference: install ## Regenerate docs/cli.md alone
+	@$(BIN)/python -m gcpmlops.cli._reference
 
 bench: install ## Start-up, latency and throughput beside their peers
 	@$(BIN)/python -m benchmarks $(ARGS)
