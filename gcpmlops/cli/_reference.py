@@ -17,7 +17,9 @@ _HEAD = (
 
 def page() -> str:
     """The page as Markdown."""
-    return _HEAD + "".join(_sections(root, click.Context(root, info_name="gcpmlops", terminal_width=100)))
+    # as click itself makes it: its help options are kept by each command that was once asked for help
+    context = click.Context(root, info_name="gcpmlops", terminal_width=100, **root.context_settings)
+    return _HEAD + "".join(_sections(root, context))
 
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
