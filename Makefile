@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format coverage coverage cli-reference docs-check bench wheel clean
+.PHONY: help install demo test lint format coverage cli-reference docs-check bench wheel clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
