@@ -113,12 +113,14 @@ def exec_(data_dir: Path | None, project: str | None, ephemeral: bool, command: 
     from gcpmlops.emulator import launch
 
     project, folder = _where(data_dir, project)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # while an emulator is started or stopped: cleaned up, as by Ctrl-C
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     if ephemeral:
         with launch.ephemeral(project=project) as own:
             code = _run(command, own)
         sys.exit(code)
     already = launch.alive(folder)
-    state: Running = _or_fail(launch.start, folder, ["--project", project]) if already is None else already
+    state: Running = _or_fail(launch.start, folder, ["--project", project], tied=True) if already is None else already
     try:
         code = _run(command, state)
     finally:
@@ -143,7 +145,7 @@ def reset(data_dir: Path | None, project: str | None, yes: bool) -> None:
         launch.stop(state)
     shutil.rmtree(folder, ignore_errors=True)
     if state is not None:
-        _or_fail(launch.start, folder, ["--project", project, "--port", str(state.port)])
+        _or_fail(launch.start, folder, ["--project", state.project, "--port", str(state.port)])
     click.echo(f"Removed all data in {folder}.", err=True)
 
 
@@ -187,11 +189,11 @@ def _running(data_dir: Path | None, project: str | None) -> Running:
     return state
 
 
-def _or_fail(function: Any, *args: Any) -> Any:
+def _or_fail(function: Any, *args: Any, **options: Any) -> Any:
     from gcpmlops.emulator.server import StartError
 
     try:
-        return function(*args)
+        return function(*args, **options)
     except StartError as error:
         raise click.ClickException(str(error)) from None
 
@@ -204,12 +206,10 @@ def _run(command: tuple[str, ...], state: Running) -> int:
         child = subprocess.Popen(command, env=launch.environment(state))
     except FileNotFoundError:
         raise GcpMlopsError(f"{command[0]}: no such command.") from None
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child; we stay to clean up
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    try:
-        code = child.wait()
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child; we stay to clean up
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: child.send_signal(received))
+    code = child.wait()
     return code if code >= 0 else 128 - code
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from gcpmlops.emulator import app
@@ -29,6 +30,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--ephemeral", action="store_true", help="remove the data directory at the end")
     parser.add_argument("--image", action="append", default=[], metavar="URI=COMMAND", help="command for an image")
     parser.add_argument("--ready-fd", type=int, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--tie-fd", type=int, default=None, help=argparse.SUPPRESS)
     return parser
 
 
@@ -36,6 +38,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT; the exit code is 1 when it can't start."""
     options = arguments().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # until the loop runs: tidily, too
+    for number in (signal.SIGTERM, signal.SIGHUP):  # until the loop takes over: what was made so far goes
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    if options.tie_fd is not None:
+        threading.Thread(target=_end_with_starter, args=(options.tie_fd,), name="tie", daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(
         data_dir=(options.data_dir or app.data_directory(options.project)).expanduser().resolve(),
@@ -56,6 +62,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"gcpmlops emulator: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user reads
         return 1
     return 0
+
+
+def _end_with_starter(tie_fd: int) -> None:
+    """The starter holds the other end of this pipe: at its end, whatever its cause, this emulator ends too."""
+    os.set_inheritable(tie_fd, False)
+    while os.read(tie_fd, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ready(ready_fd: int | None, state: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,48 +17,72 @@ from gcpmlops.emulator.server import Running, StartError, is_locked, running
 from gcpmlops.emulator.variables import REMOVED, client_variables
 
 _children: dict[int, subprocess.Popen[bytes]] = {}  # started here: stop() collects them
+_ties: dict[int, int] = {}  # our ends of the pipes whose closing ends an emulator that is tied to this process
 _START_TIMEOUT = 60.0  # seconds
 _STOP_TIMEOUT = 30.0  # seconds
 
 
-def start(data_dir: Path, arguments: Sequence[str] = (), *, log_file: Path | None = None) -> Running:
+def start(
+    data_dir: Path, arguments: Sequence[str] = (), *, log_file: Path | None = None, tied: bool = False
+) -> Running:
     """Starts a detached emulator on ``data_dir`` and returns when it answers.
 
     Args:
         data_dir: its data directory.
         arguments: further options of ``gcpmlops emulator start``.
         log_file: where its output goes; default ``data_dir/emulator.log``.
+        tied: it ends with this process, however that ends; else it outlives it.
 
     Raises: StartError with the reason that the emulator gave.
     """
     log_file = log_file or data_dir / "emulator.log"
-    read_end, write_end = os.pipe()
-    command = [sys.executable, "-m", "gcpmlops.emulator", "--data-dir", str(data_dir), "--ready-fd", str(write_end)]
+    ready, theirs = os.pipe()
+    tie, ours = os.pipe() if tied else (None, None)
+    command = [sys.executable, "-m", "gcpmlops.emulator", "--data-dir", str(data_dir), "--ready-fd", str(theirs)]
+    command += ["--tie-fd", str(tie)] if tie is not None else []
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with log_file.open("ab") as output:
-            child = subprocess.Popen(
-                [*command, *arguments],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(write_end,), start_new_session=True,
-            )  # fmt: skip
+        child = _spawn(data_dir, [*command, *arguments], log_file, [fd for fd in (theirs, tie) if fd is not None])
     except OSError as error:
-        os.close(read_end)
+        _close(ready, ours)
         raise StartError(f"data directory {data_dir}: {error.strerror}. Choose another with --data-dir.") from None
     finally:
-        os.close(write_end)
+        _close(theirs, tie)
+    _children[child.pid] = child
+    if ours is not None:
+        _ties[child.pid] = ours
+    return _started(child, ready, data_dir, log_file)
+
+
+def _close(*descriptors: int | None) -> None:
+    for descriptor in descriptors:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _spawn(data_dir: Path, command: Sequence[str], log_file: Path, pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log_file.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=pass_fds, start_new_session=True,
+        )  # fmt: skip
+
+
+def _started(child: subprocess.Popen[bytes], ready: int, data_dir: Path, log_file: Path) -> Running:
     try:
-        with os.fdopen(read_end, "rb") as ready:
-            answer = _await(ready.fileno())
+        with os.fdopen(ready, "rb") as stream:
+            answer = _await(stream.fileno())
     except BaseException:  # Ctrl-C: nobody knows of the child yet
         child.terminate()
-        child.wait()
+        _reap(child.pid)
         raise
     if answer.startswith("ready"):
         state = running(data_dir)
         if state is not None:
-            _children[child.pid] = child
             return state
-    child.wait() if answer.startswith("error") else child.kill()
+    if not answer.startswith("error"):
+        child.kill()
+    _reap(child.pid)
     raise StartError(answer.partition(" ")[2] or f"the emulator ended at its start; see {log_file}.")
 
 
@@ -111,6 +136,7 @@ def _reap(pid: int) -> None:
     child = _children.pop(pid, None)
     if child is not None:
         child.wait()
+    _close(_ties.pop(pid, None))
 
 
 def environment(state: Running, base: dict[str, str] | None = None) -> dict[str, str]:
@@ -123,9 +149,12 @@ def environment(state: Running, base: dict[str, str] | None = None) -> dict[str,
 @contextmanager
 def ephemeral(*, project: str = "local-project", arguments: Sequence[str] = ()) -> Iterator[Running]:
     """An emulator with a data directory of its own; both are gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="gcpmlops-data-", ignore_cleanup_errors=True) as folder:
-        state = start(Path(folder) / "data", ["--project", project, *arguments], log_file=Path(folder) / "log")
+    folder = Path(tempfile.mkdtemp(prefix="gcpmlops-data-"))
+    try:
+        state = start(folder, ["--ephemeral", "--project", project, *arguments], tied=True)
         try:
             yield state
         finally:
             stop(state)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -26,6 +26,7 @@ from gcpmlops.emulator.kernel.http1 import Http1
 log = logging.getLogger(__name__)
 
 STATE_FILE = "emulator.json"
+_LONGEST_BASE = 48  # characters: a unix socket's path has about 104, and what stands below takes its part
 
 
 class StartError(Exception):
@@ -114,7 +115,10 @@ def sockets(data_dir: Path, stack: ExitStack) -> Path:
     before = running(data_dir)
     if before is not None and Path(before.sockets).name.startswith("gcpmlops-"):
         shutil.rmtree(before.sockets, ignore_errors=True)
-    path = Path(tempfile.mkdtemp(prefix="gcpmlops-", dir=os.environ.get("XDG_RUNTIME_DIR") or "/tmp"))  # noqa: S108 - short, and mkdtemp makes it 0700
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not 0 < len(base) <= _LONGEST_BASE:
+        base = "/tmp"  # noqa: S108 - short, and mkdtemp makes it 0700
+    path = Path(tempfile.mkdtemp(prefix="gcpmlops-", dir=base))
     stack.callback(shutil.rmtree, path, ignore_errors=True)
     return path
 
@@ -137,13 +141,13 @@ class Server:
         return Http1(self._config, self._state, app_state={})
 
     async def serve(self, host: str, port: int, on_ready: Callable[[int], Any]) -> None:
-        """Serves until SIGTERM or SIGINT.
+        """Serves until SIGTERM, SIGINT or SIGHUP.
 
         Raises: StartError where the port is taken.
         """
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, stop.set)
         try:
             listener = await loop.create_server(lambda: Front(self._backends, self._connections), host, port)
