@@ -25,6 +25,7 @@ from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.bigquery.records import Job, JobRecords, Rows
 from gcpmlops.emulator.services.bigquery.transfer import Transfer
 from gcpmlops.emulator.services.bigquery.uploads import Uploads, split_related
+from gcpmlops.emulator.settings import project_number
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -62,7 +63,12 @@ class BigQueryApp:
         )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        scope["path"] = self._by_id(scope["path"])
         await self._app(scope, receive, send)
+
+    def _by_id(self, path: str) -> str:
+        """The path with the project's id where its number stands: jobs on Vertex AI know only the number."""
+        return path.replace(f"/projects/{project_number(self._project)}/", f"/projects/{self._project}/", 1)
 
     def warm(self) -> None:
         """Start the engine in the background."""
