@@ -25,8 +25,8 @@ _HEAD = """# Coverage
 Every method of every service that the local Google Cloud serves. *built*: it does what the real one documents, within
 what its docstring says. *called*: the project's own tests call it through an official client, gcloud, bq or gsutil.
 Calls of the two hand-written JSON APIs, Cloud Storage and BigQuery, are not recorded: their suites are in
-tests/emulator/services. What is not built answers UNIMPLEMENTED over gRPC and 501 over REST, and names itself. This page is generated
-(`make coverage`); a test fails when it is stale.
+tests/emulator/services. What is not built answers UNIMPLEMENTED over gRPC and 501 over REST, and names itself. This
+page is generated (`make coverage`); a test fails when it is stale.
 
 """
 
