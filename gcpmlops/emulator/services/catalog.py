@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.runtimes.artifacts import Artifacts
     from gcpmlops.emulator.runtimes.environment import Environments
     from gcpmlops.emulator.services.deployments import Deployments
+    from gcpmlops.emulator.services.projects import Projects
 
 
 T = TypeVar("T")
@@ -162,14 +163,17 @@ class Services:
         return (BigQueryRead(self._context, self.bigquery),)
 
     def _projects(self) -> Iterable[Service]:
-        from gcpmlops.emulator.services.projects import Projects
-
-        return (Projects(self._context),)
+        return (self._project_service,)
 
     def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self._project_service.get_v1(variables, body)
+        return answer
+
+    @_made_once
+    def _project_service(self) -> Projects:
         from gcpmlops.emulator.services.projects import Projects
 
-        return Projects(self._context).get_v1(variables, body)
+        return Projects(self._context)
 
     @_made_once
     def _environments(self) -> Environments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Protocol
+from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
@@ -15,6 +15,7 @@ from gcpmlops.emulator.runtimes.artifacts import Artifacts
 from gcpmlops.emulator.runtimes.process import OnLine
 from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
 from gcpmlops.emulator.runtimes.servers import Servers
+from gcpmlops.emulator.services.logging.entries import WriteLog
 from gcpmlops.emulator.services.model_rows import ModelRows, key_of
 from gcpmlops.emulator.settings import project_number
 
@@ -22,19 +23,6 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 300.0
 _SEVERITIES = {"stdout": "INFO", "stderr": "ERROR"}
-
-
-class WriteLog(Protocol):
-    """Appends one entry to Cloud Logging (`LogWriter.write`)."""
-
-    def __call__(
-        self,
-        log_name: str,
-        resource: tuple[str, dict[str, str]],
-        severity: str,
-        payload: str,
-        labels: dict[str, str] | None = None,
-    ) -> None: ...
 
 
 class Deployments:

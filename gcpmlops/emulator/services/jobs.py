@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
@@ -20,6 +20,7 @@ from gcpmlops.emulator.runtimes.training import Training, TrainingJob
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services import job_specs
 from gcpmlops.emulator.services.job_queue import JobQueue
+from gcpmlops.emulator.services.logging.entries import WriteLog
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +38,6 @@ _SEVERITIES = {"stdout": "INFO", "stderr": "ERROR"}
 _CANCELLED = status_pb2.Status(code=1, message="CANCELED")
 _RESTARTED = "The emulator was restarted while the job ran."
 _STOPPED = "The emulator was stopped while the job ran."
-
-
-class WriteLog(Protocol):
-    """Appends one entry to Cloud Logging (`LogWriter.write`)."""
-
-    def __call__(
-        self, log_name: str, resource: tuple[str, Mapping[str, str]], severity: str, payload: str | Mapping[str, Any], /
-    ) -> None: ...
 
 
 class JobService(Service):

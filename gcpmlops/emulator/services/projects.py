@@ -9,7 +9,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud.resourcemanager_v3 import types
 
-from gcpmlops.emulator.kernel.service import Service
+from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.settings import project_number
 
 _ID = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
@@ -23,10 +23,13 @@ class Projects(Service):
 
     proto = "google.cloud.resourcemanager.v3.Projects"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.store.ensure_schema(_SCHEMA)
+
     def get_project(self, request: types.GetProjectRequest) -> types.Project:
         """By ``projects/ID`` or ``projects/NUMBER``."""
         given = request.name.removeprefix("projects/")
-        self.store.ensure_schema(_SCHEMA)
         project_id = self._by_number(int(given)) if given.isdigit() else self._ensure(given)
         return types.Project(
             name=f"projects/{project_number(project_id)}",

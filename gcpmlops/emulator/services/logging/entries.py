@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 from google.logging.type import log_severity_pb2
 
@@ -83,12 +83,14 @@ class Entries:
 
     def log_names(self, parents: Sequence[str]) -> list[str]:
         """The logs that hold entries."""
+        self.before_read()
         marks = ",".join("?" * len(parents))
         sql = f"SELECT DISTINCT log_name FROM log_entries WHERE parent IN ({marks}) ORDER BY log_name"
         return [row[0] for row in self._store.read(lambda conn: conn.execute(sql, tuple(parents)).fetchall())]
 
     def delete_log(self, log_name: str) -> int:
         """Removes a log's entries; returns how many there were."""
+        self.before_read()
         sql = "DELETE FROM log_entries WHERE log_name = ?"
         return self._store.write(lambda conn: conn.execute(sql, (log_name,)).rowcount)
 
@@ -120,6 +122,20 @@ def _narrowed(parents: Sequence[str], text: str) -> tuple[str, tuple[Any, ...]]:
             where.append("job_id = ?")
             values.append(job[1])
     return " AND ".join(where), tuple(values)
+
+
+class WriteLog(Protocol):
+    """Appends one entry: ``LogWriter.write``, as services take it."""
+
+    def __call__(
+        self,
+        log_name: str,
+        resource: tuple[str, Mapping[str, str]],
+        severity: str,
+        payload: str | Mapping[str, Any],
+        labels: Mapping[str, str] | None = None,
+        /,
+    ) -> None: ...
 
 
 class LogWriter:
