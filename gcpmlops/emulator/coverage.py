@@ -43,9 +43,9 @@ def rows() -> Iterator[Row]:
     for _, package, _ in PACKAGES.values():
         for folder in contract.services(package):
             service = contract.load(package, folder)
-            answers = built.get(service.proto)
+            answers = built.get(service.proto, [])
             for method in sorted(service.methods.values(), key=lambda item: item.name):
-                yield service.proto, method.name, hasattr(answers, method.attribute)
+                yield service.proto, method.name, any(hasattr(part, method.attribute) for part in answers)
 
 
 def page(called: Iterable[str]) -> str:
@@ -86,12 +86,15 @@ def _storage(routes: Iterable[object]) -> list[tuple[str, bool]]:
     return sorted(table.items())
 
 
-def _implementations() -> dict[str, type[Service]]:
+def _implementations() -> dict[str, list[type[Service]]]:
     package = importlib.import_module("gcpmlops.emulator.services")
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if ".engine" not in module.name:  # BigQuery's engine is a process of its own
             importlib.import_module(module.name)
-    return {service.proto: service for service in Service.__subclasses__()}
+    found: dict[str, list[type[Service]]] = {}
+    for service in Service.__subclasses__():
+        found.setdefault(service.proto, []).append(service)
+    return found
 
 
 def main(arguments: list[str]) -> None:

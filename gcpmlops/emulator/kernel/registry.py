@@ -66,7 +66,7 @@ class BoundApi:
     def __init__(self, api: Api) -> None:
         self.api = api
         self._lock = threading.RLock()
-        self._services: dict[str, Service] | None = None
+        self._services: dict[str, list[Service]] | None = None
         self._contracts: dict[str, ServiceContract] = {}
         self._bound: dict[str, Bound] = {}
         self._routes: Routes | None = None
@@ -99,12 +99,14 @@ class BoundApi:
         """Every service of the API, built or not."""
         return [self._contract(folder) for folder in contract.services(self.api.package)]
 
-    def built(self, proto: str) -> Service | None:
-        """The implementation of a proto service."""
+    def built(self, proto: str) -> list[Service]:
+        """What implements a proto service: one object, or several that share out its methods."""
         with self._lock:
             if self._services is None:
-                self._services = {service.proto: service for service in self.api.services()}
-            return self._services.get(proto)
+                self._services = {}
+                for service in self.api.services():
+                    self._services.setdefault(service.proto, []).append(service)
+            return self._services.get(proto, [])
 
     def _bind(self, proto: str, name: str) -> Bound | None:
         folder = contract.folder_of(proto)
@@ -113,7 +115,8 @@ class BoundApi:
         method = self._contract(folder).methods.get(name)
         if method is None:
             return None
-        return Bound(method, getattr(self.built(proto), method.attribute, None))
+        answers = (getattr(service, method.attribute, None) for service in self.built(proto))
+        return Bound(method, next(filter(None, answers), None))
 
     def _contract(self, folder: str) -> ServiceContract:
         with self._lock:

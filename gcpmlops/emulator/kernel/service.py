@@ -40,7 +40,8 @@ class Service:
     """A proto service. Methods bear the RPC's name in snake_case, take its request and return its response.
 
     A method that isn't there answers UNIMPLEMENTED by name. Errors are ``google.api_core.exceptions``. A
-    server-streaming method returns an iterator, a client-streaming one takes one.
+    server-streaming method returns an iterator, a client-streaming one takes one. Several classes may share out the
+    methods of one proto service.
     """
 
     proto: ClassVar[str]

@@ -1,0 +1,1 @@
+"""Experiments: runs, parameters, metrics, time series, artifacts."""
