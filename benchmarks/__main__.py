@@ -8,10 +8,16 @@ import platform
 import time
 from pathlib import Path
 
-from benchmarks import calls, emulator, startup, transfers
+from benchmarks import calls, emulator, jobs, startup, transfers
 from benchmarks._measure import Line
 
-_SUBJECTS = {"startup": startup.lines, "emulator": emulator.lines, "calls": calls.lines, "transfers": transfers.lines}
+_SUBJECTS = {
+    "startup": startup.lines,
+    "emulator": emulator.lines,
+    "calls": calls.lines,
+    "transfers": transfers.lines,
+    "jobs": jobs.lines,
+}
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")
 _README = Path(__file__).with_name("README.md")
 _MARK = "<!-- table -->\n"
@@ -46,7 +52,8 @@ def main() -> None:
 def _cells(line: Line) -> tuple[str, ...]:
     peer = f"{_number(line.peer)} ({line.peer_name})" if line.peer is not None else "-"
     ratio = f"{line.ratio:.3g}" if line.ratio is not None else "-"
-    target = f"{'≥' if line.at_least else '≤'} {line.target:g}" if line.target is not None else "-"
+    unit = f" {line.unit}" if line.absolute else ""
+    target = f"{'≥' if line.at_least else '≤'} {line.target:g}{unit}" if line.target is not None else "-"
     return line.name, f"{_number(line.ours)} {line.unit}", peer, ratio, target, line.verdict
 
 

@@ -18,7 +18,10 @@ _UNSET = (
 
 @dataclass(frozen=True)
 class Line:
-    """One row: our figure, the peer's, and the bound on ours / peer's (``at_least``: higher is better)."""
+    """One row: our figure, the peer's, and the bound on ours / peer's (``at_least``: higher is better).
+
+    Where the bound is ``absolute``, it is on our figure itself, in its unit.
+    """
 
     name: str
     ours: float
@@ -27,6 +30,7 @@ class Line:
     target: float | None
     at_least: bool = False
     peer_name: str = ""
+    absolute: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -34,9 +38,10 @@ class Line:
 
     @property
     def verdict(self) -> str:
-        if self.target is None or self.ratio is None:
+        value = self.ours if self.absolute else self.ratio
+        if self.target is None or value is None:
             return "-"
-        met = self.ratio >= self.target if self.at_least else self.ratio <= self.target
+        met = value >= self.target if self.at_least else value <= self.target
         return "pass" if met else "falls short"
 
 
