@@ -108,9 +108,13 @@ class Training:
 
     def start(self, spec: TrainingSpec, on_state: OnState, on_line: OnTaskLine) -> TrainingJob:
         """Starts a job in the background; callbacks come from its own threads, the final state last."""
-        job = TrainingJob(self, spec, on_state, on_line)
+        job = self.job(spec, on_state, on_line)
         job.begin()
         return job
+
+    def job(self, spec: TrainingSpec, on_state: OnState, on_line: OnTaskLine) -> TrainingJob:
+        """A job that `begin` will start, and that may be cancelled before."""
+        return TrainingJob(self, spec, on_state, on_line)
 
 
 class TrainingJob:

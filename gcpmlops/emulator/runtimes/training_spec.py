@@ -15,11 +15,14 @@ _TF_ROLES = ("chief", "worker", "ps", "evaluator")
 class State(Enum):
     """States of a job, as Vertex AI names them without the prefix."""
 
+    QUEUED = "QUEUED"
     PENDING = "PENDING"
     RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
 
 
 @dataclass(frozen=True)

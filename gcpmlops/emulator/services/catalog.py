@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.runtimes.artifacts import Artifacts
     from gcpmlops.emulator.runtimes.environment import Environments
     from gcpmlops.emulator.services.deployments import Deployments
+    from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.projects import Projects
 
 
@@ -130,18 +131,13 @@ class Services:
         )
 
     def _vertex(self) -> Iterable[Service]:
-        from gcpmlops.emulator.runtimes.training import Training
         from gcpmlops.emulator.services.endpoints import EndpointService
-        from gcpmlops.emulator.services.jobs import JobService
+        from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
         from gcpmlops.emulator.services.models import ModelService
         from gcpmlops.emulator.services.prediction import PredictionService
 
-        training = Training(
-            self.processes, self._environments, self.storage, self._data / "jobs", self._child_variables(),
-            self._settings.images,
-        )  # fmt: skip
         return (
-            self._closed_later(JobService(self._context, training, self.logs.write)),
+            CustomJobs(self._context, self._runs, self.logs.write),
             ModelService(self._context, self._artifacts),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
@@ -180,6 +176,16 @@ class Services:
         from gcpmlops.emulator.runtimes.environment import Environments
 
         return Environments(self.processes)
+
+    @_made_once
+    def _runs(self) -> Runs:
+        from gcpmlops.emulator.runtimes.training import Training
+        from gcpmlops.emulator.services.jobs.runs import Runs
+
+        images, jobs = self._settings.images, self._data / "jobs"
+        training = Training(self.processes, self._environments, self.storage, jobs, self._child_variables(), images)
+        runs: Runs = self._closed_later(Runs(training, self._settings.max_jobs))
+        return runs
 
     @_made_once
     def _artifacts(self) -> Artifacts:

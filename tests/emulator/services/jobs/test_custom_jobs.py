@@ -1,4 +1,4 @@
-"""JobService with real processes of bare Python."""
+"""CustomJobs with real processes of bare Python."""
 
 import sys
 import threading
@@ -19,7 +19,8 @@ from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.environment import Environments
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.training import Training
-from gcpmlops.emulator.services.jobs import JobService
+from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
+from gcpmlops.emulator.services.jobs.runs import Runs
 from gcpmlops.emulator.settings import Settings
 from gcpmlops.emulator.state.store import Store
 
@@ -47,7 +48,7 @@ class NoObjects:
 
 
 class Emulator:
-    """A JobService and what it stands on."""
+    """CustomJobs and what it stands on."""
 
     def __init__(self, folder: Path, environments: Path, max_jobs: int = 2) -> None:
         clock = SystemClock()
@@ -60,7 +61,8 @@ class Emulator:
         self.training = Training(self.processes, maker, NoObjects(), folder / "jobs", {}, {"shell": "sh -c"})
         self.logs: list[tuple[Any, ...]] = []
         self.said = threading.Condition()
-        self.jobs = JobService(context, self.training, self.log)
+        self.runs = Runs(self.training, max_jobs)
+        self.jobs = CustomJobs(context, self.runs, self.log)
 
     def log(self, *entry: Any) -> None:
         with self.said:
@@ -97,7 +99,7 @@ class Emulator:
         return [entry[3]["message"] for entry in self.logs]
 
     def close(self) -> None:
-        self.jobs.close()
+        self.runs.close()
         self.processes.close()
         self.pool.shutdown()
         self.store.close()
@@ -135,7 +137,7 @@ def test_a_job_from_start_to_end(emulator: Emulator) -> None:
     job_id = created.name.rpartition("/")[2]
     labels = {"job_id": job_id, "task_name": "workerpool0-0", "project_id": "p"}
     assert sorted(
-        (name, resource, severity, payload["message"]) for name, resource, severity, payload in emulator.logs
+        (name, resource, severity, payload["message"]) for name, resource, severity, payload, _ in emulator.logs
     ) == [
         ("projects/p/logs/workerpool0-0", ("ml_job", labels), "ERROR", "oops"),
         ("projects/p/logs/workerpool0-0", ("ml_job", labels), "INFO", "hello"),

@@ -105,14 +105,13 @@ def ignored(spec: types.CustomJobSpec) -> list[str]:
     return sorted({*found, *machine})
 
 
-def training_spec(job: types.CustomJob, project_number: int) -> TrainingSpec:
-    """What the training runtime runs."""
-    spec = job.job_spec
+def training_spec(name: str, spec: types.CustomJobSpec, project_number: int) -> TrainingSpec:
+    """What the training runtime runs for the job of that name."""
     timeout = spec.scheduling.timeout
     return TrainingSpec(
-        job_id=job.name.rpartition("/")[2],
+        job_id=name.rpartition("/")[2],
         project_number=str(project_number),
-        location=names.location_of(job.name),
+        location=names.location_of(name),
         pools=[_pool(pool) if _filled(pool) else None for pool in spec.worker_pool_specs],
         output_uri=spec.base_output_directory.output_uri_prefix,
         timeout_s=(timeout.total_seconds() or None) if timeout else None,

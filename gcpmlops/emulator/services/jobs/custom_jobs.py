@@ -1,0 +1,105 @@
+"""Vertex AI JobService: custom jobs, run by the training runtime."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from google.cloud.aiplatform_v1 import types
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
+
+from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.runtimes.training_spec import State
+from gcpmlops.emulator.services.jobs import specs
+from gcpmlops.emulator.services.jobs.log import JobLog
+from gcpmlops.emulator.services.jobs.rows import FINAL, JobRows
+from gcpmlops.emulator.services.jobs.runs import Runs
+from gcpmlops.emulator.services.logging.entries import WriteLog
+
+log = logging.getLogger(__name__)
+
+OnEnd = Callable[[types.CustomJob], None]
+"""Called once with a job that has ended, as it is stored."""
+
+
+class CustomJobs(Service):
+    """Custom jobs. What an earlier emulator left unfinished is FAILED with that reason."""
+
+    proto = "google.cloud.aiplatform.v1.JobService"
+
+    def __init__(self, context: Context, runs: Runs, write_log: WriteLog) -> None:
+        super().__init__(context)
+        self._runs = runs
+        self._log = JobLog(write_log, context.settings)
+        self._rows: JobRows[types.CustomJob] = JobRows(context, types.CustomJob, "customJobs")
+        self._said: set[str] = set()
+        self._rows.fail_unfinished()
+
+    def create_custom_job(self, request: types.CreateCustomJobRequest) -> types.CustomJob:
+        return self.create(request.parent, request.custom_job)
+
+    def get_custom_job(self, request: types.GetCustomJobRequest) -> types.CustomJob:
+        return self._rows.get(request.name)
+
+    def list_custom_jobs(self, request: types.ListCustomJobsRequest) -> types.ListCustomJobsResponse:
+        """Newest first."""
+        items, token = self._rows.page(request)
+        return types.ListCustomJobsResponse(custom_jobs=items, next_page_token=token)
+
+    def cancel_custom_job(self, request: types.CancelCustomJobRequest) -> empty_pb2.Empty:
+        """Asynchronous and best effort, as in the cloud: a job that has ended stays as it is."""
+        self.cancel(request.name)
+        return empty_pb2.Empty()
+
+    def delete_custom_job(self, request: types.DeleteCustomJobRequest) -> operations_pb2.Operation:
+        return self._rows.delete_ended(request.name)
+
+    def create(self, parent: str, custom_job: types.CustomJob, on_end: OnEnd | None = None) -> types.CustomJob:
+        """Stores and submits a job.
+
+        Raises: InvalidArgument naming the field; NotFound for a missing bucket.
+        """
+        names.parse("projects/{project}/locations/{location}", parent)
+        specs.check(custom_job)
+        spec = specs.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, self.settings.project_number)
+        self._runs.check(spec)
+        job = self._rows.insert(parent, custom_job)
+        self._say_ignored(job)
+        spec = specs.training_spec(job.name, job.job_spec, self.settings.project_number)
+        self._runs.submit(job.name, spec, self._on_state(job.name, on_end), self._on_line(job.name))
+        return self._rows.get(job.name)
+
+    def cancel(self, name: str) -> None:
+        """Takes a job out of the queue, or asks it to stop; returns at once. Raises: NotFound."""
+        if self._rows.state(self._rows.get(name)) not in (State.QUEUED, *FINAL):
+            self._rows.update(name, State.CANCELLING)
+        self._runs.cancel(name)
+
+    def _on_state(self, name: str, on_end: OnEnd | None) -> Callable[[State, Exception | None], None]:
+        def on_state(state: State, error: Exception | None) -> None:
+            if state is State.RUNNING:
+                self._rows.update(name, state, start_time=self.clock.now())
+            elif state not in FINAL:
+                self._rows.update(name, state)
+            else:
+                self._end(name, state, error, on_end)
+
+        return on_state
+
+    def _end(self, name: str, state: State, error: Exception | None, on_end: OnEnd | None) -> None:
+        if error is not None:
+            self._log.service(name, "ERROR", str(getattr(error, "message", error)).partition("\n")[0])
+        job = self._rows.finish(name, state, error)
+        if on_end is not None:
+            on_end(job)
+
+    def _on_line(self, name: str) -> Callable[[str, str, str], None]:
+        return lambda task, stream, text: self._log.line(name, task, stream, text)
+
+    def _say_ignored(self, job: types.CustomJob) -> None:
+        fields = [field for field in specs.ignored(job.job_spec) if field not in self._said]
+        if fields:
+            self._said.update(fields)
+            log.info("kept, but without meaning on this machine: CustomJob %s", ", ".join(fields))

@@ -1,0 +1,91 @@
+"""Whatever runs training code takes its turn here: custom jobs and the trials of searches, first come, first served."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from google.api_core import exceptions
+
+from gcpmlops.emulator.runtimes.replicas import OnTaskLine
+from gcpmlops.emulator.runtimes.training import OnState, Training, TrainingJob
+from gcpmlops.emulator.runtimes.training_spec import State, TrainingSpec
+
+_STOPPED = "The emulator was stopped while the job ran."
+
+
+class Runs:
+    """Runs training specs, at most `slots` at a time, in the order in which they were submitted."""
+
+    def __init__(self, training: Training, slots: int) -> None:
+        self._training = training
+        self._free = max(1, slots)
+        self._waiting: OrderedDict[str, tuple[TrainingJob, OnState]] = OrderedDict()
+        self._running: dict[str, TrainingJob] = {}
+        self._lock = threading.Lock()
+        self._closing = False
+
+    def check(self, spec: TrainingSpec) -> None:
+        """Raises: InvalidArgument for an image that can't run here, NotFound for a missing bucket."""
+        self._training.check(spec)
+
+    def submit(self, key: str, spec: TrainingSpec, on_state: OnState, on_line: OnTaskLine) -> None:
+        """Runs `spec` when its turn comes; `key` is unique among what has not ended.
+
+        `on_state` is told QUEUED (before this returns), PENDING, RUNNING and exactly one final state: CANCELLED at once
+        for what is taken back from the queue.
+        """
+        on_state(State.QUEUED, None)
+        job = self._training.job(spec, self._following(key, on_state), on_line)
+        with self._lock:
+            self._waiting[key] = (job, on_state)
+            self._advance()
+
+    def cancel(self, key: str) -> None:
+        """Takes it out of the queue, or asks it to stop; returns at once. What has ended stays as it is."""
+        with self._lock:
+            waiting, running = self._waiting.pop(key, None), self._running.get(key)
+        if waiting is not None:
+            waiting[1](State.CANCELLED, None)
+        elif running is not None:
+            running.cancel()
+
+    def close(self) -> None:
+        """Ends what runs: FAILED with that reason. What waits is told nothing."""
+        with self._lock:
+            self._closing = True
+            self._waiting.clear()
+            running = list(self._running.values())
+        for job in running:
+            job.cancel()
+        for job in running:
+            job.join()
+
+    def _advance(self) -> None:
+        """Starts what slots are free for; the lock is held."""
+        while self._free and self._waiting:
+            key, (job, _) = self._waiting.popitem(last=False)
+            self._free -= 1
+            self._running[key] = job
+            job.begin()
+
+    def _following(self, key: str, on_state: OnState) -> OnState:
+        def told(state: State, error: Exception | None) -> None:
+            if state in (State.PENDING, State.RUNNING):
+                on_state(state, error)
+            elif state is State.CANCELLED and self._closing:
+                self._ended(key, lambda: on_state(State.FAILED, exceptions.Aborted(_STOPPED)))
+            else:
+                self._ended(key, lambda: on_state(state, error))
+
+        return told
+
+    def _ended(self, key: str, tell: Callable[[], None]) -> None:
+        try:
+            tell()
+        finally:
+            with self._lock:
+                self._running.pop(key, None)
+                self._free += 1
+                self._advance()
