@@ -2,12 +2,14 @@
 
 Grammar: comparisons ``field OP value`` with ``= != < <= > >= : =~ !~``, joined by AND, OR, NOT, ``-`` and parentheses;
 two terms side by side are an AND; OR binds tighter than AND, as AIP-160 has it. A bare word searches every string.
+A service may add functions of its own (``in_context("...")``), which are also asked by ``name:"..."``: see ``parse``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -20,6 +22,7 @@ from gcpmlops.emulator.kernel.masks import raw
 
 T = TypeVar("T")
 Predicate = Callable[[Any], bool]
+Function = Callable[[Sequence[str]], Predicate]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<op>=~|!~|!=|<=|>=|[=<>:()\-,])|(?P<word>[^\s=<>!:(),"']+))""",
@@ -39,7 +42,37 @@ def matches(text: str, message: Any) -> bool:
 @lru_cache(maxsize=256)
 def compile_filter(text: str) -> Predicate:
     """Parses once, evaluates often."""
-    return _Parser(text).parse()
+    return parse(text)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A parsed filter; calling it tells whether a message satisfies it.
+
+    Attributes:
+        terms: what has to hold, joined by AND.
+        comparisons: every (path, operator, value) that it compares, wherever it stands.
+    """
+
+    terms: Sequence[Predicate]
+    comparisons: Sequence[tuple[Sequence[str], str, str]]
+
+    def __call__(self, message: Any) -> bool:
+        return all(term(message) for term in self.terms)
+
+
+def parse(text: str, functions: Mapping[str, Function] | None = None, *, max_depth: int = 0) -> Filter:
+    """Parses a filter that may call a service's own functions.
+
+    Args:
+        text: the filter; one that is empty lets everything through.
+        functions: each gets the strings of ``name("a", "b")``, or of ``name:"a","b"``, and returns the test.
+        max_depth: how deep parentheses may nest (0: no limit).
+
+    Raises: InvalidArgument for a filter that doesn't parse, or calls a function that isn't there.
+    """
+    parser = _Parser(text, functions, max_depth)
+    return Filter(parser.parse(), parser.comparisons)
 
 
 def order(items: Iterable[T], order_by: str) -> list[T]:
@@ -62,14 +95,21 @@ def _sort_key(item: Any, path: list[str], order_by: str) -> Any:
     if not values and _unknown(item, path[0]):
         raise exceptions.InvalidArgument(f"order_by {order_by!r}: there is no field {path[0]!r}.")
     value = values[0] if values else ""
-    if isinstance(value, _Enum):
-        return value.number
-    return _instant(value) if isinstance(value, timestamp_pb2.Timestamp) else value
+    if isinstance(value, timestamp_pb2.Timestamp):
+        value = _instant(value)
+    elif isinstance(value, _Enum):
+        value = value.number
+    kind = 0 if value == "" else 2 if isinstance(value, str) else 1  # a Struct's values may be of several kinds
+    return kind, value
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, functions: Mapping[str, Function] | None = None, max_depth: int = 0) -> None:
         self.text = text
+        self.functions = functions
+        self.max_depth = max_depth
+        self.depth = 0
+        self.comparisons: list[tuple[Sequence[str], str, str]] = []
         self.tokens = list(self._split(text))
         self.at = 0
 
@@ -83,17 +123,21 @@ class _Parser:
             yield kind, match.group(kind)
             position = match.end()
 
-    def parse(self) -> Predicate:
-        predicate = self._conjunction()
+    def parse(self) -> list[Predicate]:
+        terms = self._terms() if self.tokens else []
         if self.at < len(self.tokens):
             raise self._error(f"unexpected {self.tokens[self.at][1]!r}")
-        return predicate
+        return terms
 
-    def _conjunction(self) -> Predicate:
+    def _terms(self) -> list[Predicate]:
         terms = [self._disjunction()]
         while self._peek() not in ("", ")"):
             self._accept("AND")
             terms.append(self._disjunction())
+        return terms
+
+    def _conjunction(self) -> Predicate:
+        terms = self._terms()
         return terms[0] if len(terms) == 1 else lambda m: all(term(m) for term in terms)
 
     def _disjunction(self) -> Predicate:
@@ -107,37 +151,71 @@ class _Parser:
             inner = self._term()
             return lambda m: not inner(m)
         if self._accept("("):
+            self._enter()
             inner = self._conjunction()
             self._expect(")")
+            self.depth -= 1
             return inner
         return self._comparison()
+
+    def _enter(self) -> None:
+        self.depth += 1
+        if self.max_depth and self.depth > self.max_depth:
+            raise self._error(f"parentheses nest deeper than {self.max_depth}")
 
     def _comparison(self) -> Predicate:
         kind, left = self._next()
         if kind == "op":
             raise self._error(f"unexpected {left!r}")
-        path = _path(kind, left, self._dotted)
+        if self.functions is not None and kind == "word" and self._is_call(left, self.functions):
+            return self._call(left, self.functions)
+        path = self._path(kind, left)
         if self._peek() not in _COMPARATORS:
             needle = _unquote(kind, left).lower()
             return lambda m: any(needle in text.lower() for text in _strings(m))
         _, comparator = self._next()
         if self._accept("("):
             return self._alternatives(path, comparator)
-        return _comparison(path, comparator, self._value())
+        return self._compared(path, comparator)
+
+    def _compared(self, path: list[str], comparator: str) -> Predicate:
+        value = self._value()
+        self.comparisons.append((path, comparator, value))
+        return _comparison(path, comparator, value)
+
+    def _is_call(self, name: str, functions: Mapping[str, Function]) -> bool:
+        return self._peek() == "(" or (name in functions and self._peek() == ":")
+
+    def _call(self, name: str, functions: Mapping[str, Function]) -> Predicate:
+        if name not in functions:
+            raise self._error(f"there is no function {name!r} (here: {', '.join(sorted(functions))})")
+        _, opening = self._next()
+        arguments = [self._value()]
+        while self._accept(","):
+            arguments.append(self._value())
+        if opening == "(":
+            self._expect(")")
+        return functions[name](arguments)
 
     def _alternatives(self, path: list[str], comparator: str) -> Predicate:
-        options, every = [_comparison(path, comparator, self._value())], False
+        options, every = [self._compared(path, comparator)], False
         while not self._accept(")"):
             every = self._accept("AND") or every
             if not every and not self._accept("OR"):
                 raise self._error("expected OR or AND between the values")
-            options.append(_comparison(path, comparator, self._value()))
+            options.append(self._compared(path, comparator))
         return lambda m: (all if every else any)(option(m) for option in options)
 
-    def _dotted(self) -> str:
-        """A quoted segment of a path: ``labels."a.b/c"``."""
-        kind, text = self._next()
-        return _unquote(kind, text)
+    def _path(self, kind: str, left: str) -> list[str]:
+        """The segments of a path, some of them in quotes: ``labels."a.b/c"``, ``metadata."a:b".number_value``."""
+        if kind == "string":
+            return [_unquote(kind, left)]
+        parts = left.split(".")
+        while parts[-1] == "":
+            parts[-1] = _unquote(*self._next())
+            if self._peek().startswith(".") and self.tokens[self.at][0] == "word":
+                parts += self._next()[1][1:].split(".")
+        return parts
 
     def _value(self) -> str:
         sign = "-" if self._accept("-") else ""
@@ -170,13 +248,6 @@ class _Parser:
 
     def _error(self, what: str) -> exceptions.InvalidArgument:
         return exceptions.InvalidArgument(f"Invalid filter {self.text!r}: {what}.")
-
-
-def _path(kind: str, left: str, more: Callable[[], str]) -> list[str]:
-    if kind == "string":
-        return [_unquote(kind, left)]
-    parts = left.split(".")
-    return [*parts[:-1], more()] if parts[-1] == "" else parts
 
 
 def _unquote(kind: str, text: str) -> str:
@@ -213,9 +284,14 @@ def _is_regex(text: str) -> bool:
 
 
 def _equal(value: Any, wanted: str) -> bool:
-    if isinstance(value, str) and wanted.endswith("*") and not isinstance(value, _Enum):
-        return value.startswith(wanted[:-1])
+    if isinstance(value, str) and "*" in wanted and not isinstance(value, _Enum):
+        return value == wanted or _wildcard(wanted).fullmatch(value) is not None
     return _compare(value, wanted) == 0
+
+
+@lru_cache(maxsize=256)
+def _wildcard(wanted: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in wanted.split("*")), re.S)
 
 
 def _has(value: Any, wanted: str) -> bool:
@@ -283,7 +359,8 @@ def _values(message: Any, path: list[str]) -> Iterator[Any]:
     if not path:
         yield from [node] if not isinstance(node, struct_pb2.Value) else _plain(node)
     elif isinstance(node, struct_pb2.Value):
-        yield from _values(getattr(node, node.WhichOneof("kind") or "null_value"), path)
+        kind = node.WhichOneof("kind") or "null_value"
+        yield from _values(getattr(node, kind), path[1:] if path[0] == kind else path)
     elif isinstance(node, struct_pb2.Struct):
         if path[0] in node.fields:
             yield from _values(node.fields[path[0]], path[1:])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from google.api_core import exceptions
-from google.cloud.aiplatform_v1.types import CustomJob, JobState
+from google.cloud.aiplatform_v1.types import Artifact, CustomJob, JobState
 from google.cloud.logging_v2.types import LogEntry
 
 from gcpmlops.emulator.kernel import filters
@@ -88,3 +88,53 @@ def test_order_by() -> None:
     assert [j.display_name for j in filters.order(jobs, "state desc, display_name desc")] == ["a", "c", "b"]
     with pytest.raises(exceptions.InvalidArgument, match="nosuch"):
         filters.order(jobs, "nosuch")
+
+
+@pytest.fixture(scope="module")
+def artifact() -> Artifact:
+    metadata = {"precision": 0.95, "field:1": {"deep": "x"}, "ok": True, "note": "five"}
+    return Artifact(name="projects/p/artifacts/1", display_name="my_model_7", metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("metadata.precision.number_value>0.9", True),
+        ("metadata.precision.number_value>0.95", False),
+        ("metadata.precision.string_value=0.95", False),
+        ("metadata.ok.bool_value=true", True),
+        ('metadata.note.string_value="five"', True),
+        ('metadata."field:1".deep.string_value=x', True),
+        ('metadata."field:1".struct_value.fields', False),
+        ('display_name="my_*_7"', True),
+        ('display_name="*model*"', True),
+        ('display_name="*model"', False),
+    ],
+)
+def test_struct_values_and_wildcards(artifact: Artifact, text: str, expected: bool) -> None:
+    assert filters.matches(text, artifact) is expected
+
+
+def test_functions_of_a_service_take_strings_in_brackets_or_after_a_colon(artifact: Artifact) -> None:
+    calls = []
+
+    def near(arguments):
+        calls.append(list(arguments))
+        return lambda message: message.display_name == arguments[0]
+
+    parsed = filters.parse('near("my_model_7", "x") AND (near:"other" OR display_name="my*")', {"near": near})
+    assert parsed(artifact)
+    assert calls == [["my_model_7", "x"], ["other"]]
+    assert parsed.comparisons == [(["display_name"], "=", "my*")]
+    assert len(parsed.terms) == 2
+    with pytest.raises(exceptions.InvalidArgument, match="no function 'far'"):
+        filters.parse('far("x")', {"near": near})
+    with pytest.raises(exceptions.InvalidArgument, match="nest deeper than 2"):
+        filters.parse("(((a=1)))", {}, max_depth=2)
+
+
+def test_order_of_struct_values_that_some_lack() -> None:
+    items = [Artifact(name=str(i), metadata=m) for i, m in enumerate([{"a": 2}, {}, {"a": "x"}, {"a": 1}])]
+    ordered = filters.order(items, "metadata.a.number_value")
+    assert [item.name for item in ordered] == ["1", "2", "3", "0"]
+    assert [item.name for item in filters.order(items, "metadata.a desc")] == ["2", "0", "3", "1"]
