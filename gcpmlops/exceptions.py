@@ -14,6 +14,7 @@ GcpMlopsError                an error that names the resource and the next step
 ├── Unimplemented            the service does not have this method
 ├── JobFailed                job, state, exit_code, cause, log_tail
 │   └── JobCancelled         the job was cancelled
+├── MissingExtra             extra: what to install, as in pip install 'gcpmlops[plots]'
 ├── OperationFailed          a long-running operation ended with an error (a deployment that never became healthy)
 └── DataCheckFailed          report: every check with what was found
 
@@ -147,6 +148,14 @@ class JobCancelled(JobFailed):
 
 class OperationFailed(GcpMlopsError):
     """A long-running operation ended with an error; the message is the service's own."""
+
+
+class MissingExtra(GcpMlopsError):
+    """A package is not installed that one of the extras brings: `extra` names it."""
+
+    def __init__(self, message: str, *, extra: str) -> None:
+        self.extra = extra
+        super().__init__(message, next_step=f"Install it with: pip install 'gcpmlops[{extra}]'")
 
 
 class DataCheckFailed(GcpMlopsError):

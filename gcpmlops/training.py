@@ -151,11 +151,7 @@ class Training:
         )
         if dry_run:
             return Job(job, self)
-        with translated(f"custom job {name}"):
-            return Job(
-                self._clients.jobs.create_custom_job(parent=self._clients.parent, custom_job=job, **self._clients.once),
-                self,
-            )
+        return Job(self._create(job), self)
 
     def run(
         self,
@@ -220,6 +216,13 @@ class Training:
                 if limit is not None and len(jobs) >= limit:
                     break
         return jobs
+
+    def _create(self, job: _google.custom_job.CustomJob) -> _google.custom_job.CustomJob:
+        """The last step of `submit`; a search takes the request itself, as what each trial runs."""
+        with translated(f"custom job {job.display_name}"):
+            return self._clients.jobs.create_custom_job(
+                parent=self._clients.parent, custom_job=job, **self._clients.once
+            )
 
     def _full(self, name: str) -> str:
         if name.startswith("projects/"):
