@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.deployments import Deployments
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.projects import Projects
+    from gcpmlops.emulator.services.tensorboard import Tensorboard
 
 
 T = TypeVar("T")
@@ -141,6 +142,7 @@ class Services:
             ModelService(self._context, self._artifacts),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
+            *self._tensorboard.services(),
         )
 
     def _logging(self) -> Iterable[Service]:
@@ -200,6 +202,12 @@ class Services:
 
         servers = Servers(self._sockets, self.processes, pythons(self._environments), self._child_variables())
         return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write)
+
+    @_made_once
+    def _tensorboard(self) -> Tensorboard:
+        from gcpmlops.emulator.services.tensorboard import Tensorboard
+
+        return Tensorboard(self._context, self.storage)
 
     def _child_variables(self) -> dict[str, str]:
         return client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)

@@ -82,6 +82,18 @@ class Collection(Generic[M]):
 
         return self._store.write(run)
 
+    def delete_below(self, name: str) -> int:
+        """Deletes all whose names go on after `name/`; returns how many there were."""
+        sql = "DELETE FROM resources WHERE type = ? AND name > ? AND name < ?"
+        values = (self.kind, f"{name}/", f"{name}0")  # 0 comes right after /
+        return self._store.write(lambda conn: conn.execute(sql, values).rowcount)
+
+    def count_below(self, name: str) -> int:
+        """How many there are whose names go on after `name/`."""
+        sql = "SELECT COUNT(*) FROM resources WHERE type = ? AND name > ? AND name < ?"
+        values = (self.kind, f"{name}/", f"{name}0")
+        return int(self._store.read(lambda conn: conn.execute(sql, values).fetchone()[0]))
+
     def list(self, parent: str | None = None) -> list[M]:
         """All of them, or those below ``parent``, in the order in which they were created."""
         where = "type = ?" if parent is None else "type = ? AND parent = ?"
