@@ -27,6 +27,7 @@ from gcpmlops.emulator.variables import client_variables
 if TYPE_CHECKING:
     from gcpmlops.emulator.runtimes.artifacts import Artifacts
     from gcpmlops.emulator.runtimes.environment import Environments
+    from gcpmlops.emulator.services.datasets.exports import Exports
     from gcpmlops.emulator.services.deployments import Deployments
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.projects import Projects
@@ -134,6 +135,7 @@ class Services:
     def _vertex(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.endpoints import EndpointService
         from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
+        from gcpmlops.emulator.services.metadata import metadata_services
         from gcpmlops.emulator.services.models import ModelService
         from gcpmlops.emulator.services.prediction import PredictionService
 
@@ -142,7 +144,22 @@ class Services:
             ModelService(self._context, self._artifacts),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
+            *metadata_services(self._context),
             *self._tensorboard.services(),
+            *self._datasets(),
+        )
+
+    def _datasets(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.datasets.items import DataItems
+        from gcpmlops.emulator.services.datasets.service import Datasets
+        from gcpmlops.emulator.services.datasets.transfers import DatasetTransfers
+        from gcpmlops.emulator.services.datasets.versions import DatasetVersions
+
+        return (
+            Datasets(self._context, self._exports.sources),
+            DatasetVersions(self._context),
+            DatasetTransfers(self._context, self._exports),
+            DataItems(self._context),
         )
 
     def _logging(self) -> Iterable[Service]:
@@ -172,6 +189,16 @@ class Services:
         from gcpmlops.emulator.services.projects import Projects
 
         return Projects(self._context)
+
+    @_made_once
+    def _exports(self) -> Exports:
+        from gcpmlops.emulator.services.bigquery.tables import Tables
+        from gcpmlops.emulator.services.datasets.exports import Exports
+        from gcpmlops.emulator.services.datasets.sources import Sources
+
+        projects = {str(self._settings.project_number): self._settings.project}
+        tables = Tables(self.bigquery, self._data / "bigquery" / "tables", projects)
+        return Exports(Sources(self.storage, tables))
 
     @_made_once
     def _environments(self) -> Environments:
