@@ -1,4 +1,4 @@
-"""The processes of one training job, from the first start to the last exit."""
+"""The processes of one attempt at a training job, from the first start to the last exit."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ OnTaskLine = Callable[[str, str, str], None]
 """Called with task name (`workerpool0-0`), stream and text."""
 
 _TAIL_LINES = 20
+_HINT = (
+    "\nHint: this machine does not let a job mount /gcs. Give the path as an argument or an environment variable, "
+    "where it is rewritten, or write to the gs:// URI in AIP_MODEL_DIR, AIP_CHECKPOINT_DIR or AIP_TENSORBOARD_LOG_DIR "
+    "through the Cloud Storage client."
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,40 @@ class Prepared:
     spec: ProcessSpec
 
 
+@dataclass(eq=False)
+class ReplicaFailed(Exception):  # noqa: N818 - the event, which may be got over
+    """A replica ended otherwise than by code 0."""
+
+    replica: Replica
+    result: Exit
+    sees_gcs: bool
+
+    @property
+    def status(self) -> int:
+        """The exit code as a shell has it: 128 and the signal's number where a signal ended it."""
+        return self.result.code if self.result.code is not None else 128 + (self.result.signal or 0)
+
+    def describe(self) -> str:
+        """Vertex AI's own sentence."""
+        if self.result.timed_out:
+            return f"The replica {self.replica.name} was stopped: scheduling.timeout ran out."
+        reason = "Error" if self.result.code is not None else self.result.describe()
+        return (
+            f"The replica {self.replica.name} exited with a non-zero status of {self.status}. "
+            f"Termination reason: {reason}."
+        )
+
+    def error(self) -> exceptions.GoogleAPICallError:
+        """DeadlineExceeded after the timeout, else InvalidArgument, as Vertex AI has it; with the last log lines."""
+        tail = "\n".join(self.result.tail[-_TAIL_LINES:])
+        shown = f"\nLast log lines:\n{tail}" if tail else ""
+        hint = _HINT if "/gcs/" in tail and not self.sees_gcs else ""
+        kind = exceptions.DeadlineExceeded if self.result.timed_out else exceptions.InvalidArgument
+        return kind(f"{self.describe()}{shown}{hint}")
+
+
 class Replicas:
-    """Runs the replicas of one job together."""
+    """Runs the replicas of one job together, once."""
 
     def __init__(self, processes: Processes, cancellation: Cancellation, on_line: OnTaskLine) -> None:
         self._processes = processes
@@ -39,7 +76,7 @@ class Replicas:
     def until_done(self, prepared: Sequence[Prepared], started: Callable[[], None]) -> None:
         """Runs to the end of the primary replica, or to the first failure; then ends what is left.
 
-        Raises: Cancelled; DeadlineExceeded, InvalidArgument (as Vertex AI) for a replica that failed.
+        Raises: Cancelled, ReplicaFailed.
         """
         with ExitStack() as stack:
             running = {item.replica: self._start(item) for item in prepared}
@@ -54,7 +91,7 @@ class Replicas:
         self._cancellation.check()
         if first is not None:
             replica, result = first
-            raise _failure(replica, result, sees_gcs=running[replica].sees_gcs)
+            raise ReplicaFailed(replica, result, sees_gcs=running[replica].sees_gcs)
 
     def _start(self, item: Prepared) -> Process:
         name = item.replica.name
@@ -73,23 +110,3 @@ class Replicas:
             if replica.pool_index == 0 and replica.index == 0:
                 return None
         return None
-
-
-def _failure(replica: Replica, result: Exit, *, sees_gcs: bool) -> exceptions.GoogleAPICallError:
-    tail = "\n".join(result.tail[-_TAIL_LINES:])
-    shown = f"\nLast log lines:\n{tail}" if tail else ""
-    if result.timed_out:
-        return exceptions.DeadlineExceeded(
-            f"The replica {replica.name} was stopped: scheduling.timeout ran out.{shown}"
-        )
-    status = result.code if result.code is not None else 128 + (result.signal or 0)
-    reason = "Error" if result.code is not None else result.describe()
-    hint = ""
-    if "/gcs/" in tail and not sees_gcs:
-        hint = (
-            "\nHint: this machine does not let a job mount /gcs. Give the path as an argument or an environment "
-            "variable, where it is rewritten, or write to the gs:// URI in AIP_MODEL_DIR, AIP_CHECKPOINT_DIR or "
-            "AIP_TENSORBOARD_LOG_DIR through the Cloud Storage client."
-        )
-    what = f"The replica {replica.name} exited with a non-zero status of {status}. Termination reason: {reason}."
-    return exceptions.InvalidArgument(f"{what}{shown}{hint}")

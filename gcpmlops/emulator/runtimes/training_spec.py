@@ -1,15 +1,13 @@
-"""What a training job is told: worker pools, and the environment variables that Vertex AI gives to each replica."""
+"""What a training job is told: worker pools, scheduling, where its output goes; and its replicas, one by one."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 _VARIABLE = re.compile(r"\$(\$?)\(([A-Za-z_][A-Za-z0-9_]*)\)")
-_TF_ROLES = ("chief", "worker", "ps", "evaluator")
 
 
 class State(Enum):
@@ -40,7 +38,16 @@ class Pool:
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """One job. `output_uri` is gs://BUCKET/PREFIX or empty; an empty pool is None; `timeout_s` in seconds."""
+    """One job. An empty pool is None.
+
+    Attributes:
+        output_uri: gs://BUCKET/PREFIX, or empty.
+        timeout_s: seconds that all its attempts may run, from the first process on; None is no limit.
+        restart_on_failure: a replica that fails restarts the whole job (`restart_job_on_worker_restart`).
+        retry: replicas that abort or crash (SIGABRT, SIGSEGV) restart the whole job.
+        job_json: the job's specification as JSON, for CLUSTER_SPEC.
+        variables: further ones for every replica; those of the pools come after them.
+    """
 
     job_id: str
     project_number: str
@@ -48,7 +55,11 @@ class TrainingSpec:
     pools: Sequence[Pool | None]
     output_uri: str = ""
     timeout_s: float | None = None
+    restart_on_failure: bool = False
+    retry: bool = True
+    trial_id: str = ""
     job_json: str = "{}"
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,57 +84,6 @@ def replicas(spec: TrainingSpec) -> list[Replica]:
         if pool is not None
         for index in range(pool.replicas)
     ]
-
-
-def variables(spec: TrainingSpec, replica: Replica, ports: Sequence[int]) -> dict[str, str]:
-    """Variables that Vertex AI sets (https://cloud.google.com/vertex-ai/docs/training/code-requirements).
-
-    `ports` are one free local port per replica, in the order of `replicas`.
-    """
-    everyone = replicas(spec)
-    hosts = {other: f"127.0.0.1:{port}" for other, port in zip(everyone, ports, strict=True)}
-    found = {
-        "CLOUD_ML_JOB_ID": spec.job_id,
-        "CLOUD_ML_PROJECT_ID": spec.project_number,
-        "CLOUD_ML_REGION": spec.location,
-        "CLOUD_ML_JOB": spec.job_json,
-        "CLUSTER_SPEC": _cluster_spec(spec, replica, hosts),
-        "TF_CONFIG": _tf_config(spec, replica, hosts),
-        **_output_variables(spec.output_uri),
-    }
-    if len(everyone) > 1:  # torch.distributed
-        master, port = hosts[everyone[0]].split(":")
-        rank = everyone.index(replica)
-        found |= {"MASTER_ADDR": master, "MASTER_PORT": port, "RANK": str(rank), "WORLD_SIZE": str(len(everyone))}
-    return found
-
-
-def _output_variables(output_uri: str) -> dict[str, str]:
-    if not output_uri:
-        return {}
-    base = output_uri.rstrip("/")
-    names = {"AIP_MODEL_DIR": "model", "AIP_CHECKPOINT_DIR": "checkpoints", "AIP_TENSORBOARD_LOG_DIR": "logs"}
-    return {variable: f"{base}/{folder}/" for variable, folder in names.items()}
-
-
-def _cluster_spec(spec: TrainingSpec, replica: Replica, hosts: Mapping[Replica, str]) -> str:
-    cluster: dict[str, list[str]] = {}
-    for other, host in hosts.items():
-        cluster.setdefault(f"workerpool{other.pool_index}", []).append(host)
-    task = {"type": f"workerpool{replica.pool_index}", "index": replica.index}
-    return json.dumps({"cluster": cluster, "environment": "cloud", "task": task, "job": spec.job_json})
-
-
-def _tf_config(spec: TrainingSpec, replica: Replica, hosts: Mapping[Replica, str]) -> str:
-    cluster: dict[str, list[str]] = {}
-    for other, host in hosts.items():
-        cluster.setdefault(_role(other), []).append(host)
-    task = {"type": _role(replica), "index": replica.index}
-    return json.dumps({"cluster": cluster, "environment": "cloud", "task": task, "job": spec.job_json})
-
-
-def _role(replica: Replica) -> str:
-    return _TF_ROLES[min(replica.pool_index, len(_TF_ROLES) - 1)]
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from google.protobuf import empty_pb2
 from gcpmlops.emulator.kernel import names
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.training_spec import State
-from gcpmlops.emulator.services.jobs import specs
+from gcpmlops.emulator.services.jobs import running, specs
 from gcpmlops.emulator.services.jobs.log import JobLog
 from gcpmlops.emulator.services.jobs.rows import FINAL, JobRows
 from gcpmlops.emulator.services.jobs.runs import Runs
@@ -22,10 +22,15 @@ log = logging.getLogger(__name__)
 
 OnEnd = Callable[[types.CustomJob], None]
 """Called once with a job that has ended, as it is stored."""
+OnOutput = Callable[[types.CustomJob, str], None]
+"""Called once with a job that has run, before its end is told, and with the gs:// folder of its TensorBoard logs."""
 
 
 class CustomJobs(Service):
-    """Custom jobs. What an earlier emulator left unfinished is FAILED with that reason."""
+    """Custom jobs. What an earlier emulator left unfinished is FAILED with that reason.
+
+    `on_output` takes what a job with a TensorBoard has left in its log directory; assign it before jobs are made.
+    """
 
     proto = "google.cloud.aiplatform.v1.JobService"
 
@@ -35,6 +40,7 @@ class CustomJobs(Service):
         self._log = JobLog(write_log, context.settings)
         self._rows: JobRows[types.CustomJob] = JobRows(context, types.CustomJob, "customJobs")
         self._said: set[str] = set()
+        self.on_output: OnOutput | None = None
         self._rows.fail_unfinished()
 
     def create_custom_job(self, request: types.CreateCustomJobRequest) -> types.CustomJob:
@@ -63,12 +69,17 @@ class CustomJobs(Service):
         """
         names.parse("projects/{project}/locations/{location}", parent)
         specs.check(custom_job)
-        spec = specs.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, self.settings.project_number)
-        self._runs.check(spec)
+        number = self.settings.project_number
+        self._runs.check(running.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, number))
         job = self._rows.insert(parent, custom_job)
         self._say_ignored(job)
-        spec = specs.training_spec(job.name, job.job_spec, self.settings.project_number)
-        self._runs.submit(job.name, spec, self._on_state(job.name, on_end), self._on_line(job.name))
+        self._runs.submit(
+            job.name,
+            running.training_spec(job.name, job.job_spec, number),
+            self._on_state(job.name, on_end),
+            self._on_line(job.name),
+            max_wait_s=running.max_wait_s(job.job_spec),
+        )
         return self._rows.get(job.name)
 
     def cancel(self, name: str) -> None:
@@ -79,27 +90,42 @@ class CustomJobs(Service):
 
     def _on_state(self, name: str, on_end: OnEnd | None) -> Callable[[State, Exception | None], None]:
         def on_state(state: State, error: Exception | None) -> None:
+            if state in FINAL:
+                self._end(name, state, error, on_end)
+                return
+            self._log.state(name, state)
             if state is State.RUNNING:
                 self._rows.update(name, state, start_time=self.clock.now())
-            elif state not in FINAL:
+            elif state is not State.QUEUED:  # as which it was stored
                 self._rows.update(name, state)
-            else:
-                self._end(name, state, error, on_end)
 
         return on_state
 
     def _end(self, name: str, state: State, error: Exception | None, on_end: OnEnd | None) -> None:
-        if error is not None:
-            self._log.service(name, "ERROR", str(getattr(error, "message", error)).partition("\n")[0])
+        self._hand_over_output(self._rows.get(name))
+        self._log.state(name, state, error)
         job = self._rows.finish(name, state, error)
         if on_end is not None:
             on_end(job)
+
+    def _hand_over_output(self, job: types.CustomJob) -> None:
+        if self.on_output is None or not job.job_spec.tensorboard or job.start_time is None:
+            return
+        prefix = job.job_spec.base_output_directory.output_uri_prefix
+        try:
+            self.on_output(job, f"{prefix.rstrip('/')}/logs/")
+        except Exception as error:
+            log.exception("the TensorBoard logs of %s", job.name)
+            self._log.service(job.name, f"The TensorBoard logs could not be uploaded: {error}", "WARNING")
 
     def _on_line(self, name: str) -> Callable[[str, str, str], None]:
         return lambda task, stream, text: self._log.line(name, task, stream, text)
 
     def _say_ignored(self, job: types.CustomJob) -> None:
-        fields = [field for field in specs.ignored(job.job_spec) if field not in self._said]
+        """Into the job's log what it will miss, and once into the emulator's what has no meaning here."""
+        for note in running.notes(job.job_spec):
+            self._log.service(job.name, note, "WARNING")
+        fields = [field for field in running.ignored(job.job_spec) if field not in self._said]
         if fields:
             self._said.update(fields)
             log.info("kept, but without meaning on this machine: CustomJob %s", ", ".join(fields))

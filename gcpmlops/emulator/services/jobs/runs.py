@@ -9,10 +9,12 @@ from collections.abc import Callable
 from google.api_core import exceptions
 
 from gcpmlops.emulator.runtimes.replicas import OnTaskLine
-from gcpmlops.emulator.runtimes.training import OnState, Training, TrainingJob
+from gcpmlops.emulator.runtimes.training import Training
+from gcpmlops.emulator.runtimes.training_job import OnState, TrainingJob
 from gcpmlops.emulator.runtimes.training_spec import State, TrainingSpec
 
 _STOPPED = "The emulator was stopped while the job ran."
+_WAITED = "The job waited for scheduling.max_wait_duration ({:g} s) and no resources came free."
 
 
 class Runs:
@@ -30,17 +32,21 @@ class Runs:
         """Raises: InvalidArgument for an image that can't run here, NotFound for a missing bucket."""
         self._training.check(spec)
 
-    def submit(self, key: str, spec: TrainingSpec, on_state: OnState, on_line: OnTaskLine) -> None:
+    def submit(
+        self, key: str, spec: TrainingSpec, on_state: OnState, on_line: OnTaskLine, *, max_wait_s: float | None = None
+    ) -> None:
         """Runs `spec` when its turn comes; `key` is unique among what has not ended.
 
         `on_state` is told QUEUED (before this returns), PENDING, RUNNING and exactly one final state: CANCELLED at once
-        for what is taken back from the queue.
+        for what is taken back from the queue, FAILED for what waits longer than `max_wait_s`.
         """
         on_state(State.QUEUED, None)
         job = self._training.job(spec, self._following(key, on_state), on_line)
         with self._lock:
             self._waiting[key] = (job, on_state)
             self._advance()
+        if max_wait_s is not None:
+            self._give_up_later(key, max_wait_s)
 
     def cancel(self, key: str) -> None:
         """Takes it out of the queue, or asks it to stop; returns at once. What has ended stays as it is."""
@@ -61,6 +67,17 @@ class Runs:
             job.cancel()
         for job in running:
             job.join()
+
+    def _give_up_later(self, key: str, seconds: float) -> None:
+        def give_up() -> None:
+            with self._lock:
+                waiting = self._waiting.pop(key, None)
+            if waiting is not None:
+                waiting[1](State.FAILED, exceptions.DeadlineExceeded(_WAITED.format(seconds)))
+
+        timer = threading.Timer(seconds, give_up)
+        timer.daemon = True
+        timer.start()
 
     def _advance(self) -> None:
         """Starts what slots are free for; the lock is held."""

@@ -1,4 +1,4 @@
-"""CustomJobSpec: what Vertex AI refuses, what has no meaning on one machine, and what the training runtime is told."""
+"""CustomJobSpec: what Vertex AI refuses before a job is made."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from google.cloud.aiplatform_v1 import types
-from google.protobuf import json_format
 
-from gcpmlops.emulator.kernel import names, validate
-from gcpmlops.emulator.runtimes.training_spec import Pool, TrainingSpec
+from gcpmlops.emulator.kernel import validate
 
 _MAX_POOLS = 4
 _MAX_PACKAGES = 100
 _MAX_VARIABLES = 100
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SPEC = "custom_job.job_spec"
-_IGNORED = (
-    "network",
-    "reserved_ip_ranges",
-    "service_account",
-    "psc_interface_config",
-    "persistent_resource_id",
-    "enable_web_access",
-    "enable_dashboard_access",
-    "tensorboard",
-    "protected_artifact_location_id",
-)
+_PLACE = r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/"
+_NAMES = {
+    "network": r"projects/(?P<project>[^/]+)/global/networks/(?P<network>[^/]+)",
+    "tensorboard": _PLACE + r"tensorboards/(?P<tensorboard>[^/]+)",
+    "experiment": _PLACE + r"metadataStores/(?P<store>[^/]+)/contexts/(?P<experiment>[^/]+)",
+    "experiment_run": _PLACE + r"metadataStores/(?P<store>[^/]+)/contexts/(?P<run>[^/]+)",
+}
 
 
 def check(job: types.CustomJob) -> None:
@@ -36,20 +29,54 @@ def check(job: types.CustomJob) -> None:
     if len(job.display_name) > 128:
         raise validate.invalid("custom_job.display_name", f"{len(job.display_name)} characters, 128 are allowed.")
     validate.labels(job.labels, "custom_job.labels")
-    pools = list(job.job_spec.worker_pool_specs)
-    if not pools or not _filled(pools[0]):
-        raise validate.invalid(f"{_SPEC}.worker_pool_specs", "the first worker pool is required, but missing.")
+    check_spec(job.job_spec, "custom_job.job_spec")
+
+
+def check_spec(spec: types.CustomJobSpec, path: str) -> None:
+    """The same for the specification alone, whatever message it stands in at `path`."""
+    pools = list(spec.worker_pool_specs)
+    if not pools or not filled(pools[0]):
+        raise validate.invalid(f"{path}.worker_pool_specs", "the first worker pool is required, but missing.")
     if len(pools) > _MAX_POOLS:
-        raise validate.invalid(f"{_SPEC}.worker_pool_specs", f"{len(pools)} worker pools, {_MAX_POOLS} are allowed.")
+        raise validate.invalid(f"{path}.worker_pool_specs", f"{len(pools)} worker pools, {_MAX_POOLS} are allowed.")
     for index, pool in enumerate(pools):
-        if _filled(pool):
-            _check_pool(pool, index, f"{_SPEC}.worker_pool_specs[{index}]")
-    output = job.job_spec.base_output_directory.output_uri_prefix
+        if filled(pool):
+            _check_pool(pool, index, f"{path}.worker_pool_specs[{index}]")
+    output = spec.base_output_directory.output_uri_prefix
     if output and not re.match(r"gs://[^/]+", output):
-        raise validate.invalid(f"{_SPEC}.base_output_directory.output_uri_prefix", f"{output!r} is not a gs:// URI.")
+        raise validate.invalid(f"{path}.base_output_directory.output_uri_prefix", f"{output!r} is not a gs:// URI.")
+    _check_scheduling(spec.scheduling, f"{path}.scheduling")
+    _check_attachments(spec, path)
 
 
-def _filled(pool: types.WorkerPoolSpec) -> bool:
+def _check_scheduling(scheduling: types.Scheduling, path: str) -> None:
+    for field in ("timeout", "max_wait_duration"):
+        duration = getattr(scheduling, field)
+        if duration is not None and duration.total_seconds() < 0:
+            raise validate.invalid(f"{path}.{field}", f"{duration.total_seconds():g} seconds is negative.")
+    strategies: Any = types.Scheduling.Strategy
+    strategy = types.Scheduling.pb(scheduling).strategy
+    if strategy not in {int(known) for known in strategies}:
+        raise validate.invalid(f"{path}.strategy", f"{strategy} is not a scheduling strategy.")
+
+
+def _check_attachments(spec: types.CustomJobSpec, path: str) -> None:
+    for field, pattern in _NAMES.items():
+        name = getattr(spec, field)
+        if name and not re.fullmatch(pattern, name):
+            raise validate.invalid(f"{path}.{field}", f"{name!r} is not of the form {_shown(pattern)}.")
+    if spec.experiment_run and not spec.experiment:
+        raise validate.invalid(f"{path}.experiment", "required where experiment_run is given, but missing.")
+    if spec.tensorboard and not spec.base_output_directory.output_uri_prefix:
+        field = f"{path}.base_output_directory.output_uri_prefix"
+        raise validate.invalid(field, "required where tensorboard is given, but missing.")
+
+
+def _shown(pattern: str) -> str:
+    return re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", pattern)
+
+
+def filled(pool: types.WorkerPoolSpec) -> bool:
     """Whether it is more than the placeholder of a pool that is not used."""
     return bool(types.WorkerPoolSpec.pb(pool).ListFields())
 
@@ -59,8 +86,7 @@ def _check_pool(pool: types.WorkerPoolSpec, index: int, path: str) -> None:
         raise validate.invalid(f"{path}.replica_count", "the first worker pool has exactly one replica, the primary.")
     if pool.replica_count < 0:
         raise validate.invalid(f"{path}.replica_count", f"{pool.replica_count} is negative.")
-    if not pool.machine_spec.machine_type:
-        raise validate.invalid(f"{path}.machine_spec.machine_type", "required, but missing.")
+    _check_machine(pool.machine_spec, f"{path}.machine_spec")
     if "container_spec" in pool:
         _required(pool.container_spec, f"{path}.container_spec", "image_uri")
         _check_variables(pool.container_spec.env, f"{path}.container_spec.env")
@@ -79,6 +105,16 @@ def _check_pool(pool: types.WorkerPoolSpec, index: int, path: str) -> None:
         raise validate.invalid(path, "container_spec or python_package_spec is required.")
 
 
+def _check_machine(machine: types.MachineSpec, path: str) -> None:
+    if not machine.machine_type:
+        raise validate.invalid(f"{path}.machine_type", "required, but missing.")
+    if machine.accelerator_count < 0:
+        raise validate.invalid(f"{path}.accelerator_count", f"{machine.accelerator_count} is negative.")
+    if bool(machine.accelerator_count) != bool(machine.accelerator_type):
+        missing = "accelerator_type" if machine.accelerator_count else "accelerator_count"
+        raise validate.invalid(f"{path}.{missing}", "required beside the other one, but missing.")
+
+
 def _required(message: Any, path: str, *fields: str) -> None:
     for field in fields:
         if not getattr(message, field):
@@ -91,47 +127,3 @@ def _check_variables(env: Sequence[types.EnvVar], path: str) -> None:
     for variable in env:
         if not _VARIABLE.fullmatch(variable.name):
             raise validate.invalid(path, f"{variable.name!r} is not a valid C identifier.")
-
-
-def ignored(spec: types.CustomJobSpec) -> list[str]:
-    """Fields that are set and have no meaning on this machine."""
-    found = [field for field in _IGNORED if getattr(spec, field)]
-    machine = [
-        name
-        for pool in spec.worker_pool_specs
-        for name in ("machine_spec", "disk_spec", "nfs_mounts", "lustre_mounts")
-        if getattr(pool, name)
-    ]
-    return sorted({*found, *machine})
-
-
-def training_spec(name: str, spec: types.CustomJobSpec, project_number: int) -> TrainingSpec:
-    """What the training runtime runs for the job of that name."""
-    timeout = spec.scheduling.timeout
-    return TrainingSpec(
-        job_id=name.rpartition("/")[2],
-        project_number=str(project_number),
-        location=names.location_of(name),
-        pools=[_pool(pool) if _filled(pool) else None for pool in spec.worker_pool_specs],
-        output_uri=spec.base_output_directory.output_uri_prefix,
-        timeout_s=(timeout.total_seconds() or None) if timeout else None,
-        job_json=json_format.MessageToJson(types.CustomJobSpec.pb(spec), indent=None),
-    )
-
-
-def _pool(pool: types.WorkerPoolSpec) -> Pool:
-    count = max(1, pool.replica_count)
-    if "container_spec" in pool:
-        task = pool.container_spec
-        env = {variable.name: variable.value for variable in task.env}
-        return Pool(task.image_uri, count, list(task.command), list(task.args), env)
-    package = pool.python_package_spec
-    env = {variable.name: variable.value for variable in package.env}
-    return Pool(
-        package.executor_image_uri,
-        count,
-        args=list(package.args),
-        env=env,
-        packages=list(package.package_uris),
-        module=package.python_module,
-    )

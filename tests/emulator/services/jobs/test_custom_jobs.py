@@ -20,6 +20,7 @@ from gcpmlops.emulator.runtimes.environment import Environments
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.training import Training
 from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
+from gcpmlops.emulator.services.jobs.log import STATE_LABEL
 from gcpmlops.emulator.services.jobs.runs import Runs
 from gcpmlops.emulator.settings import Settings
 from gcpmlops.emulator.state.store import Store
@@ -96,7 +97,16 @@ class Emulator:
         raise AssertionError("it did not happen in time")
 
     def messages(self) -> list[str]:
-        return [entry[3]["message"] for entry in self.logs]
+        """What tasks printed."""
+        return [entry[3]["message"] for entry in self.logs if isinstance(entry[3], dict)]
+
+    def said_by_service(self, name: str) -> list[tuple[str, str, str]]:
+        """State label, severity and text of the service's own lines about a job."""
+        return [
+            (labels.get(STATE_LABEL, ""), severity, text)
+            for _, (_, resource), severity, text, labels in self.logs
+            if resource["task_name"] == "service" and resource["job_id"] == name.rpartition("/")[2]
+        ]
 
     def close(self) -> None:
         self.runs.close()
@@ -137,11 +147,22 @@ def test_a_job_from_start_to_end(emulator: Emulator) -> None:
     job_id = created.name.rpartition("/")[2]
     labels = {"job_id": job_id, "task_name": "workerpool0-0", "project_id": "p"}
     assert sorted(
-        (name, resource, severity, payload["message"]) for name, resource, severity, payload, _ in emulator.logs
+        (name, resource, severity, payload["message"])
+        for name, resource, severity, payload, _ in emulator.logs
+        if resource[1]["task_name"] != "service"
     ) == [
         ("projects/p/logs/workerpool0-0", ("ml_job", labels), "ERROR", "oops"),
         ("projects/p/logs/workerpool0-0", ("ml_job", labels), "INFO", "hello"),
     ]
+    assert emulator.said_by_service(created.name) == [
+        ("QUEUED", "INFO", "Waiting for job to be provisioned."),
+        ("PENDING", "INFO", "Job is preparing."),
+        ("RUNNING", "INFO", "Job is running."),
+        ("SUCCEEDED", "INFO", "Job completed successfully."),
+    ]
+    assert {log_name for log_name, (_, resource), *_ in emulator.logs if resource["task_name"] == "service"} == {
+        f"projects/p/logs/ml.googleapis.com%2F{job_id}"
+    }
 
 
 def test_an_environment_of_an_image(emulator: Emulator) -> None:
@@ -161,11 +182,100 @@ def test_a_failing_job_has_the_tail(emulator: Emulator) -> None:
     assert found.error.code == 3
     assert "The replica workerpool0-0 exited with a non-zero status of 7." in found.error.message
     assert "reason" in found.error.message
+    said = "The replica workerpool0-0 exited with a non-zero status of 7. Termination reason: Error."
+    assert emulator.said_by_service(found.name)[-1] == ("FAILED", "ERROR", said)
 
 
 def test_timeout(emulator: Emulator) -> None:
     found = emulator.ended(emulator.create("exec sleep 600", scheduling={"timeout": {"nanos": 300_000_000}}).name)
     assert (found.state, found.error.code) == (FAILED, 4)
+    assert "scheduling.timeout" in emulator.said_by_service(found.name)[-1][2]
+
+
+def failing(folder: Path, times: int, how: str) -> str:
+    """A script that fails so many times, counted in a file, and then succeeds."""
+    count = folder / "count"
+    return f"echo run >> {count}; echo attempt $(wc -l < {count}); test $(wc -l < {count}) -gt {times} || {how}"
+
+
+@pytest.mark.parametrize(
+    ("how", "scheduling", "attempts", "state"),
+    [
+        ("exit 3", {}, 1, FAILED),
+        ("exit 3", {"restart_job_on_worker_restart": True}, 3, SUCCEEDED),
+        ("exit 3", {"restart_job_on_worker_restart": True, "disable_retries": True}, 1, FAILED),
+        ("kill -SEGV $$", {}, 3, SUCCEEDED),
+        ("kill -SEGV $$", {"disable_retries": True}, 1, FAILED),
+        ("kill -TERM $$", {}, 1, FAILED),
+    ],
+)
+def test_restarts(
+    emulator: Emulator, tmp_path: Path, how: str, scheduling: dict[str, bool], attempts: int, state: types.JobState
+) -> None:
+    found = emulator.ended(emulator.create(failing(tmp_path, 2, how), scheduling=scheduling).name)
+    assert found.state == state
+    assert emulator.messages() == [f"attempt {number}" for number in range(1, attempts + 1)]
+    restarts = [text for label, _, text in emulator.said_by_service(found.name) if not label]
+    assert [text.rpartition("Restarting the job: ")[2] for text in restarts] == [
+        f"restart {number} of 3." for number in range(1, attempts)
+    ]
+
+
+def test_restarts_are_bounded_and_within_the_timeout(emulator: Emulator, tmp_path: Path) -> None:
+    often = {"restart_job_on_worker_restart": True}
+    found = emulator.ended(emulator.create(failing(tmp_path, 9, "exit 1"), scheduling=often).name)
+    assert (found.state, found.error.code) == (FAILED, 3)
+    assert emulator.messages()[-1] == "attempt 4"
+    slow = {**often, "timeout": {"seconds": 1}}
+    found = emulator.ended(emulator.create("sleep 0.4; exit 1", scheduling=slow).name)
+    assert (found.state, found.error.code) == (FAILED, 4)
+
+
+def test_flex_start_waits_no_longer_than_told(emulator: Emulator) -> None:
+    flexible = {"strategy": "FLEX_START", "max_wait_duration": {"nanos": 100_000_000}}
+    running = [emulator.create("exec sleep 600").name for _ in range(2)]
+    patient = emulator.create("true", scheduling={**flexible, "strategy": "STANDARD"}).name
+    found = emulator.ended(emulator.create("true", scheduling=flexible).name)
+    assert (found.state, found.error.code) == (FAILED, 4)
+    assert "max_wait_duration" in found.error.message
+    for name in running:
+        emulator.cancel(name)
+    assert emulator.ended(patient).state == SUCCEEDED
+    assert emulator.get(patient).job_spec.scheduling.strategy == types.Scheduling.Strategy.STANDARD
+
+
+def test_what_is_attached_and_what_is_ignored(emulator: Emulator) -> None:
+    place = "projects/p/locations/us-central1"
+    attached = {
+        "experiment": f"{place}/metadataStores/default/contexts/e",
+        "experiment_run": f"{place}/metadataStores/default/contexts/e-r",
+        "tensorboard": f"{place}/tensorboards/1",
+        "network": "projects/1/global/networks/n",
+        "service_account": "me@p.iam.gserviceaccount.com",
+        "base_output_directory": {"output_uri_prefix": "gs://b/out"},
+    }
+    handed: list[tuple[str, str, types.JobState]] = []
+    emulator.jobs.on_output = lambda job, folder: handed.append((job.name, folder, job.state))
+    request = job("echo $AIP_EXPERIMENT_NAME $AIP_EXPERIMENT_RUN_NAME $AIP_TENSORBOARD_RESOURCE_NAME", **attached)
+    pool(request).machine_spec = {
+        "machine_type": "n1-standard-4", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 9,
+    }  # fmt: skip
+    name = emulator.jobs.create(PARENT, request).name
+    assert emulator.ended(name).job_spec.service_account == attached["service_account"]
+    assert emulator.messages() == [f"{attached['experiment']} {attached['experiment_run']} {attached['tensorboard']}"]
+    notes = [text for label, severity, text in emulator.said_by_service(name) if severity == "WARNING"]
+    assert notes[0] == "Kept, but without meaning on this machine: network, service_account."
+    assert notes[1].startswith("Accelerators ignored: 9 x NVIDIA_TESLA_T4 asked for, this machine has ")
+    assert handed == [(name, "gs://b/out/logs/", types.JobState.JOB_STATE_RUNNING)]
+
+
+def test_an_end_is_told_once(emulator: Emulator) -> None:
+    ended: list[types.CustomJob] = []
+    names = [emulator.jobs.create(PARENT, job(script), ended.append).name for script in ("true", "false", "true")]
+    emulator.cancel(names[2])
+    emulator.wait_for(lambda: len(ended) == 3)
+    assert {found.name: found.state for found in ended} == {name: emulator.ended(name).state for name in names}
+    assert all(found.end_time is not None for found in ended)
 
 
 def test_cancelling_a_running_job(emulator: Emulator) -> None:
@@ -174,6 +284,7 @@ def test_cancelling_a_running_job(emulator: Emulator) -> None:
     emulator.cancel(name)
     found = emulator.ended(name)
     assert (found.state, found.error.code) == (CANCELLED, 1)
+    assert emulator.said_by_service(name)[-1] == ("CANCELLED", "INFO", "Job is cancelled.")
     emulator.cancel(name)
     assert emulator.get(name).state == CANCELLED
 
@@ -245,6 +356,17 @@ def test_deleting(emulator: Emulator) -> None:
             "'a' is not gs://BUCKET/OBJECT",
         ),
         (lambda j: setattr(j, "labels", {"Upper": "x"}), "Upper"),
+        (lambda j: setattr(j.job_spec, "scheduling", {"timeout": {"seconds": -1}}), r"scheduling\.timeout: -1 seconds"),
+        (lambda j: setattr(j.job_spec, "scheduling", {"max_wait_duration": {"seconds": -1}}), "max_wait_duration"),
+        (lambda j: setattr(j.job_spec, "scheduling", {"strategy": 77}), r"scheduling\.strategy: 77"),
+        (lambda j: setattr(j.job_spec, "network", "default"), "projects/{project}/global/networks/{network}"),
+        (lambda j: setattr(j.job_spec, "experiment", "e"), r"job_spec\.experiment: 'e'"),
+        (
+            lambda j: setattr(j.job_spec, "tensorboard", "projects/p/locations/l/tensorboards/1"),
+            "base_output_directory",
+        ),
+        (lambda j: setattr(pool(j).machine_spec, "accelerator_count", 1), r"machine_spec\.accelerator_type: required"),
+        (lambda j: setattr(pool(j).machine_spec, "accelerator_type", 8), r"machine_spec\.accelerator_count: required"),
         (lambda j: setattr(pool(j).container_spec, "image_uri", "python:3.3"), "python:3.3 can't run on this machine"),
         (lambda j: setattr(pool(j).container_spec, "image_uri", PREBUILT + "sklearn-cpu.9-9:latest"), "known ones"),
     ],
