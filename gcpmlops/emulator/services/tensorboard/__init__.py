@@ -7,6 +7,7 @@ from gcpmlops.emulator.services.storage.engine import StorageEngine
 from gcpmlops.emulator.services.tensorboard.blobs import BlobData
 from gcpmlops.emulator.services.tensorboard.data import TimeSeriesData
 from gcpmlops.emulator.services.tensorboard.experiments import Experiments
+from gcpmlops.emulator.services.tensorboard.ingest import Ingest
 from gcpmlops.emulator.services.tensorboard.rows import Rows
 from gcpmlops.emulator.services.tensorboard.tensorboards import Tensorboards
 from gcpmlops.emulator.services.tensorboard.time_series import TimeSeries
@@ -24,8 +25,13 @@ class Tensorboard:
     def __init__(self, context: Context, storage: StorageEngine) -> None:
         self.rows = Rows(context)
         self.blobs = BlobData(storage, context.settings.project, context.settings.project_number)
+        self.ingest = Ingest(self.rows, self.blobs, storage)
         self._views = Views(context.store, context.clock)
         self._context = context
+
+    def close(self) -> None:
+        """Ends what takes in logs."""
+        self.ingest.close()
 
     def services(self) -> tuple[Service, ...]:
         """The classes that share out the methods."""

@@ -46,6 +46,12 @@ class Rows:
         names.parse(_PATTERNS[kind], name)
         return self.of(kind).get(name)
 
+    def titled(self, kind: Any, parent: str, title: str) -> Any:
+        """The run or time series of that display name below a parent, or None."""
+        sql = "SELECT name FROM tensorboard_titles WHERE parent = ? AND title = ?"
+        row = self._store.read(lambda conn: conn.execute(sql, (parent, title)).fetchone())
+        return None if row is None else self.of(kind).find(row["name"])
+
     def insert(self, new: Iterable[tuple[str, Any]], *, also: Callable[[], None] | None = None) -> list[Any]:
         """Stores new resources under their names: all of them or none.
 
