@@ -234,7 +234,8 @@ class Services:
     def _tensorboard(self) -> Tensorboard:
         from gcpmlops.emulator.services.tensorboard import Tensorboard
 
-        return Tensorboard(self._context, self.storage)
+        made: Tensorboard = self._closed_later(Tensorboard(self._context, self.storage))
+        return made
 
     def _child_variables(self) -> dict[str, str]:
         return client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
