@@ -25,6 +25,8 @@ _SYSTEM = {"alt", "fields", "key", "prettyPrint", "quotaUser", "userProject", "a
 _JSON = "application/json; charset=UTF-8"
 Reply = tuple[str, bytes | Iterator[bytes]]  # content type, body
 
+_TYPES, _V1, _BETA = "type.googleapis.com/", "google.cloud.aiplatform.v1.", "google.cloud.aiplatform.v1beta1."
+
 
 class RestApi:
     """Answers the REST calls of one API."""
@@ -158,7 +160,20 @@ def _fill(message: Any, tree: dict[str, Any]) -> None:
 
 
 def _text(message: Any, as_numbers: bool) -> str:
-    return str(json_format.MessageToJson(raw(message), use_integers_for_enums=as_numbers, ensure_ascii=False))
+    plain = raw(message)
+    if isinstance(plain, operations_pb2.Operation) and _BETA in f"{plain.metadata.type_url} {plain.response.type_url}":
+        plain = _as_v1(plain)  # no beta type is loaded here; their fields are the same
+        text = json_format.MessageToJson(plain, use_integers_for_enums=as_numbers, ensure_ascii=False)
+        return str(text.replace(f'"@type": "{_TYPES}{_V1}', f'"@type": "{_TYPES}{_BETA}'))
+    return str(json_format.MessageToJson(plain, use_integers_for_enums=as_numbers, ensure_ascii=False))
+
+
+def _as_v1(operation: operations_pb2.Operation) -> operations_pb2.Operation:
+    copy = operations_pb2.Operation()
+    copy.CopyFrom(operation)
+    for packed in (copy.metadata, copy.response):
+        packed.type_url = packed.type_url.replace(_BETA, _V1)
+    return copy
 
 
 def _json(message: Any, as_numbers: bool) -> Reply:
