@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.runtimes.environment import Environments
     from gcpmlops.emulator.services.datasets.exports import Exports
     from gcpmlops.emulator.services.deployments import Deployments
+    from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.tensorboard import Tensorboard
@@ -134,16 +135,17 @@ class Services:
 
     def _vertex(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.endpoints import EndpointService
-        from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
         from gcpmlops.emulator.services.metadata import metadata_services
         from gcpmlops.emulator.services.models import ModelService
         from gcpmlops.emulator.services.prediction import PredictionService
+        from gcpmlops.emulator.services.vizier.service import VizierService
 
         return (
-            CustomJobs(self._context, self._runs, self.logs.write),
+            self._custom_jobs,
             ModelService(self._context, self._artifacts),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
+            VizierService(self._context),
             *metadata_services(self._context),
             *self._tensorboard.services(),
             *self._datasets(),
@@ -229,6 +231,14 @@ class Services:
 
         servers = Servers(self._sockets, self.processes, pythons(self._environments), self._child_variables())
         return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write)
+
+    @_made_once
+    def _custom_jobs(self) -> CustomJobs:
+        from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
+
+        jobs = CustomJobs(self._context, self._runs, self.logs.write)
+        jobs.tensorboards = self._tensorboard.job_logs
+        return jobs
 
     @_made_once
     def _tensorboard(self) -> Tensorboard:

@@ -1,0 +1,1 @@
+"""Hyperparameter search: spaces, suggestions, early stopping. Pure numerics; knows of no service."""
