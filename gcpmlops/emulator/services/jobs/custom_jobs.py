@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
@@ -22,14 +23,28 @@ log = logging.getLogger(__name__)
 
 OnEnd = Callable[[types.CustomJob], None]
 """Called once with a job that has ended, as it is stored."""
-OnOutput = Callable[[types.CustomJob, str], None]
-"""Called once with a job that has run, before its end is told, and with the gs:// folder of its TensorBoard logs."""
+
+
+class TensorboardLogs(Protocol):
+    """Takes in what a job with a TensorBoard writes into its log directory: `services/tensorboard`."""
+
+    def check(self, parent: str, spec: types.CustomJobSpec) -> None:
+        """Raises: NotFound for a TensorBoard that isn't there, InvalidArgument for one of another location."""
+        ...
+
+    def begin(self, job: types.CustomJob, folder: str) -> None:
+        """The job runs; its log directory is `folder`, a gs:// URI."""
+        ...
+
+    def end(self, job: types.CustomJob) -> None:
+        """The job has run, which nobody has been told yet. Raises: what stood in the way of an upload."""
+        ...
 
 
 class CustomJobs(Service):
     """Custom jobs. What an earlier emulator left unfinished is FAILED with that reason.
 
-    `on_output` takes what a job with a TensorBoard has left in its log directory; assign it before jobs are made.
+    `tensorboards` follows the logs of jobs with a TensorBoard; assign it before jobs are made.
     """
 
     proto = "google.cloud.aiplatform.v1.JobService"
@@ -40,7 +55,7 @@ class CustomJobs(Service):
         self._log = JobLog(write_log, context.settings)
         self._rows: JobRows[types.CustomJob] = JobRows(context, types.CustomJob, "customJobs")
         self._said: set[str] = set()
-        self.on_output: OnOutput | None = None
+        self.tensorboards: TensorboardLogs | None = None
         self._rows.fail_unfinished()
 
     def create_custom_job(self, request: types.CreateCustomJobRequest) -> types.CustomJob:
@@ -67,20 +82,24 @@ class CustomJobs(Service):
 
         Raises: InvalidArgument naming the field; NotFound for a missing bucket.
         """
-        names.parse("projects/{project}/locations/{location}", parent)
-        specs.check(custom_job)
-        number = self.settings.project_number
-        self._runs.check(running.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, number))
+        self.check(parent, custom_job)
         job = self._rows.insert(parent, custom_job)
         self._say_ignored(job)
         self._runs.submit(
             job.name,
-            running.training_spec(job.name, job.job_spec, number),
+            running.training_spec(job.name, job.job_spec, self.settings.project_number),
             self._on_state(job.name, on_end),
             self._on_line(job.name),
             max_wait_s=running.max_wait_s(job.job_spec),
         )
         return self._rows.get(job.name)
+
+    def check(self, parent: str, custom_job: types.CustomJob) -> None:
+        """Raises what `create` would, and stores nothing."""
+        names.parse("projects/{project}/locations/{location}", parent)
+        specs.check(custom_job)
+        number = self.settings.project_number
+        self._runs.check(running.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, number))
 
     def cancel(self, name: str) -> None:
         """Takes a job out of the queue, or asks it to stop; returns at once. Raises: NotFound."""
@@ -95,25 +114,29 @@ class CustomJobs(Service):
                 return
             self._log.state(name, state)
             if state is State.RUNNING:
-                self._rows.update(name, state, start_time=self.clock.now())
+                self._begin_logs(self._rows.update(name, state, start_time=self.clock.now()))
             elif state is not State.QUEUED:  # as which it was stored
                 self._rows.update(name, state)
 
         return on_state
 
     def _end(self, name: str, state: State, error: Exception | None, on_end: OnEnd | None) -> None:
-        self._hand_over_output(self._rows.get(name))
+        self._end_logs(self._rows.get(name))
         self._log.state(name, state, error)
         job = self._rows.finish(name, state, error)
         if on_end is not None:
             on_end(job)
 
-    def _hand_over_output(self, job: types.CustomJob) -> None:
-        if self.on_output is None or not job.job_spec.tensorboard or job.start_time is None:
+    def _begin_logs(self, job: types.CustomJob) -> None:
+        if self.tensorboards is not None and job.job_spec.tensorboard:
+            prefix = job.job_spec.base_output_directory.output_uri_prefix
+            self.tensorboards.begin(job, f"{prefix.rstrip('/')}/logs/")
+
+    def _end_logs(self, job: types.CustomJob) -> None:
+        if self.tensorboards is None or not job.job_spec.tensorboard or job.start_time is None:
             return
-        prefix = job.job_spec.base_output_directory.output_uri_prefix
         try:
-            self.on_output(job, f"{prefix.rstrip('/')}/logs/")
+            self.tensorboards.end(job)
         except Exception as error:
             log.exception("the TensorBoard logs of %s", job.name)
             self._log.service(job.name, f"The TensorBoard logs could not be uploaded: {error}", "WARNING")

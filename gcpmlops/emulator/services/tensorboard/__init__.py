@@ -8,6 +8,7 @@ from gcpmlops.emulator.services.tensorboard.blobs import BlobData
 from gcpmlops.emulator.services.tensorboard.data import TimeSeriesData
 from gcpmlops.emulator.services.tensorboard.experiments import Experiments
 from gcpmlops.emulator.services.tensorboard.ingest import Ingest
+from gcpmlops.emulator.services.tensorboard.job_logs import JobLogs
 from gcpmlops.emulator.services.tensorboard.rows import Rows
 from gcpmlops.emulator.services.tensorboard.tensorboards import Tensorboards
 from gcpmlops.emulator.services.tensorboard.time_series import TimeSeries
@@ -26,6 +27,7 @@ class Tensorboard:
         self.rows = Rows(context)
         self.blobs = BlobData(storage, context.settings.project, context.settings.project_number)
         self.ingest = Ingest(self.rows, self.blobs, storage)
+        self.job_logs = JobLogs(self.ingest)
         self._views = Views(context.store, context.clock)
         self._context = context
 

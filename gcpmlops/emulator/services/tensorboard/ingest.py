@@ -37,12 +37,15 @@ class Target:
         display_name: the experiment's, where it has to be made.
         source: what writes the logs, e.g. a job's resource name.
         uri: the log directory, `gs://BUCKET/FOLDER/`.
+        run: the run of what lies there, and the beginning of the names of runs in its folders, e.g. a trial's id;
+            without it they are `default` and the folders' names.
     """
 
     experiment: str
     display_name: str
     source: str
     uri: str
+    run: str = ""
 
 
 class Ingest:
@@ -160,7 +163,7 @@ class LogDirectory:
 
     def _read(self, info: ObjectInfo, batches: dict[tuple[str, str], _Batch]) -> None:
         seen = self._files[info.name]
-        run = run_name(info.name.removeprefix(self._prefix))
+        run = run_name(info.name.removeprefix(self._prefix), self._target.run)
         offset = seen.offset if seen.offset <= info.size else 0  # written anew
         try:
             path = self._objects.local_path(self._bucket, info.name)
@@ -224,7 +227,7 @@ class LogDirectory:
         return self._target.experiment
 
 
-def run_name(path: str) -> str:
+def run_name(path: str, above: str = "") -> str:
     """The run of an event file, by its folder below the log directory, as Google's uploader names it."""
-    folder = path.rpartition("/")[0].strip("/")
+    folder = "/".join(part for part in (above, path.rpartition("/")[0].strip("/")) if part)
     return re.sub(r"[^a-zA-Z0-9-]", "-", folder)[:128] or _DEFAULT_RUN

@@ -244,6 +244,22 @@ def test_flex_start_waits_no_longer_than_told(emulator: Emulator) -> None:
     assert emulator.get(patient).job_spec.scheduling.strategy == types.Scheduling.Strategy.STANDARD
 
 
+class Followed:
+    """A TensorBoard service that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def check(self, parent: str, spec: types.CustomJobSpec) -> None:
+        self.told.append(("check", parent))
+
+    def begin(self, job: types.CustomJob, folder: str) -> None:
+        self.told.append(("begin", job.name, folder, job.state))
+
+    def end(self, job: types.CustomJob) -> None:
+        self.told.append(("end", job.name, job.state))
+
+
 def test_what_is_attached_and_what_is_ignored(emulator: Emulator) -> None:
     place = "projects/p/locations/us-central1"
     attached = {
@@ -254,8 +270,7 @@ def test_what_is_attached_and_what_is_ignored(emulator: Emulator) -> None:
         "service_account": "me@p.iam.gserviceaccount.com",
         "base_output_directory": {"output_uri_prefix": "gs://b/out"},
     }
-    handed: list[tuple[str, str, types.JobState]] = []
-    emulator.jobs.on_output = lambda job, folder: handed.append((job.name, folder, job.state))
+    logs = emulator.jobs.tensorboards = Followed()
     request = job("echo $AIP_EXPERIMENT_NAME $AIP_EXPERIMENT_RUN_NAME $AIP_TENSORBOARD_RESOURCE_NAME", **attached)
     pool(request).machine_spec = {
         "machine_type": "n1-standard-4", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 9,
@@ -266,7 +281,8 @@ def test_what_is_attached_and_what_is_ignored(emulator: Emulator) -> None:
     notes = [text for label, severity, text in emulator.said_by_service(name) if severity == "WARNING"]
     assert notes[0] == "Kept, but without meaning on this machine: network, service_account."
     assert notes[1].startswith("Accelerators ignored: 9 x NVIDIA_TESLA_T4 asked for, this machine has ")
-    assert handed == [(name, "gs://b/out/logs/", types.JobState.JOB_STATE_RUNNING)]
+    running = types.JobState.JOB_STATE_RUNNING
+    assert logs.told == [("check", PARENT), ("begin", name, "gs://b/out/logs/", running), ("end", name, running)]
 
 
 def test_an_end_is_told_once(emulator: Emulator) -> None:
