@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.deployments import Deployments
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
+    from gcpmlops.emulator.services.models import ModelService
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.tensorboard import Tensorboard
 
@@ -138,18 +139,26 @@ class Services:
         from gcpmlops.emulator.services.metadata import metadata_services
         from gcpmlops.emulator.services.models import ModelService
         from gcpmlops.emulator.services.prediction import PredictionService
-        from gcpmlops.emulator.services.vizier.service import VizierService
 
         return (
             self._custom_jobs,
             ModelService(self._context, self._artifacts),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
-            VizierService(self._context),
             *metadata_services(self._context),
             *self._tensorboard.services(),
             *self._datasets(),
         )
+
+    def _pipelines(self, jobs: CustomJobs, models: ModelService) -> Service:
+        from gcpmlops.emulator.services.pipelines.input_data import InputData
+        from gcpmlops.emulator.services.pipelines.service import TrainingPipelines
+        from gcpmlops.emulator.services.pipelines.uploads import Uploads
+
+        data = InputData(self._context.store, self._exports)
+        pipelines = TrainingPipelines(self._context, jobs, data, Uploads(models, self.storage))
+        self._stack.callback(pipelines.close)
+        return pipelines
 
     def _datasets(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.datasets.items import DataItems
