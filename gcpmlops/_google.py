@@ -13,21 +13,39 @@ if TYPE_CHECKING:
         EndpointServiceClient as EndpointServiceClient,
     )
     from google.cloud.aiplatform_v1.services.job_service.client import JobServiceClient as JobServiceClient
+    from google.cloud.aiplatform_v1.services.metadata_service.client import (
+        MetadataServiceClient as MetadataServiceClient,
+    )
     from google.cloud.aiplatform_v1.services.model_service.client import ModelServiceClient as ModelServiceClient
     from google.cloud.aiplatform_v1.services.prediction_service.client import (
         PredictionServiceClient as PredictionServiceClient,
     )
+    from google.cloud.aiplatform_v1.services.tensorboard_service.client import (
+        TensorboardServiceClient as TensorboardServiceClient,
+    )
     from google.cloud.aiplatform_v1.types import accelerator_type as accelerator_type
+    from google.cloud.aiplatform_v1.types import artifact as artifact
+    from google.cloud.aiplatform_v1.types import context as context
     from google.cloud.aiplatform_v1.types import custom_job as custom_job
     from google.cloud.aiplatform_v1.types import endpoint as endpoint
     from google.cloud.aiplatform_v1.types import endpoint_service as endpoint_service
     from google.cloud.aiplatform_v1.types import env_var as env_var
+    from google.cloud.aiplatform_v1.types import hyperparameter_tuning_job as hyperparameter_tuning_job
     from google.cloud.aiplatform_v1.types import io as io
     from google.cloud.aiplatform_v1.types import job_service as job_service
     from google.cloud.aiplatform_v1.types import job_state as job_state
     from google.cloud.aiplatform_v1.types import machine_resources as machine_resources
+    from google.cloud.aiplatform_v1.types import metadata_service as metadata_service
+    from google.cloud.aiplatform_v1.types import metadata_store as metadata_store
     from google.cloud.aiplatform_v1.types import model as model
     from google.cloud.aiplatform_v1.types import model_service as model_service
+    from google.cloud.aiplatform_v1.types import study as study
+    from google.cloud.aiplatform_v1.types import tensorboard as tensorboard
+    from google.cloud.aiplatform_v1.types import tensorboard_data as tensorboard_data
+    from google.cloud.aiplatform_v1.types import tensorboard_experiment as tensorboard_experiment
+    from google.cloud.aiplatform_v1.types import tensorboard_run as tensorboard_run
+    from google.cloud.aiplatform_v1.types import tensorboard_service as tensorboard_service
+    from google.cloud.aiplatform_v1.types import tensorboard_time_series as tensorboard_time_series
     from google.cloud.logging_v2.services.logging_service_v2.client import (
         LoggingServiceV2Client as LoggingServiceV2Client,
     )
@@ -37,20 +55,34 @@ __all__ = [
     "EndpointServiceClient",
     "JobServiceClient",
     "LoggingServiceV2Client",
+    "MetadataServiceClient",
     "ModelServiceClient",
     "PredictionServiceClient",
+    "TensorboardServiceClient",
     "accelerator_type",
+    "artifact",
+    "context",
     "custom_job",
     "endpoint",
     "endpoint_service",
     "env_var",
+    "hyperparameter_tuning_job",
     "io",
     "job_service",
     "job_state",
     "logging_types",
     "machine_resources",
+    "metadata_service",
+    "metadata_store",
     "model",
     "model_service",
+    "study",
+    "tensorboard",
+    "tensorboard_data",
+    "tensorboard_experiment",
+    "tensorboard_run",
+    "tensorboard_service",
+    "tensorboard_time_series",
 ]
 
 _VERTEX = "google.cloud.aiplatform_v1"
@@ -58,8 +90,10 @@ _WHERE = {
     "EndpointServiceClient": f"{_VERTEX}.services.endpoint_service.client:EndpointServiceClient",
     "JobServiceClient": f"{_VERTEX}.services.job_service.client:JobServiceClient",
     "LoggingServiceV2Client": "google.cloud.logging_v2.services.logging_service_v2.client:LoggingServiceV2Client",
+    "MetadataServiceClient": f"{_VERTEX}.services.metadata_service.client:MetadataServiceClient",
     "ModelServiceClient": f"{_VERTEX}.services.model_service.client:ModelServiceClient",
     "PredictionServiceClient": f"{_VERTEX}.services.prediction_service.client:PredictionServiceClient",
+    "TensorboardServiceClient": f"{_VERTEX}.services.tensorboard_service.client:TensorboardServiceClient",
     "logging_types": "google.cloud.logging_v2.types.logging",
 }
 

@@ -1,27 +1,21 @@
-"""Waiting for a job, and saying why it failed."""
+"""Waiting for a job: how often to look, for how long, and what an interrupted wait leaves behind."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from gcpmlops import _google
-from gcpmlops.exceptions import DeadlineExceeded, JobCancelled, JobFailed
-
-if TYPE_CHECKING:
-    from gcpmlops._job_logs import JobLogs
+from gcpmlops.exceptions import DeadlineExceeded
 
 J = TypeVar("J", bound=Any)
-_TAIL = 20
-_EXIT = re.compile(r"(?:exit(?:ed)?|non-zero)[^.\d]{0,40}?(?:status|code)?[^.\d]{0,12}(\d+)", re.IGNORECASE)
-_CAUSE = re.compile(r"^\s*(?:[\w.]*(?:Error|Exception|Interrupt|Exit|Warning)\b.*|.*\bNo module named\b.*)$")
 
 
-def pauses() -> Iterator[float]:
-    """Seconds between two looks: 0.1, then a fifth more each time, 5 at most: an end is seen soon, in proportion."""
-    pause = 0.1
+def pauses(first: float = 0.1) -> Iterator[float]:
+    """Seconds between two looks, a fifth more each time, 5 at most: an end is seen soon, in proportion."""
+    pause = first
     while True:
         yield pause
         pause = min(pause * 1.2, 5.0)
@@ -39,52 +33,50 @@ def has_ended(state: Any) -> bool:
     )
 
 
+class Limit:
+    """How long a wait may take; None is for ever."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def within(self, pause: float, job: Any) -> float:
+        """The pause, or what is left of the time. Raises DeadlineExceeded when nothing is; the job goes on."""
+        if self._end is None:
+            return pause
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(
+                f"{job.name} is {job.state.name} after {self._timeout} s",
+                resource=job.name,
+                next_step=goes_on(job.name),
+            )
+        return min(pause, left)
+
+
 def job_states(get: Callable[[], J], *, timeout: float | None) -> Iterator[J]:
     """The job at each look, the last one ended. Raises DeadlineExceeded; the job goes on then."""
-    end = None if timeout is None else time.monotonic() + timeout
+    limit = Limit(timeout)
     for pause in pauses():
         job = get()
         yield job
         if has_ended(job.state):
             return
-        left = pause if end is None else end - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded(
-                f"{job.name} is {job.state.name} after {timeout} s",
-                resource=job.name,
-                next_step=f"It goes on: `gcpmlops training get {job.id}`; to stop it: `gcpmlops training cancel`.",
-            )
-        time.sleep(min(pause, left))
+        time.sleep(limit.within(pause, job))
 
 
-def failure(job: Any, logs: JobLogs) -> JobFailed | None:
-    """JobFailed or JobCancelled for a job that ended without success, with its last log lines; None after success."""
-    states = _google.job_state.JobState
-    if job.state == states.JOB_STATE_SUCCEEDED:
-        return None
-    kind = JobCancelled if job.state == states.JOB_STATE_CANCELLED else JobFailed
-    tail = _last([line.text for line in logs.seen()])
-    reason = job.error.message or ("cancelled" if kind is JobCancelled else "no reason given")
-    cause = next((line.strip() for line in reversed(tail) if _CAUSE.match(line)), "")
-    exit_code = int(match.group(1)) if (match := _EXIT.search(reason)) else None
-    message = f"{job.display_name} ({job.name}) ended {job.state.name}: {reason}"
-    return kind(
-        message,
-        job=job.name,
-        state=job.state.name,
-        exit_code=exit_code,
-        cause=cause or reason,
-        log_tail=tail,
-        next_step=f"All of its log: `gcpmlops training logs {job.name.rpartition('/')[2]}`.",
-    )
+def goes_on(name: str) -> str:
+    """What is true of a job that is no longer waited for."""
+    group = "tuning" if "/hyperparameterTuningJobs/" in name else "training"
+    job = name.rpartition("/")[2]
+    return f"It goes on: `gcpmlops {group} get {job}`; to stop it: `gcpmlops {group} cancel {job}`."
 
 
-def _last(lines: list[str]) -> list[str]:
-    """The last lines, from the start of the last traceback where there is one."""
-    split = [part for line in lines for part in line.splitlines()]
-    start = max(
-        (n for n, line in enumerate(split) if line.startswith("Traceback (most recent call last)")), default=None
-    )
-    if start is not None and len(split) - start <= 3 * _TAIL:
-        return split[start:]
-    return split[-_TAIL:]
+@contextmanager
+def interruptible(name: str) -> Iterator[None]:
+    """Ctrl-C within the block ends the wait and not the job, which the exception then says."""
+    try:
+        yield
+    except KeyboardInterrupt as exc:
+        exc.add_note(f"{name} was not stopped. {goes_on(name)}")
+        raise

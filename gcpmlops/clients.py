@@ -71,6 +71,16 @@ class Clients:
         return self._gapic(_google.PredictionServiceClient, self._vertex_host)
 
     @cached_property
+    def metadata(self) -> _google.MetadataServiceClient:
+        """Vertex AI MetadataService (gRPC)."""
+        return self._gapic(_google.MetadataServiceClient, self._vertex_host)
+
+    @cached_property
+    def tensorboard(self) -> _google.TensorboardServiceClient:
+        """Vertex AI TensorboardService (gRPC)."""
+        return self._gapic(_google.TensorboardServiceClient, self._vertex_host)
+
+    @cached_property
     def logging(self) -> _google.LoggingServiceV2Client:
         """Cloud Logging LoggingServiceV2 (gRPC)."""
         return self._gapic(_google.LoggingServiceV2Client, "logging.googleapis.com")
@@ -135,7 +145,7 @@ class Clients:
         for name in ("storage", "bigquery"):
             if name in vars(self):
                 vars(self).pop(name).close()
-        for name in ("jobs", "models", "endpoints", "prediction", "logging"):
+        for name in ("jobs", "models", "endpoints", "prediction", "metadata", "tensorboard", "logging"):
             if name in vars(self):
                 vars(self).pop(name).transport.close()
 

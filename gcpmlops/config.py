@@ -21,6 +21,9 @@ _ENVIRONMENT = {  # the first that is set counts
     "credentials_file": ("GCPMLOPS_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"),
     "quota_project": ("GCPMLOPS_QUOTA_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"),
     "service_account": ("GCPMLOPS_SERVICE_ACCOUNT",),
+    # AIP_*: Vertex AI tells a job with them which run it belongs to, as full resource names or as ids
+    "experiment": ("GCPMLOPS_EXPERIMENT", "AIP_EXPERIMENT_NAME"),
+    "experiment_run": ("GCPMLOPS_EXPERIMENT_RUN", "AIP_EXPERIMENT_RUN_NAME"),
     "timeout": ("GCPMLOPS_TIMEOUT",),
     "retry_deadline": ("GCPMLOPS_RETRY_DEADLINE",),
 }
@@ -50,6 +53,10 @@ class Config:
     quota_project: str | None = None
     service_account: str | None = None
     """The service account that jobs and deployed models run as."""
+    experiment: str | None = None
+    """The experiment that runs belong to where none is named."""
+    experiment_run: str | None = None
+    """The run that goes on where none is named; a job of an experiment finds its own here."""
     timeout: float = 60.0
     """Seconds that one call may take."""
     retry_deadline: float = 60.0

@@ -1,1 +1,356 @@
-"""Hyperparameter tuning jobs of Vertex AI."""
+"""Hyperparameter tuning jobs of Vertex AI: `submit` returns at once, `run` waits and shows the trials."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gcpmlops import _google, _html, _tuning_failure, _tuning_file, _tuning_plots, _tuning_space, _tuning_trials
+from gcpmlops._handle import Named
+from gcpmlops._job_logs import JobLogs, LogLine
+from gcpmlops._tuning_space import Categorical, Discrete, Double, Integer, Space
+from gcpmlops._tuning_spec import SEARCH_SETTINGS, Algorithm, EarlyStopping, Goal, Search, Selection, tuning_job
+from gcpmlops._tuning_trials import Measurement, Trial, Trials
+from gcpmlops._waiting import job_states
+from gcpmlops.clients import Clients
+from gcpmlops.exceptions import InvalidArgument, NotFound, translated
+from gcpmlops.training import Training
+from gcpmlops.types import Path_
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
+
+    from gcpmlops.storage import Storage
+
+__all__ = [
+    "Categorical", "Discrete", "Double", "Integer", "LogLine", "Measurement", "Trial", "Trials", "Tuning", "TuningJob",
+]  # fmt: skip
+
+_log = logging.getLogger("gcpmlops.tuning")
+_LIST_HINT = "See the jobs with `gcpmlops tuning list`."
+
+
+@dataclass(frozen=True)
+class TuningJob(Named):
+    """A tuning job as it was when asked for; `proto` is Google's HyperparameterTuningJob, `state` its JobState."""
+
+    proto: _google.hyperparameter_tuning_job.HyperparameterTuningJob
+    _tuning: Tuning = field(repr=False, compare=False)
+
+    @property
+    def state(self) -> _google.job_state.JobState:
+        """JOB_STATE_PENDING, JOB_STATE_RUNNING, JOB_STATE_SUCCEEDED, ..."""
+        return self.proto.state
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was submitted."""
+        created: datetime | None = self.proto.create_time
+        return created
+
+    @property
+    def output_dir(self) -> str:
+        """The gs:// folder of its output; each trial has a folder of its own in it."""
+        return str(self.proto.trial_job_spec.base_output_directory.output_uri_prefix)
+
+    @property
+    def goals(self) -> dict[str, str]:
+        """What is searched for: metric → maximize or minimize."""
+        return {str(each.metric_id): _goal(each) for each in self.proto.study_spec.metrics}
+
+    @property
+    def trials(self) -> Trials:
+        """Its trials when it was asked for; `.to_dataframe()` has them as a table."""
+        kinds = {spec.parameter_id: _kind(spec) for spec in _all_specs(self.proto.study_spec.parameters)}
+        return Trials([Trial.of(each, kinds) for each in self.proto.trials], self.goals)
+
+    def best(self, metric: str | None = None) -> Trial:
+        """The best trial by a metric; without a name by the search's first. Raises FailedPrecondition without one."""
+        return _tuning_trials.needed(self.trials.best(metric), self.name)
+
+    def refresh(self) -> TuningJob:
+        """The job as it is now."""
+        return self._tuning.get(self.name)
+
+    def wait(
+        self, *, timeout: float | None = None, on_trial: Callable[[Trial, TuningJob], None] | None = None
+    ) -> TuningJob:
+        """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded after `timeout` seconds."""
+        return self._tuning.wait(self.name, timeout=timeout, on_trial=on_trial)
+
+    def logs(self, *, trial: str | int | None = None) -> list[LogLine]:
+        """The log lines so far, of all trials or of one."""
+        return list(self._tuning.logs(self.name, trial=trial))
+
+    def cancel(self) -> None:
+        """Ask it to stop, and its trials with it."""
+        self._tuning.cancel(self.name)
+
+    def delete(self) -> None:
+        """Delete it; it must have ended."""
+        self._tuning.delete(self.name)
+
+    def plot_history(self, metric: str | None = None) -> plotly.graph_objects.Figure:
+        """Each trial's value, and the best so far. Raises MissingExtra, FailedPrecondition before any result."""
+        return _tuning_plots.history(self.proto, self.trials, metric)
+
+    def plot_parallel_coordinates(self, metric: str | None = None) -> plotly.graph_objects.Figure:
+        """Each trial a line through its parameters, coloured by its value. Raises as `plot_history`."""
+        return _tuning_plots.parallel_coordinates(self.proto, self.trials, metric)
+
+    def plot_importances(self, metric: str | None = None) -> plotly.graph_objects.Figure:
+        """How much each parameter matters. Raises as `plot_history`, and where all trials came out the same."""
+        return _tuning_plots.importances(self.proto, self.trials, metric)
+
+    def report(self, path: Path_, *, metric: str | None = None) -> Path:
+        """One HTML file that needs no network: the plots and the table of trials. Raises as `plot_history`."""
+        return _tuning_plots.report(self.proto, self.trials, Path(path), metric)
+
+    def _repr_html_(self) -> str:
+        trials = self.trials
+        best = trials.best()
+        values = {
+            "name": self.name,
+            "state": self.state.name,
+            "trials": f"{len(trials.ended())} of {self.proto.max_trial_count}",
+            "best": best or "",
+            "output": self.output_dir,
+            "error": self.proto.error.message,
+        }
+        return _html.card(self.display_name, values)
+
+
+class Tuning:
+    """`client.tuning`. API: Vertex AI v1 JobService (HyperparameterTuningJobs), and Cloud Logging for the logs."""
+
+    def __init__(self, clients: Clients, storage: Storage) -> None:
+        self._clients = clients
+        self._storage = storage
+
+    def submit(
+        self,
+        source: Path_ | None = None,
+        *,
+        config: Path_ | None = None,
+        space: Space | None = None,
+        metrics: Mapping[str, Goal] | None = None,
+        max_trials: int | None = None,
+        parallel_trials: int | None = None,
+        max_failed_trials: int | None = None,
+        algorithm: Algorithm | None = None,
+        early_stopping: EarlyStopping | None = None,
+        early_stopping_by_time: bool | None = None,
+        measurement_selection: Selection | None = None,
+        display_name: str | None = None,
+        dry_run: bool = False,
+        **job: Any,
+    ) -> TuningJob:
+        """Start a search and return at once (CreateHyperparameterTuningJob).
+
+        Each trial runs `source` as `client.training.submit` does, which knows the other arguments in `job` (image,
+        requirements, args, env, machine_type, ...), with its parameters as --NAME=VALUE after `args`, and reports the
+        `metrics` with cloudml-hypertune. `space` is {"depth": Integer(2, 10), "rate": Double(1e-4, 0.3, scale="log")};
+        `metrics` {"auc": "maximize"}, the first one decides which trial is best. `max_trials` (20), `parallel_trials`
+        (1) at a time; the search fails after `max_failed_trials` (0: the service decides). `algorithm` is bayesian,
+        grid or random; `early_stopping` median or decay_curve, over steps or by time; `measurement_selection` says
+        whether a trial counts by its best or its last report. `config` is a YAML file with these arguments as keys;
+        those given here win. With `dry_run` nothing is uploaded or started: `.proto` has the exact request.
+        Raises InvalidArgument, NotFound, PermissionDenied.
+        """
+        given = {
+            "source": source, "space": space, "metrics": metrics, "max_trials": max_trials,
+            "parallel_trials": parallel_trials, "max_failed_trials": max_failed_trials, "algorithm": algorithm,
+            "early_stopping": early_stopping, "early_stopping_by_time": early_stopping_by_time,
+            "measurement_selection": measurement_selection, "display_name": display_name, **job,
+        }  # fmt: skip
+        settings = _tuning_file.load(config) if config is not None else {}
+        settings |= {key: value for key, value in given.items() if value is not None}
+        return self._create(settings, dry_run=dry_run)
+
+    def run(
+        self,
+        source: Path_ | None = None,
+        *,
+        on_trial: Callable[[Trial, TuningJob], None] | None = None,
+        wait_timeout: float | None = None,
+        **settings: Any,
+    ) -> TuningJob:
+        """`submit` (same arguments), then wait for its end.
+
+        Each trial goes to `on_trial`, with the job, as it ends; without one, a line goes to the logger gcpmlops.tuning.
+        Raises JobFailed, JobCancelled, DeadlineExceeded.
+        """
+        job = self.submit(source, **settings)
+        return job if settings.get("dry_run") else job.wait(timeout=wait_timeout, on_trial=on_trial or _to_logger)
+
+    def get(self, name: str) -> TuningJob:
+        """The job with its trials, by full name or id (GetHyperparameterTuningJob). Raises NotFound."""
+        with translated(f"tuning job {name}", next_step=_LIST_HINT):
+            found = self._clients.jobs.get_hyperparameter_tuning_job(name=self._full(name), **self._clients.idempotent)
+        return TuningJob(found, self)
+
+    def list(self, *, filter: str | None = None, limit: int | None = None) -> list[TuningJob]:  # noqa: A002 - the API calls it so
+        """The location's jobs, newest first (ListHyperparameterTuningJobs); `filter` as in the API."""
+        request = _google.job_service.ListHyperparameterTuningJobsRequest(
+            parent=self._clients.parent, filter=filter or ""
+        )
+        jobs: list[TuningJob] = []
+        with translated(f"tuning jobs of {self._clients.parent}"):
+            for proto in self._clients.jobs.list_hyperparameter_tuning_jobs(
+                request=request, **self._clients.idempotent
+            ):
+                if limit is not None and len(jobs) >= limit:
+                    break
+                jobs.append(TuningJob(proto, self))
+        return jobs
+
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_trial: Callable[[Trial, TuningJob], None] | None = None,
+    ) -> TuningJob:
+        """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded.
+
+        `on_trial` gets each trial that has ended, once, and the job as it was then.
+        """
+        seen: set[str] = set()
+        for job in job_states(lambda: self.get(name), timeout=timeout):
+            for trial in job.trials.ended():
+                if trial.id not in seen:
+                    seen.add(trial.id)
+                    if on_trial is not None:
+                        on_trial(trial, job)
+        error = _tuning_failure.failure(job, lambda trial: self._tail(job, trial))
+        if error is not None:
+            raise error
+        return job
+
+    def trials(self, name: str) -> Trials:
+        """The job's trials so far. Raises NotFound."""
+        return self.get(name).trials
+
+    def best(self, name: str, *, metric: str | None = None) -> Trial:
+        """The job's best trial so far. Raises NotFound, FailedPrecondition where none has the metric."""
+        return self.get(name).best(metric)
+
+    def logs(self, name: str, *, trial: str | int | None = None, follow: bool = False) -> Iterator[LogLine]:
+        """The log lines of all trials or of one, oldest first; with `follow` until the job ends. Raises NotFound."""
+        job = self.get(name)
+        logs = self._logs_of(job, trial)
+        if follow:
+            for _ in job_states(lambda: self.get(name), timeout=None):
+                yield from logs.new_lines()
+        yield from logs.new_lines()
+
+    def cancel(self, name: str) -> None:
+        """Ask the job and its trials to stop (CancelHyperparameterTuningJob). Raises NotFound."""
+        with translated(f"tuning job {name}", next_step=_LIST_HINT):
+            self._clients.jobs.cancel_hyperparameter_tuning_job(name=self._full(name), **self._clients.idempotent)
+
+    def delete(self, name: str) -> None:
+        """Delete a job that has ended, and wait for it. Raises NotFound, FailedPrecondition."""
+        with translated(f"tuning job {name}", next_step=_LIST_HINT):
+            operation = self._clients.jobs.delete_hyperparameter_tuning_job(name=self._full(name), **self._clients.once)
+        self._clients.finish(operation, timeout=self._clients.config.timeout, resource=f"tuning job {name}")
+
+    def _create(self, settings: dict[str, Any], *, dry_run: bool) -> TuningJob:
+        chosen = {key: settings.pop(key) for key in SEARCH_SETTINGS if key in settings}
+        search = Search(**{"space": {}, "metrics": {}, **chosen})
+        trial = self._trial_job(search, settings, dry_run=dry_run)
+        job = tuning_job(trial.display_name, search, trial.job_spec, labels=settings.get("labels"))
+        if dry_run:
+            return TuningJob(job, self)
+        with translated(f"tuning job {trial.display_name}"):
+            created = self._clients.jobs.create_hyperparameter_tuning_job(
+                parent=self._clients.parent, hyperparameter_tuning_job=job, **self._clients.once
+            )
+        return TuningJob(created, self)
+
+    def _trial_job(self, search: Search, settings: dict[str, Any], *, dry_run: bool) -> Any:
+        """What each trial runs, packed, checked and uploaded as a job; a trial's arguments stand in while it is."""
+        args = settings.pop("args", None)
+        own = _arguments(args)
+        tried = _arguments(_tuning_space.samples(search.space))
+        for name in search.space:
+            if any(each == f"--{name}" or each.startswith(f"--{name}=") for each in own):
+                raise InvalidArgument(
+                    f"{name} is searched for and given in args", field="args", value=name, allowed="one of the two"
+                )
+        source = settings.pop("source", None)
+        job = self._jobs.submit(source, args=[*own, *tried], dry_run=dry_run, **settings).proto
+        for pool in job.job_spec.worker_pool_specs:
+            for spec in (pool.python_package_spec, pool.container_spec):
+                if len(spec.args) >= len(tried):
+                    spec.args = list(spec.args)[: -len(tried)]
+        return job
+
+    @cached_property
+    def _jobs(self) -> _TrialJobs:
+        return _TrialJobs(self._clients, self._storage)
+
+    def _logs_of(self, job: TuningJob, trial: str | int | None) -> JobLogs:
+        if trial is None:
+            return JobLogs(self._clients, job.name)
+        found = next((each for each in job.trials if each.id == str(trial)), None)
+        if found is None:
+            ids = ", ".join(each.id for each in job.trials) or "none yet"
+            raise NotFound(f"{job.name} has no trial {trial}", resource=job.name, next_step=f"Its trials: {ids}")
+        return JobLogs(self._clients, str(found.proto.custom_job) or f"{job.name}/{found.id}")
+
+    def _tail(self, job: TuningJob, trial: Trial) -> Sequence[str]:
+        return [line.text for line in self._logs_of(job, trial.id).last(_tuning_failure.TAIL)]
+
+    def _full(self, name: str) -> str:
+        if name.startswith("projects/"):
+            return name
+        if not name or "/" in name:
+            raise InvalidArgument(
+                f"{name!r} is not a tuning job", field="name", value=name, allowed="an id or the full resource name"
+            )
+        return f"{self._clients.parent}/hyperparameterTuningJobs/{name}"
+
+
+class _TrialJobs(Training):
+    """Packs, checks and uploads as for a job; the search, not we, starts it."""
+
+    def _create(self, job: _google.custom_job.CustomJob) -> _google.custom_job.CustomJob:
+        return job
+
+
+def _arguments(args: Any) -> list[str]:
+    from gcpmlops._job_spec import arguments
+
+    return arguments(args)
+
+
+def _to_logger(trial: Trial, job: TuningJob) -> None:
+    _log.info("%s", progress_line(trial, job))
+
+
+def progress_line(trial: Trial, job: TuningJob) -> str:
+    """A trial that has ended, how many have, and the best so far."""
+    trials = job.trials
+    best = trials.best()
+    ended = f"[{len(trials.ended())}/{job.proto.max_trial_count}]"
+    return f"{ended} {trial}{' *best' if best is not None and best.id == trial.id else ''}"
+
+
+def _goal(metric: Any) -> str:
+    return "minimize" if metric.goal.name == "MINIMIZE" else "maximize"
+
+
+def _kind(spec: Any) -> str:
+    return "integer" if "integer_value_spec" in spec else "other"
+
+
+def _all_specs(specs: Any) -> Iterator[Any]:
+    for spec in specs:
+        yield spec
+        yield from _all_specs(each.parameter_spec for each in spec.conditional_parameter_specs)

@@ -1,0 +1,213 @@
+"""A search in a YAML file: the arguments of `submit` as keys. Errors name the file and the line.
+
+source: train.py
+requirements: [xgboost]
+metrics: {auc: maximize}
+max_trials: 20
+parallel_trials: 2
+space:
+  learning_rate: {type: double, min: 1e-4, max: 0.3, scale: log}
+  booster:
+    type: categorical
+    values: [gbtree, gblinear]
+    when:
+      - values: [gbtree]
+        space:
+          max_depth: {type: integer, min: 2, max: 10}
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from gcpmlops import _tuning_space
+from gcpmlops._tuning_space import Categorical, Discrete, Double, Integer, Parameter
+from gcpmlops._tuning_spec import SEARCH_SETTINGS, Search
+from gcpmlops.exceptions import InvalidArgument
+from gcpmlops.types import Path_, is_gs_uri
+
+_KINDS: dict[str, type[Parameter]] = {
+    "double": Double, "integer": Integer, "discrete": Discrete, "categorical": Categorical
+}  # fmt: skip
+_JOB_SETTINGS = (
+    "source", "display_name", "image", "module", "command", "args", "requirements", "env", "machine_type",
+    "accelerator_type", "accelerator_count", "replica_count", "labels", "service_account", "staging_bucket",
+    "base_output_dir", "timeout", "restart_on_failure",
+)  # fmt: skip
+
+
+def load(path: Path_) -> dict[str, Any]:
+    """The arguments that the file holds; a relative `source` starts at the file's folder. Raises InvalidArgument."""
+    return _File(Path(path)).settings()
+
+
+class _File:
+    """One YAML document, kept as nodes that know their lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def settings(self) -> dict[str, Any]:
+        """The whole file."""
+        found: dict[str, Any] = {}
+        nodes: dict[str, Any] = {}
+        for key, key_node, node in self._pairs(self._root(), "the file"):
+            self._check_key(key, key_node, (*SEARCH_SETTINGS, *_JOB_SETTINGS))
+            nodes[key] = node
+            found[key] = self._space(node) if key == "space" else self._plain(node)
+        self._check_search(found, nodes)
+        source = found.get("source")
+        if isinstance(source, str) and not is_gs_uri(source):
+            found["source"] = str(self._path.parent / source)
+        return found
+
+    def _root(self) -> Any:
+        import yaml
+
+        try:
+            root = yaml.compose(self._path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        except OSError as exc:
+            reason = exc.strerror or exc
+            raise InvalidArgument(f"{self._path}: {reason}", field="config", value=str(self._path)) from exc
+        except yaml.MarkedYAMLError as exc:
+            line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+            raise InvalidArgument(f"{self._path}:{line}: {exc.problem}", field="config") from exc
+        except (yaml.YAMLError, UnicodeDecodeError) as exc:
+            raise InvalidArgument(f"{self._path}: {exc}", field="config") from exc
+        if root is None:
+            raise InvalidArgument(f"{self._path}: the file is empty", field="config", allowed="space, metrics, ...")
+        return root
+
+    def _check_search(self, found: dict[str, Any], nodes: dict[str, Any]) -> None:
+        """What the file says of the search, with stand-ins for what arguments may still say."""
+        given = {key: value for key, value in found.items() if key in SEARCH_SETTINGS and value is not None}
+        stand_ins: dict[str, Any] = {"space": {"x": Integer(0, 1)}, "metrics": {"x": "maximize"}}
+        try:
+            Search(**{**stand_ins, **given})
+        except InvalidArgument as exc:
+            parts = exc.field.split(".")
+            node = self._inner(nodes.get(parts[0]), parts[1:])
+            if node is None and parts[0] in SEARCH_SETTINGS:
+                return  # about a default: the arguments may put it right, or `submit` will say so
+            raise self._error(str(exc.message), node, exc) from exc
+
+    def _inner(self, node: Any, parts: Sequence[str]) -> Any:
+        """The node of the key that the parts lead to; the last that is there."""
+        for part in parts:
+            pairs = getattr(node, "value", None)
+            if not isinstance(pairs, list):
+                break
+            node = next((key for key, _ in pairs if key.value == part), node)
+        return node
+
+    def _space(self, node: Any) -> dict[str, Parameter]:
+        found: dict[str, Parameter] = {}
+        for name, key_node, child in self._pairs(node, "space"):
+            try:
+                _tuning_space.check_name(name)
+            except InvalidArgument as exc:
+                raise self._error(exc.message, key_node, exc) from exc
+            found[name] = self._parameter(name, child)
+        if not found:
+            raise self._error("the search space is empty", node, InvalidArgument(field="space", allowed="a parameter"))
+        return found
+
+    def _parameter(self, name: str, node: Any) -> Parameter:
+        pairs = {key: (key_node, child) for key, key_node, child in self._pairs(node, name)}
+        if "type" not in pairs:
+            raise self._error(f"{name} has no type", node, _allowed("type", ", ".join(_KINDS)))
+        kind = self._kind(pairs["type"][1])
+        known = [each.name for each in fields(kind) if each.name != "conditions"]
+        given: dict[str, Any] = {}
+        for key, (key_node, child) in pairs.items():
+            self._check_key(key, key_node, ("type", *known, *(["when"] if kind is not Double else [])))
+            if key in known:
+                given[key] = self._plain(child)
+        self._check_required(name, kind, given, node)
+        try:
+            parameter = kind(**given)
+        except InvalidArgument as exc:
+            where = pairs[exc.field][0] if exc.field in pairs else node
+            raise self._error(f"{name}: {exc.message}", where, exc) from exc
+        return self._conditions(name, parameter, pairs["when"][1]) if "when" in pairs else parameter
+
+    def _kind(self, node: Any) -> type[Parameter]:
+        kind = _KINDS.get(str(node.value))
+        if kind is None:
+            raise self._error(f"type {node.value!r} is not known", node, _allowed("type", ", ".join(_KINDS)))
+        return kind
+
+    def _check_required(self, name: str, kind: type[Parameter], given: dict[str, Any], node: Any) -> None:
+        needed = ("min", "max") if kind in (Double, Integer) else ("values",)
+        missing = [key for key in needed if key not in given]
+        if missing:
+            raise self._error(f"{name} has no {missing[0]}", node, _allowed(missing[0], f"{', '.join(needed)} needed"))
+
+    def _conditions(self, name: str, parameter: Any, node: Any) -> Parameter:
+        if not isinstance(node.value, list) or node.id != "sequence":
+            raise self._error(f"{name}: when is not a list", node, _allowed("when", "- values: [...] with a space:"))
+        for entry in node.value:
+            parts = {key: (key_node, child) for key, key_node, child in self._pairs(entry, f"{name}: when")}
+            for key, (key_node, _) in parts.items():
+                self._check_key(key, key_node, ("values", "space"))
+            if set(parts) != {"values", "space"}:
+                raise self._error(f"{name}: when needs values and space", entry, _allowed("when", "values and space"))
+            children = self._space(parts["space"][1])
+            try:
+                parameter = parameter.when(self._plain(parts["values"][1]), children)
+            except InvalidArgument as exc:
+                raise self._error(f"{name}: {exc.message}", parts["values"][0], exc) from exc
+        return parameter  # type: ignore[no-any-return]
+
+    def _pairs(self, node: Any, what: str) -> Iterator[tuple[str, Any, Any]]:
+        """(key, its node, the value's node); a key that stands twice is an error, not the last one's victory."""
+        if node.id != "mapping":
+            raise self._error(f"{what} is not a mapping", node, _allowed("config", "KEY: VALUE"))
+        lines: dict[str, int] = {}
+        for key_node, child in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in lines:
+                first = _allowed("config", f"each key once; the first stands in line {lines[key]}")
+                raise self._error(f"{key!r} stands twice", key_node, first)
+            lines[key] = line
+            yield key, key_node, child
+
+    def _check_key(self, key: str, node: Any, known: Sequence[str]) -> None:
+        if key in known:
+            return
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}"
+        raise self._error(f"unknown key {key!r}", node, InvalidArgument(field=key, next_step=hint))
+
+    def _plain(self, node: Any) -> Any:
+        """Plain values; a mapping's keys are checked for being there twice."""
+        import yaml
+
+        if node.id == "mapping":
+            return {key: self._plain(child) for key, _, child in self._pairs(node, "it")}
+        if node.id == "sequence":
+            return [self._plain(child) for child in node.value]
+        # a SafeLoader of its own text makes numbers, dates and nulls of scalars
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_object(node)
+        finally:
+            loader.dispose()
+
+    def _error(self, message: str, node: Any, cause: InvalidArgument) -> InvalidArgument:
+        line = f":{node.start_mark.line + 1}" if node is not None else ""
+        return InvalidArgument(
+            f"{self._path}{line}: {message}",
+            field=cause.field,
+            value=cause.value,
+            allowed=cause.allowed,
+            next_step=cause.next_step,
+        )
+
+
+def _allowed(field: str, allowed: str) -> InvalidArgument:
+    return InvalidArgument(field=field, allowed=allowed)
