@@ -22,7 +22,11 @@ class _CallDetails(NamedTuple):
     compression: Any
 
 
-class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
+class _Bearer(
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]  # grpc ships no types
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
+    grpc.StreamStreamClientInterceptor,  # type: ignore[misc]
+):
     """Adds `authorization: Bearer TOKEN`: gRPC sends call credentials over TLS only."""
 
     def __init__(self, credentials: Credentials) -> None:
@@ -33,6 +37,9 @@ class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
 
     def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
         return continuation(self._with_token(details), request)
+
+    def intercept_stream_stream(self, continuation: Callable[..., Any], details: Any, requests: Any) -> Any:
+        return continuation(self._with_token(details), requests)
 
     def _with_token(self, details: Any) -> _CallDetails:
         headers: dict[str, str] = {}

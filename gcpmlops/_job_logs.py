@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gcpmlops import _google
@@ -13,6 +14,8 @@ from gcpmlops.clients import Clients
 from gcpmlops.exceptions import translated
 
 _PAGE = 1000
+_OVERLAP = timedelta(seconds=2)  # entries may arrive after their neighbours
+_REMEMBERED = 200_000  # insert ids; more than are written in the overlap
 
 
 @dataclass(frozen=True)
@@ -35,27 +38,24 @@ class JobLogs:
         self._clients = clients
         self._job = job
         self._latest: datetime | None = None
-        self._ids: set[str] = set()
-        self._lines: list[LogLine] = []
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self.filter = f'resource.type="ml_job" AND resource.labels.job_id="{job.rpartition("/")[2]}"'
 
     def new_lines(self) -> Iterator[LogLine]:
         """Lines that were not yet read, oldest first."""
-        request = _google.logging_types.ListLogEntriesRequest(
-            resource_names=[f"projects/{self._clients.config.require('project')}"],
-            filter=self._filter(),
-            order_by="timestamp asc",
-            page_size=_PAGE,
-        )
-        with translated(f"logs of {self._job}"):
-            entries = list(self._clients.logging.list_log_entries(request=request, **self._clients.idempotent))
+        yield from self.unread(self._listed(self._since(), "timestamp asc"))
+
+    def unread(self, entries: Iterable[Any]) -> Iterator[LogLine]:
+        """Those of the entries that were not yet read, as lines."""
         for entry in entries:
             if entry.insert_id in self._ids:
                 continue
-            self._ids.add(entry.insert_id)
-            self._latest = entry.timestamp or self._latest
-            line = _line(entry)
-            self._lines.append(line)
-            yield line
+            self._ids[entry.insert_id] = None
+            if len(self._ids) > _REMEMBERED:
+                self._ids.popitem(last=False)
+            if self._latest is None or (entry.timestamp and entry.timestamp > self._latest):
+                self._latest = entry.timestamp
+            yield _line(entry)
 
     def forward(self, on_log: Callable[[LogLine], None] | None) -> None:
         """Give the new lines to `on_log`; without one nothing is read."""
@@ -63,23 +63,30 @@ class JobLogs:
             for line in self.new_lines():
                 on_log(line)
 
-    def seen(self) -> list[LogLine]:
-        """All lines, after a last look."""
-        for _ in self.new_lines():
-            pass
-        return list(self._lines)
+    def last(self, count: int) -> list[LogLine]:
+        """The last lines, oldest first, whether read before or not."""
+        found: list[LogLine] = []
+        for entry in self._listed(self.filter, "timestamp desc", page_size=count):
+            found.append(_line(entry))
+            if len(found) == count:
+                break
+        return found[::-1]
 
-    def _filter(self) -> str:
-        """Entries of the same instant as the last one are asked for again: an entry may arrive after its neighbour."""
-        parts = ['resource.type="ml_job"', f'resource.labels.job_id="{self._job.rpartition("/")[2]}"']
-        if self._latest is not None:
-            parts.append(f'timestamp>="{_rfc3339(self._latest)}"')
-        return " AND ".join(parts)
+    def _listed(self, filter_: str, order_by: str, *, page_size: int = _PAGE) -> Iterator[Any]:
+        request = _google.logging_types.ListLogEntriesRequest(
+            resource_names=[f"projects/{self._clients.config.require('project')}"],
+            filter=filter_,
+            order_by=order_by,
+            page_size=page_size,
+        )
+        with translated(f"logs of {self._job}"):
+            yield from self._clients.logging.list_log_entries(request=request, **self._clients.idempotent)
 
-
-def _rfc3339(when: datetime) -> str:
-    text = getattr(when, "rfc3339", None)
-    return text() if callable(text) else when.isoformat().replace("+00:00", "Z")
+    def _since(self) -> str:
+        """Entries shortly before the last one are asked for again."""
+        if self._latest is None:
+            return self.filter
+        return f'{self.filter} AND timestamp>="{(self._latest - _OVERLAP).isoformat().replace("+00:00", "Z")}"'
 
 
 def _line(entry: Any) -> LogLine:

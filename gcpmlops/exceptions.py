@@ -2,6 +2,7 @@
 
 GcpMlopsError                an error that names the resource and the next step
 ├── InvalidArgument          field, value, allowed: what was wrong and what would be right
+│   ├── PreflightFailed      problems: what would have made the job fail
 │   └── ConfigError          a setting is missing, unknown or unreadable; source: where it came from
 ├── NotFound                 the resource does not exist
 ├── AlreadyExists            a resource of that name exists
@@ -29,6 +30,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gcpmlops._preflight import Problem
     from gcpmlops.checks import CheckReport
 
 
@@ -65,6 +67,20 @@ class InvalidArgument(GcpMlopsError):
 
 class ConfigError(InvalidArgument):
     """A setting is missing, unknown or unreadable."""
+
+
+class PreflightFailed(InvalidArgument):
+    """The job would fail; `problems` says of each why, where and what to do. Nothing was started."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        found = "\n".join(f"  {problem}" for problem in self.problems)
+        count = f"{len(self.problems)} problem{'s' * (len(self.problems) > 1)}"
+        super().__init__(
+            f"the job would fail: {count}\n{found}",
+            field="source",
+            next_step="Nothing was started. To start it all the same: preflight=False (--no-preflight).",
+        )
 
 
 class NotFound(GcpMlopsError):

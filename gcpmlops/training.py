@@ -3,82 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
-from gcpmlops import _google, _html, _job_spec, _packaging, _staging
-from gcpmlops._handle import Named
+from gcpmlops import _google, _job_plan, _machines, _preflight
+from gcpmlops._following import Following
+from gcpmlops._job import Job
+from gcpmlops._job_failures import failure
 from gcpmlops._job_logs import JobLogs, LogLine
-from gcpmlops._waiting import failure, job_states
+from gcpmlops._job_plan import TRAINING_IMAGE
+from gcpmlops._job_settings import JobRequest, JobSettings, WorkerPool
+from gcpmlops._machines import Machine
+from gcpmlops._preflight import Problem
+from gcpmlops._waiting import interruptible, job_states
 from gcpmlops.clients import Clients
-from gcpmlops.exceptions import InvalidArgument, NotFound, translated
-from gcpmlops.types import GsUri, Labels, Path_
+from gcpmlops.exceptions import InvalidArgument, translated
+from gcpmlops.types import Path_
 
 if TYPE_CHECKING:
     from gcpmlops.storage import Storage
 
-__all__ = ["Job", "LogLine", "Training"]
+__all__ = ["TRAINING_IMAGE", "Job", "JobSettings", "LogLine", "Machine", "Problem", "Training", "WorkerPool"]
 
-TRAINING_IMAGE = "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 _log = logging.getLogger("gcpmlops.training")
-
-
-@dataclass(frozen=True)
-class Job(Named):
-    """A custom job as it was when asked for; `proto` is Google's CustomJob, `state` its JobState."""
-
-    proto: _google.custom_job.CustomJob
-    _training: Training = field(repr=False, compare=False)
-
-    @property
-    def state(self) -> _google.job_state.JobState:
-        """JOB_STATE_PENDING, JOB_STATE_RUNNING, JOB_STATE_SUCCEEDED, ..."""
-        return self.proto.state
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was submitted."""
-        created: datetime | None = self.proto.create_time
-        return created
-
-    @property
-    def output_dir(self) -> str:
-        """The gs:// folder of its output."""
-        return str(self.proto.job_spec.base_output_directory.output_uri_prefix)
-
-    @property
-    def model_dir(self) -> str:
-        """What the job sees as AIP_MODEL_DIR."""
-        return f"{self.output_dir.rstrip('/')}/model/"
-
-    def refresh(self) -> Job:
-        """The job as it is now."""
-        return self._training.get(self.name)
-
-    def wait(self, *, timeout: float | None = None, on_log: Callable[[LogLine], None] | None = None) -> Job:
-        """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded after `timeout` seconds."""
-        return self._training.wait(self.name, timeout=timeout, on_log=on_log)
-
-    def logs(self) -> list[LogLine]:
-        """Its log lines so far."""
-        return list(self._training.logs(self.name))
-
-    def cancel(self) -> None:
-        """Ask it to stop."""
-        self._training.cancel(self.name)
-
-    def delete(self) -> None:
-        """Delete it; it must have ended."""
-        self._training.delete(self.name)
-
-    def _repr_html_(self) -> str:
-        error = self.proto.error.message
-        return _html.card(
-            self.display_name, {"name": self.name, "state": self.state.name, "output": self.output_dir, "error": error}
-        )
+_LIST_HINT = "See the jobs with `gcpmlops training list`."
 
 
 class Training:
@@ -88,112 +37,141 @@ class Training:
         self._clients = clients
         self._storage = storage
 
-    def submit(
-        self,
-        source: Path_ | None = None,
-        *,
-        display_name: str | None = None,
-        image: str | None = None,
-        module: str | None = None,
-        command: Sequence[str] = (),
-        args: Mapping[str, Any] | Sequence[Any] | None = None,
-        requirements: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        machine_type: str = "n1-standard-4",
-        accelerator_type: str | None = None,
-        accelerator_count: int = 0,
-        replica_count: int = 1,
-        labels: Labels | None = None,
-        service_account: str | None = None,
-        staging_bucket: str | None = None,
-        base_output_dir: str | None = None,
-        timeout: float | None = None,
-        restart_on_failure: bool = False,
-        dry_run: bool = False,
-    ) -> Job:
+    def submit(self, source: Path_ | None = None, **settings: Unpack[JobSettings]) -> Job:
         """Start a training job and return at once (CreateCustomJob).
 
-        `source` is a script, a folder or a project: packed, put into the staging bucket and installed with
-        `requirements` in `image` (default: Google's scikit-learn image); `module` says what to run where several could
-        be meant. Without a source `image` runs with `command` and `args`. `args` as a dict become --key=value.
-        `image` may be a prebuilt image's short name, such as sklearn-cpu.1-6. `timeout` is in seconds. With `dry_run`
-        nothing is uploaded or started: the job returned has the exact request
-        in `.proto`.
-        Raises InvalidArgument, NotFound, PermissionDenied.
+        Args:
+            source: a script, a folder, a project, a source distribution or a wheel, or a package at gs://. It is put
+                into the staging bucket and installed in the image. Without one the image runs on its own.
+            **settings: any of
+
+                display_name: the source's or image's name otherwise.
+                image: URI, or a prebuilt image's short name such as sklearn-cpu.1-6; Google's scikit-learn image
+                    where there is a source.
+                module: what to run with `python -m`, where several could be meant.
+                command: words, for an image without a source.
+                args: the program's. A dict becomes --key=value; True is --key; None and False are left out; a list
+                    repeats it. A sequence of words stays as it is.
+                requirements: of PEP 508, or the path of a requirements.txt; without any, a requirements.txt in or
+                    beside the source is taken. () is none.
+                env: variables.
+                machine_type, accelerator_type, accelerator_count: see `machines`. boot_disk_gb.
+                check_machine: False for types that are newer than gcpmlops' table.
+                replica_count: several make two worker pools, the first with one replica.
+                worker_pools: `WorkerPool`s in place of that, for different images, machines or programs; None is a
+                    pool without replicas.
+                labels, service_account, network: as in the API.
+                staging_bucket: where the code is put. base_output_dir: gs:// folder that AIP_MODEL_DIR,
+                    AIP_CHECKPOINT_DIR and AIP_TENSORBOARD_LOG_DIR are in; the staging folder otherwise.
+                timeout: seconds after which the service stops the job (a week otherwise).
+                restart_on_failure: all workers, when one restarts. disable_retries: no restart after an error of
+                    the service's own. strategy: STANDARD, SPOT or FLEX_START. max_wait: seconds that FLEX_START may
+                    wait for machines.
+                tensorboard, experiment, experiment_run: ids or full names; what the job logs goes there.
+                preflight: False to send what `preflight` would find fault with.
+                dry_run: nothing is contacted; the job returned has the exact request in `.proto`.
+
+        Raises InvalidArgument (with all that `preflight` found, as PreflightFailed), NotFound, PermissionDenied.
         """
-        if source is None and image is None:
-            raise InvalidArgument("nothing to run", field="source", allowed="a script or folder, or image=")
-        image = _job_spec.full_image(image) if image else image
-        name = display_name or (Path(source).resolve().stem if source is not None else _image_name(image or ""))
-        staging = self._staging_folder(name, staging_bucket, dry_run=dry_run)
-        program = self._program(
-            source,
-            image,
-            module,
-            command,
-            _job_spec.arguments(args),
-            requirements,
-            env or {},
-            staging,
-            upload=not dry_run,
-        )
-        job = _job_spec.custom_job(
-            name,
-            program,
-            _job_spec.Hardware(machine_type, accelerator_type, accelerator_count, replica_count),
-            labels=labels,
-            service_account=service_account or self._clients.config.service_account,
-            base_output_dir=str(GsUri.parse(base_output_dir, field="base_output_dir"))
-            if base_output_dir
-            else str(staging),
-            timeout=timeout,
-            restart_on_failure=restart_on_failure,
-        )
-        if dry_run:
-            return Job(job, self)
-        return Job(self._create(job), self)
+        request = self._with_defaults(JobRequest.of(source, settings))
+        planned = _job_plan.plan(self._clients, request)
+        if request.dry_run:
+            return Job(planned.job, self)
+        if request.preflight:
+            _preflight.require(_preflight.problems(planned, self._clients))
+        _job_plan.upload(self._clients, self._storage, planned)
+        return Job(self._create(planned.job), self)
 
     def run(
         self,
         source: Path_ | None = None,
         *,
         on_log: Callable[[LogLine], None] | None = None,
+        on_state: Callable[[Job], None] | None = None,
         wait_timeout: float | None = None,
-        **settings: Any,
+        **settings: Unpack[JobSettings],
     ) -> Job:
         """`submit` (same arguments), then wait for its end.
 
-        Each log line goes to `on_log` as it comes; without one, to the logger gcpmlops.training.
-        Raises JobFailed with the last log lines, JobCancelled, DeadlineExceeded.
+        Each log line goes to `on_log` as it comes; without one, to the logger gcpmlops.training. `on_state` gets the
+        job at each look. Ctrl-C ends the wait, not the job. Raises JobFailed with the last log lines, JobCancelled,
+        DeadlineExceeded.
         """
         job = self.submit(source, **settings)
-        return job if settings.get("dry_run") else job.wait(timeout=wait_timeout, on_log=on_log or _to_logger)
+        if settings.get("dry_run"):
+            return job
+        return job.wait(timeout=wait_timeout, on_log=on_log or _to_logger, on_state=on_state)
+
+    def preflight(self, source: Path_ | None = None, **settings: Unpack[JobSettings]) -> list[Problem]:
+        """What would make the job of `submit` (same arguments) fail, found before it is started; empty is good.
+
+        Imports that image and requirements lack, gs:// inputs that are not there (one list call each), arguments that
+        the script's argparse or click refuses. Nothing of the code is executed; what can't be told is not a problem.
+        Raises InvalidArgument for what `submit` would refuse anyway.
+        """
+        request = self._with_defaults(JobRequest.of(source, settings))
+        return _preflight.problems(_job_plan.plan(self._clients, request), self._clients)
+
+    def machines(self, *, accelerator_type: str | None = None) -> list[Machine]:
+        """The machine types that gcpmlops knows Vertex AI training to offer; those that take an accelerator."""
+        offer = _machines.offer()
+        if accelerator_type is None:
+            return list(offer.machines.values())
+        accelerator = _machines.accelerator(accelerator_type)
+        return [machine for machine in offer.machines.values() if accelerator.counts_for(machine)]
 
     def get(self, name: str) -> Job:
         """The job, by full name or id (GetCustomJob). Raises NotFound."""
         with translated(f"custom job {name}", next_step=_LIST_HINT):
             return Job(self._clients.jobs.get_custom_job(name=self._full(name), **self._clients.idempotent), self)
 
-    def wait(self, name: str, *, timeout: float | None = None, on_log: Callable[[LogLine], None] | None = None) -> Job:
-        """The job when it has ended (polls from 0.1 s up to 5 s). Raises JobFailed, JobCancelled, DeadlineExceeded."""
-        logs = JobLogs(self._clients, self._full(name))
-        for job in job_states(lambda: self.get(name), timeout=timeout):  # noqa: B007 - the last one is the result
-            logs.forward(on_log)
-        # once more: what it wrote between the last look and its end
-        logs.forward(on_log)
-        error = failure(job.proto, logs)
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_log: Callable[[LogLine], None] | None = None,
+        on_state: Callable[[Job], None] | None = None,
+    ) -> Job:
+        """The job when it has ended; Ctrl-C ends the wait, not the job.
+
+        With `on_log` its lines are streamed, and the service's last one wakes this up; else it looks from 0.1 s up to
+        5 s apart. Raises JobFailed, JobCancelled, DeadlineExceeded.
+        """
+        with interruptible(self._full(name)):
+            job = self._ended(name, timeout, on_log, on_state)
+        error = failure(job.proto, JobLogs(self._clients, job.name))
         if error is not None:
             raise error
         return job
 
+    def _ended(
+        self,
+        name: str,
+        timeout: float | None,
+        on_log: Callable[[LogLine], None] | None,
+        on_state: Callable[[Job], None] | None,
+    ) -> Job:
+        if on_log is None:
+            for job in job_states(lambda: self.get(name), timeout=timeout):
+                if on_state is not None:
+                    on_state(job)
+            return job
+        following = Following(self._clients, lambda: self.get(name), timeout=timeout, on_state=on_state)
+        for line in following.lines():
+            on_log(line)
+        return following.job
+
     def logs(self, name: str, *, follow: bool = False) -> Iterator[LogLine]:
-        """The job's log lines, oldest first (ListLogEntries); with `follow` until it ends. Raises NotFound."""
-        job = self.get(name)
-        logs = JobLogs(self._clients, job.name)
+        """The job's log lines, oldest first (ListLogEntries); with `follow` until it ends (TailLogEntries).
+
+        Raises NotFound.
+        """
         if follow:
-            for _ in job_states(lambda: self.get(name), timeout=None):
-                yield from logs.new_lines()
-        yield from logs.new_lines()
+            with interruptible(self._full(name)):
+                yield from Following(self._clients, lambda: self.get(name)).lines()
+        else:
+            yield from JobLogs(self._clients, self.get(name).name).new_lines()
 
     def cancel(self, name: str) -> None:
         """Ask the job to stop (CancelCustomJob); `wait` to see it stopped. Raises NotFound."""
@@ -224,6 +202,9 @@ class Training:
                 parent=self._clients.parent, custom_job=job, **self._clients.once
             )
 
+    def _with_defaults(self, request: JobRequest) -> JobRequest:
+        return replace(request, service_account=request.service_account or self._clients.config.service_account)
+
     def _full(self, name: str) -> str:
         if name.startswith("projects/"):
             return name
@@ -233,52 +214,6 @@ class Training:
             )
         return f"{self._clients.parent}/customJobs/{name}"
 
-    def _staging_folder(self, name: str, bucket: str | None, *, dry_run: bool) -> GsUri:
-        """A dry run makes no bucket, and names the one that would be made."""
-        if dry_run and not (bucket or self._clients.config.staging_bucket):
-            bucket = _staging.default_bucket(self._clients)
-        return _staging.folder(self._clients, self._storage, "training", name, bucket=bucket)
-
-    def _program(
-        self,
-        source: Path_ | None,
-        image: str | None,
-        module: str | None,
-        command: Sequence[str],
-        args: Sequence[str],
-        requirements: Sequence[str],
-        env: Mapping[str, str],
-        staging: GsUri,
-        *,
-        upload: bool,
-    ) -> _job_spec.Program:
-        if source is None:
-            if requirements or module:
-                raise InvalidArgument("an image brings its own code", field="source", allowed="a script or folder")
-            return _job_spec.Program(image or "", command=command, args=args, env=env)
-        package = _packaging.build(Path(source), module=module, requirements=requirements)
-        uri = str(staging / package.filename)
-        if upload:
-            self._upload(package, uri)
-        return _job_spec.Program(image or TRAINING_IMAGE, [uri], package.module, args=args, env=env)
-
-    def _upload(self, package: _packaging.SourcePackage, uri: str) -> None:
-        try:
-            self._storage.upload(package.content, destination=uri, content_type="application/gzip")
-        except NotFound as exc:
-            bucket = GsUri.parse(uri).bucket
-            hint = f"Make it with `gcpmlops storage create-bucket {bucket}`."
-            raise NotFound(
-                f"staging bucket gs://{bucket} does not exist", resource=f"gs://{bucket}", next_step=hint
-            ) from exc
-
-
-_LIST_HINT = "See the jobs with `gcpmlops training list`."
-
 
 def _to_logger(line: LogLine) -> None:
     _log.info("%s", line.text)
-
-
-def _image_name(image: str) -> str:
-    return image.rpartition("/")[2].partition(":")[0] or "job"

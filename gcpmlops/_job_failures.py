@@ -1,0 +1,104 @@
+"""Why a job failed: the line that most likely says so, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from gcpmlops import _google
+from gcpmlops._job_logs import JobLogs, LogLine
+from gcpmlops.exceptions import JobCancelled, JobFailed
+
+_READ = 200
+_TAIL = 20
+_EXIT = re.compile(r"(?:exit(?:ed)?|non-zero)[^.\d]{0,40}?(?:status|code)?[^.\d]{0,12}(\d+)", re.IGNORECASE)
+_PIP = re.compile(
+    r"^\s*(?:error|ERROR)\b|can't be installed|No matching distribution|No solution found|\u2570\u2500\u25b6"
+)
+_CAUSE = re.compile(r"^\s*(?:[\w.]*(?:Error|Exception|Interrupt|Exit|Warning)\b.*|.*\bNo module named\b.*)$")
+_ADVICE = (  # pattern in the cause or the reason, what to do; the first that fits counts
+    (
+        re.compile(r"No module named '?([\w.]+)"),
+        "Put what provides {0} into requirements=, or use an image that has it; is {0} yours, give the whole folder.",
+    ),
+    (
+        re.compile(r"can't be installed|No matching distribution|No solution found|subprocess-exited-with-error", re.I),
+        "Correct requirements= (or the package's own): the installer's last lines are above.",
+    ),
+    (
+        re.compile(r"timeout|timed out|longer than|DEADLINE_EXCEEDED", re.I),
+        "Give it more with timeout=SECONDS (--timeout), or less work.",
+    ),
+    (
+        re.compile(r"MemoryError|out of memory|OOM|signal 9|SIGKILL|code (?:137|-9)\b", re.I),
+        "It may have run out of memory: a larger machine_type=, or smaller batches.",
+    ),
+    (
+        re.compile(r"unrecognized arguments|arguments are required|invalid choice|invalid \w+ value"),
+        "The script refuses its arguments: args={{...}}; `gcpmlops training preflight` finds this before a job starts.",
+    ),
+    (
+        re.compile(r"(?:404|NotFound|No such (?:file|object)|does not exist)"),
+        "Something that the script reads is not there: check its gs:// paths and tables.",
+    ),
+    (
+        re.compile(r"(?:403|PermissionDenied|Forbidden|does not have .* access)"),
+        "The job's service account may not do this: service_account=, or a role for it.",
+    ),
+)
+
+
+def failure(job: Any, logs: JobLogs) -> JobFailed | None:
+    """JobFailed or JobCancelled for a job that ended without success, with its last log lines; None after success."""
+    states = _google.job_state.JobState
+    if job.state == states.JOB_STATE_SUCCEEDED:
+        return None
+    cancelled = job.state == states.JOB_STATE_CANCELLED
+    reason = job.error.message or ("cancelled" if cancelled else "no reason given")
+    tail = _last(logs.last(_READ))
+    cause = _cause([*tail, *reason.splitlines()]) or reason.splitlines()[0]
+    exit_code = int(match.group(1)) if (match := _EXIT.search(reason)) else None
+    kind = JobCancelled if cancelled else JobFailed
+    return kind(
+        f"{job.display_name} ({job.name}) ended {job.state.name}: {reason}",
+        job=job.name,
+        state=job.state.name,
+        exit_code=exit_code,
+        cause=cause,
+        log_tail=tail,
+        next_step=f"{'' if cancelled else _advice(cause, reason)}{_all_of_it(job.name)}",
+    )
+
+
+def _all_of_it(name: str) -> str:
+    group = "tuning" if "/hyperparameterTuningJobs/" in name else "training"
+    return f"All of its log: `gcpmlops {group} logs {name.rpartition('/')[2]}`."
+
+
+def _advice(cause: str, reason: str) -> str:
+    for text in (cause, reason):
+        for pattern, words in _ADVICE:
+            if match := pattern.search(text):
+                return f"{words.format(*match.groups())}\n"
+    return ""
+
+
+def _cause(lines: Sequence[str]) -> str:
+    """The last line that names an exception; an installer's complaint where there is none."""
+    for pattern in (_CAUSE, _PIP):
+        found = next((line.strip() for line in reversed(lines) if pattern.search(line)), "")
+        if found:
+            return found
+    return ""
+
+
+def _last(lines: Sequence[LogLine]) -> list[str]:
+    """The program's last lines, from the start of the last traceback where there is one."""
+    split = [part for line in lines for part in line.text.splitlines() if line.task != "service"]
+    start = max(
+        (n for n, line in enumerate(split) if line.startswith("Traceback (most recent call last)")), default=None
+    )
+    if start is not None and len(split) - start <= 3 * _TAIL:
+        return split[start:]
+    return split[-_TAIL:]
