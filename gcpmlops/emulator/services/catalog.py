@@ -139,12 +139,14 @@ class Services:
         from gcpmlops.emulator.services.metadata import metadata_services
         from gcpmlops.emulator.services.models import ModelService
         from gcpmlops.emulator.services.prediction import PredictionService
+        from gcpmlops.emulator.services.vizier.service import VizierService
 
         return (
             self._custom_jobs,
             ModelService(self._context, self._artifacts),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
+            VizierService(self._context),
             *metadata_services(self._context),
             *self._tensorboard.services(),
             *self._datasets(),
