@@ -23,7 +23,10 @@ _NOT_MEASURED = "The trial was completed without a measurement of every metric."
 
 
 class VizierService(Service):
-    """Suggestions come from the engine in `runtimes/search`; one lock for each study keeps its trials in step."""
+    """Suggestions come from the engine in `runtimes/search`; one lock for each study keeps its trials in step.
+
+    Operations are done when they are returned: a client would otherwise wait a second before it looks again.
+    """
 
     proto = "google.cloud.aiplatform.v1.VizierService"
 
@@ -88,11 +91,8 @@ class VizierService(Service):
         ] or [{} for _ in range(request.suggestion_count)]
         metadata = types.SuggestTrialsMetadata(client_id=request.client_id)
         started = self.clock.now()
-        return self.operations.start(
-            parent=study.name,
-            metadata=metadata,
-            run=lambda: self._suggest(study.name, request.client_id, contexts, started),
-        )
+        response = self._suggest(study.name, request.client_id, contexts, started)
+        return self.operations.finished(parent=study.name, metadata=metadata, response=response)
 
     def _suggest(
         self, name: str, client_id: str, contexts: list[Point], started: datetime
@@ -190,7 +190,7 @@ class VizierService(Service):
         check_open(trial)
         study = self._study_of(trial.name)
         metadata = types.CheckTrialEarlyStoppingStateMetatdata(study=study.name, trial=trial.name)
-        return self.operations.start(parent=trial.name, metadata=metadata, run=lambda: self._judge(study, trial.name))
+        return self.operations.finished(parent=trial.name, metadata=metadata, response=self._judge(study, trial.name))
 
     def _judge(self, study: types.Study, name: str) -> types.CheckTrialEarlyStoppingStateResponse:
         """A trial that should stop is STOPPING from then on."""
