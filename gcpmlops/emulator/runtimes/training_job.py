@@ -13,6 +13,7 @@ from google.api_core import exceptions
 from gcpmlops.emulator.runtimes.attempts import Attempts
 from gcpmlops.emulator.runtimes.cancellation import Cancellation, Cancelled
 from gcpmlops.emulator.runtimes.gcs_paths import GcsPaths
+from gcpmlops.emulator.runtimes.log_limit import LogLimit
 from gcpmlops.emulator.runtimes.preparation import Preparation
 from gcpmlops.emulator.runtimes.replicas import OnTaskLine, Replicas
 from gcpmlops.emulator.runtimes.training_spec import State, TrainingSpec
@@ -34,7 +35,8 @@ class TrainingJob:
         self._training = training
         self._spec = spec
         self._on_state = on_state
-        self._on_line = on_line
+        self._log = LogLimit(on_line)
+        self._on_line = self._log.line
         self._cancellation = Cancellation()
         self._thread = threading.Thread(target=self._run, name=f"job-{spec.job_id}", daemon=True)
 
@@ -68,6 +70,7 @@ class TrainingJob:
 
     def _execute(self) -> None:
         with ExitStack() as cleanups:
+            cleanups.callback(self._log.close)
             workspace = Workspace(self._training.directory / self._spec.job_id)
             cleanups.callback(workspace.remove)
             gcs = GcsPaths(workspace.gcs, self._training.store, self._note)

@@ -17,7 +17,8 @@ from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
-from gcpmlops.emulator.services.logging.entries import Entries, LogWriter
+from gcpmlops.emulator.services.logging.entries import Entries
+from gcpmlops.emulator.services.logging.writer import LogWriter
 from gcpmlops.emulator.services.storage.app import StorageApp
 from gcpmlops.emulator.services.storage.engine import StorageEngine
 from gcpmlops.emulator.state.blobs import Blobs

@@ -15,7 +15,7 @@ from gcpmlops.emulator.runtimes.artifacts import Artifacts
 from gcpmlops.emulator.runtimes.process import OnLine
 from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
 from gcpmlops.emulator.runtimes.servers import Servers
-from gcpmlops.emulator.services.logging.entries import WriteLog
+from gcpmlops.emulator.services.logging.writer import WriteLog
 from gcpmlops.emulator.services.model_rows import ModelRows, key_of
 from gcpmlops.emulator.settings import project_number
 

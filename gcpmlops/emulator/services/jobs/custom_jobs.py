@@ -17,7 +17,7 @@ from gcpmlops.emulator.services.jobs import running, specs
 from gcpmlops.emulator.services.jobs.log import JobLog
 from gcpmlops.emulator.services.jobs.rows import FINAL, JobRows
 from gcpmlops.emulator.services.jobs.runs import Runs
-from gcpmlops.emulator.services.logging.entries import WriteLog
+from gcpmlops.emulator.services.logging.writer import WriteLog
 
 log = logging.getLogger(__name__)
 

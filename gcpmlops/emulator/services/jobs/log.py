@@ -7,7 +7,7 @@ from typing import Any
 
 from gcpmlops.emulator.kernel import names
 from gcpmlops.emulator.runtimes.training_spec import State
-from gcpmlops.emulator.services.logging.entries import WriteLog
+from gcpmlops.emulator.services.logging.writer import WriteLog
 from gcpmlops.emulator.settings import Settings
 
 STATE_LABEL = "ml.googleapis.com/job_state"

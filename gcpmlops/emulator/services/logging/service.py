@@ -15,8 +15,8 @@ from gcpmlops.emulator.kernel import filters
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.logging.entries import Entries, Key
+from gcpmlops.emulator.services.logging.tail import Tail, window_s
 
-_POLL = 1.0  # seconds between looks at whether a tailing client is still there
 _MAX_PAGE = 1000
 
 
@@ -66,20 +66,11 @@ class LoggingServiceV2(Service):
     def tail_log_entries(
         self, requests: Iterator[types.TailLogEntriesRequest]
     ) -> Iterator[types.TailLogEntriesResponse]:
-        """New entries as they arrive, until the client goes."""
-        first = next(iter(requests))
-        parents, call, seen = _parents(first.resource_names), current_call(), self._entries.last()
-        filters.matches(first.filter, types.LogEntry())  # a filter that doesn't parse is refused at once
-        while call.is_active():
-            rows = self._entries.since(parents, seen)
-            found = [types.LogEntry.deserialize(row["body"]) for row in rows]
-            chosen = [entry for entry in found if filters.matches(first.filter, entry)]
-            if chosen:
-                yield types.TailLogEntriesResponse(entries=chosen)
-            if rows:
-                seen = rows[-1]["seq"]
-            else:
-                self._entries.wait(seen, _POLL)
+        """New entries as they arrive, until the client goes; `buffer_window` holds them back to sort them."""
+        first, call = next(iter(requests)), current_call()
+        tail = Tail(self._entries, _parents(first.resource_names), first.filter, window_s(first.buffer_window))
+        for entries in tail.batches(call.is_active):
+            yield types.TailLogEntriesResponse(entries=entries)
 
     def _complete(self, entry: Any, request: Any, index: int) -> Any:
         entry.log_name = entry.log_name or request.log_name
