@@ -142,9 +142,11 @@ class Services:
         from gcpmlops.emulator.services.prediction import PredictionService
         from gcpmlops.emulator.services.vizier.service import VizierService
 
+        models = ModelService(self._context, self._artifacts)
         return (
             self._custom_jobs,
-            ModelService(self._context, self._artifacts),
+            models,
+            self._pipelines(models),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
             VizierService(self._context),
@@ -153,14 +155,14 @@ class Services:
             *self._datasets(),
         )
 
-    def _pipelines(self, jobs: CustomJobs, models: ModelService) -> Service:
+    def _pipelines(self, models: ModelService) -> Service:
         from gcpmlops.emulator.services.pipelines.input_data import InputData
         from gcpmlops.emulator.services.pipelines.service import TrainingPipelines
         from gcpmlops.emulator.services.pipelines.uploads import Uploads
 
         data = InputData(self._context.store, self._exports)
-        pipelines = TrainingPipelines(self._context, jobs, data, Uploads(models, self.storage))
-        self._stack.callback(pipelines.close)
+        uploads = Uploads(models, self.storage)
+        pipelines: Service = self._closed_later(TrainingPipelines(self._context, self._custom_jobs, data, uploads))
         return pipelines
 
     def _datasets(self) -> Iterable[Service]:

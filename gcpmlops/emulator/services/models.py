@@ -37,13 +37,21 @@ class ModelService(Service):
 
     def upload_model(self, request: types.UploadModelRequest) -> Any:
         """Registers a model or, below `parent_model`, a further version of one."""
+        name = self.check(request)
+        metadata = types.UploadModelOperationMetadata()
+        return self.operations.start(parent=name, metadata=metadata, run=lambda: self._upload(name, request))
+
+    def check(self, request: types.UploadModelRequest) -> str:
+        """The name that the model gets. Raises what is wrong with an upload, but for its files."""
         names.parse(LOCATION, request.parent)
         validate.require(request, "model.display_name", "model.container_spec.image_uri")
         validate.labels(request.model.labels, "model.labels")
         check_aliases(request.model.version_aliases)
-        name = self._name_of_upload(request)
-        metadata = types.UploadModelOperationMetadata()
-        return self.operations.start(parent=name, metadata=metadata, run=lambda: self._upload(name, request))
+        return self._name_of_upload(request)
+
+    def upload(self, request: types.UploadModelRequest) -> types.UploadModelResponse:
+        """The same within the emulator, done when it returns. Raises also NotFound for missing artifacts."""
+        return self._upload(self.check(request), request)
 
     def get_model(self, request: types.GetModelRequest) -> types.Model:
         """The default version, or the one that `@VERSION` or `@ALIAS` says."""

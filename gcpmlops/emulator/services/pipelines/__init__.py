@@ -1,0 +1,7 @@
+"""google.cloud.aiplatform.v1.PipelineService: training pipelines (pipeline jobs are not built).
+
+tasks.py     the inputs of a training task as a custom job's specification
+input_data.py  a managed dataset, split and handed over to the task
+uploads.py   the model that the task wrote, uploaded
+service.py   TrainingPipelines
+"""
