@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.deployments import Deployments
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
+    from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
     from gcpmlops.emulator.services.models import ModelService
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.tensorboard import Tensorboard
@@ -145,6 +146,7 @@ class Services:
         models = ModelService(self._context, self._artifacts)
         return (
             self._custom_jobs,
+            self._tuning_jobs,
             models,
             self._pipelines(models),
             EndpointService(self._context, self._deployments),
@@ -252,6 +254,15 @@ class Services:
 
         jobs = CustomJobs(self._context, self._runs, self.logs.write)
         jobs.tensorboards = self._tensorboard.job_logs
+        return jobs
+
+    @_made_once
+    def _tuning_jobs(self) -> HyperparameterTuningJobs:
+        from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
+
+        jobs: HyperparameterTuningJobs = self._closed_later(
+            HyperparameterTuningJobs(self._context, self._runs, self.logs.write)
+        )
         return jobs
 
     @_made_once
