@@ -7,6 +7,7 @@ A service may add functions of its own (``in_context("...")``), which are also a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<op>=~|!~|!=|<=|>=|[=<>:()\-,])|(?P<word>[^\s=<>!:(),"']+))""",
     re.X,
 )
+_ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\.")
 _COMPARATORS = {"=", "!=", "<", "<=", ">", ">=", ":", "=~", "!~"}
 
 
@@ -251,7 +253,13 @@ class _Parser:
 
 
 def _unquote(kind: str, text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:-1]) if kind == "string" else text
+    return _ESCAPE.sub(_unescaped, text[1:-1]) if kind == "string" else text
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """A character that JSON would write so: the SDK's uploader quotes display names by json.dumps."""
+    text = match[0]
+    return str(json.loads(f'"{text}"')) if text[1] in "unrt" and text != "\\u" else text[1:]
 
 
 def _comparison(path: list[str], comparator: str, wanted: str) -> Predicate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -184,11 +185,16 @@ def _json(message: Any, as_numbers: bool) -> Reply:
 
 
 def _stream(messages: Iterator[Any], as_numbers: bool) -> Reply:
-    """A JSON array, item by item, as the official REST clients read it."""
+    """A JSON array, item by item, as the official REST clients read it.
+
+    Raises: what the method raises before its first message, while an HTTP status can still tell.
+    """
+    waiting = iter(messages)
+    first = list(islice(waiting, 1))
 
     def parts() -> Iterator[bytes]:
         separator = "["
-        for message in messages:
+        for message in chain(first, waiting):
             yield (separator + _text(message, as_numbers)).encode()
             separator = ",\r\n"
         yield b"]" if separator != "[" else b"[]"

@@ -29,6 +29,8 @@ def job() -> CustomJob:
         ("", True),
         ('display_name="train flights"', True),
         ('displayName="train flights"', True),
+        (r'display_name="train\u0020flights"', True),
+        (r'display_name="train\tflights"', False),
         ('display_name="train*"', True),
         ("display_name:flights", True),
         ("display_name!=other", True),

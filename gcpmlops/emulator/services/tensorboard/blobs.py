@@ -51,15 +51,19 @@ class BlobData:
         self._storage.objects.put(bucket, name, writer.finish(), {"contentType": "application/octet-stream"})
         blob.ClearField("data")
 
-    def read(self, prefix: str, series: str, blob_id: str) -> bytes:
-        """The bytes of a blob. Raises: NotFound naming it."""
+    def require(self, prefix: str, series: str, blob_id: str) -> None:
+        """Raises: NotFound naming a blob that isn't there."""
         bucket, name = _place(prefix, series, blob_id)
         try:
-            return self._storage.read_bytes(bucket, name)
+            self._storage.objects.get(bucket, name)
         except exceptions.NotFound:
             raise exceptions.NotFound(
                 f"Blob {blob_id} of {series} is not found: there is no gs://{bucket}/{name}."
             ) from None
+
+    def read(self, prefix: str, series: str, blob_id: str) -> bytes:
+        """The bytes of a blob. Raises: NotFound."""
+        return self._storage.read_bytes(*_place(prefix, series, blob_id))
 
     def size(self, prefix: str, name: str) -> int:
         """Bytes of all blobs below a resource."""

@@ -118,8 +118,11 @@ class TimeSeriesData(Service):
                 "time_series", f"{series.name} holds no blobs: its type is {series.value_type.name}."
             )
         prefix = self._rows.get(types.Tensorboard, board_of(series.name)).blob_storage_path_prefix
+        ids = list(request.blob_ids) or self._blob_ids(series.name)
+        for blob_id in ids:
+            self._blobs.require(prefix, series.name, blob_id)
         self._views.count(series.name)
-        for blob_id in list(request.blob_ids) or self._blob_ids(series.name):
+        for blob_id in ids:
             blob = types.TensorboardBlob(id=blob_id, data=self._blobs.read(prefix, series.name, blob_id))
             yield types.ReadTensorboardBlobDataResponse(blobs=[blob])
 
