@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops._version import __version__
 
 if TYPE_CHECKING:
+    from gcpmlops._tuning_space import Categorical as Categorical
+    from gcpmlops._tuning_space import Discrete as Discrete
+    from gcpmlops._tuning_space import Double as Double
+    from gcpmlops._tuning_space import Integer as Integer
     from gcpmlops.checks import Accepted as Accepted
     from gcpmlops.checks import Fresh as Fresh
     from gcpmlops.checks import InRange as InRange
@@ -32,6 +36,10 @@ _HOMES = {
     "NotNull": "checks",
     "RowCount": "checks",
     "Unique": "checks",
+    "Categorical": "tuning",
+    "Discrete": "tuning",
+    "Double": "tuning",
+    "Integer": "tuning",
     "GcpMlopsError": "exceptions",
 }
 

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from gcpmlops.bigquery import BigQuery
     from gcpmlops.clients import Clients
     from gcpmlops.endpoints import Endpoints
+    from gcpmlops.experiments import Experiments
     from gcpmlops.models import Models
     from gcpmlops.storage import Storage
     from gcpmlops.training import Training
+    from gcpmlops.tuning import Tuning
 
 
 class Client:
@@ -69,6 +71,20 @@ class Client:
         from gcpmlops.training import Training
 
         return Training(self.clients, self.storage)
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """Hyperparameter tuning jobs of Vertex AI."""
+        from gcpmlops.tuning import Tuning
+
+        return Tuning(self.clients, self.storage)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """Experiments of Vertex AI: runs, parameters, metrics, time series, artifacts."""
+        from gcpmlops.experiments import Experiments
+
+        return Experiments(self.clients, self.storage)
 
     @cached_property
     def models(self) -> Models:
