@@ -50,3 +50,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except GcpMlopsError as exc:
             raise Failure(str(exc)) from exc
+        except KeyboardInterrupt as exc:
+            for note in getattr(exc, "__notes__", ()):  # what goes on although nobody waits for it
+                click.echo(f"\n{note}", err=True)
+            raise

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from gcpmlops.cli import _output
-from gcpmlops.cli._options import Call, command, labels, pairs
+from gcpmlops.cli._job_options import job_options, settings
+from gcpmlops.cli._options import Call, command
+from gcpmlops.cli._progress import JobProgress
 
 
 @click.group()
@@ -24,43 +27,14 @@ def _whole(job: Any) -> dict[str, Any]:
     return {**_job(job), "name": job.name, "output_dir": job.output_dir, "error": job.proto.error.message}
 
 
-_JOB_OPTIONS = [
-    click.argument("source", required=False, type=click.Path()),
-    click.argument("args", nargs=-1, type=click.UNPROCESSED),
-    click.option("--name", "display_name", help="Display name; the script's name otherwise."),
-    click.option("--image", help="Container image; with a source, the one to install it in."),
-    click.option("--module", help="Module to run, where several could be meant."),
-    click.option("--command", "command_", multiple=True, help="Command of the image; may be repeated, once per word."),
-    click.option("--requirement", "requirements", multiple=True, help="Package to install; may be repeated."),
-    click.option("--env", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Variable; may be repeated."),
-    click.option("--machine-type", default="n1-standard-4", show_default=True),
-    click.option("--accelerator-type", help="Such as NVIDIA_TESLA_T4."),
-    click.option("--accelerator-count", type=int, default=0),
-    click.option("--replica-count", type=int, default=1, show_default=True),
-    labels,
-    click.option("--service-account", help="Whom the job runs as."),
-    click.option("--staging-bucket", help="Where the code is put."),
-    click.option("--output-dir", "base_output_dir", metavar="GS_URI", help="Where its output goes."),
-    click.option("--timeout", type=float, help="Seconds after which the service stops the job."),
-]
-
-
-def _job_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_JOB_OPTIONS):
-        function = option(function)
-    return function
+_PREFLIGHT = click.option(
+    "--preflight/--no-preflight", default=True, help="Look for what would make the job fail first."
+)
 
 
 def _submit(call: Call, given: dict[str, Any]) -> Any:
-    settings = dict(given)
-    settings["command"] = settings.pop("command_")
-    source = settings.pop("source")
-    if source is not None and settings["image"] and (settings["command"] or source.startswith("-")):
-        settings["args"], source = (
-            (source, *settings["args"]),
-            None,
-        )  # an image with its command: all of it is arguments
-    return call.client.training.submit(source, **settings, dry_run=call.dry_run)
+    chosen = settings(given)
+    return call.client.training.submit(chosen.pop("source"), **chosen, dry_run=call.dry_run)
 
 
 @command(
@@ -70,24 +44,48 @@ def _submit(call: Call, given: dict[str, Any]) -> Any:
     example="""gcpmlops training submit train.py --requirement pandas -- --rows=1000
 gcpmlops training submit --image python:3.11 --command python --command -V""",
 )
-@_job_options
+@job_options
+@_PREFLIGHT
 def submit(call: Call, **given: Any) -> None:
-    """Start a job from a script, a folder or an image, and return at once.
+    """Start a job from a script, a folder, a package or an image, and return at once.
 
-    What follows -- are the program's own arguments. --dry-run shows the exact request.
+    What follows -- are the program's own arguments. --dry-run shows the exact request, and sends nothing.
     """
     _show_job(call, _submit(call, given))
 
 
 @command(training, "run", changes=True, example="gcpmlops training run train.py --requirement pandas -- --rows=1000")
-@_job_options
+@job_options
+@_PREFLIGHT
 def run(call: Call, **given: Any) -> None:
     """Start a job, show its log, and wait for its end; exit with 1 if it fails."""
     job = _submit(call, given)
     if not call.dry_run:
         call.say(f"Submitted {job.name}")
-        job = job.wait(on_log=_echo)
+        with JobProgress() as progress:
+            job = job.wait(on_log=progress.log, on_state=progress.state)
     _show_job(call, job)
+
+
+@command(training, "preflight", example="gcpmlops training preflight train.py --image xgboost-cpu.2-1 -- --rows=1000")
+@job_options
+def preflight(call: Call, **given: Any) -> None:
+    """Look for what would make a job fail, without starting it; exit with 1 if there is anything.
+
+    Imports that image and requirements lack, gs:// inputs that are not there, arguments that the script refuses.
+    """
+    chosen = settings(given)
+    problems = call.read("training.preflight", chosen.pop("source"), **chosen)
+    call.show_all(problems, asdict, what="problems")
+    if problems:
+        click.get_current_context().exit(1)
+
+
+@command(training, "machines", example="gcpmlops training machines --accelerator-type NVIDIA_L4")
+@click.option("--accelerator-type", help="Only those that take it.")
+def machines(call: Call, accelerator_type: str | None) -> None:
+    """List the machine types that Vertex AI training offers, as far as gcpmlops knows."""
+    call.show_all(call.read("training.machines", accelerator_type=accelerator_type), asdict, what="machine types")
 
 
 def _show_job(call: Call, job: Any) -> None:
@@ -96,10 +94,6 @@ def _show_job(call: Call, job: Any) -> None:
         _output.show_data(_output.resource(job, _job), "yaml" if call.format == "table" else call.format)
     else:
         call.show(job, _whole)
-
-
-def _echo(line: Any) -> None:
-    click.echo(line.text, err=True)
 
 
 @command(training, "get", example="gcpmlops training get 1234567890 --format yaml")
@@ -122,8 +116,8 @@ def list_(call: Call, filter_: str | None, limit: int | None) -> None:
 @click.option("--timeout", type=float, help="Seconds.")
 def wait(call: Call, name: str, timeout: float | None) -> None:
     """Wait for a job's end; exit with 1 if it fails."""
-    with call.waiting(f"Waiting for {name}"):
-        job = call.read("training.wait", name, timeout=timeout)
+    with JobProgress() as progress:
+        job = call.read("training.wait", name, timeout=timeout, on_state=progress.state)
     call.show(job, _whole)
 
 
@@ -136,9 +130,11 @@ def logs(call: Call, name: str, follow: bool) -> None:
     if call.format == "table":
         for line in lines:
             click.echo(line.text)
+    elif call.format == "json" and follow:  # a line each, as they come
+        for line in lines:
+            click.echo(json.dumps(asdict(line), default=str, ensure_ascii=False))
     else:
-        rows = [{"time": line.time, "severity": line.severity, "text": line.text, "task": line.task} for line in lines]
-        _output.show_data(rows, call.format)
+        _output.show_data([asdict(line) for line in lines], call.format)
 
 
 @command(training, "cancel", changes=True, example="gcpmlops training cancel 1234567890")
