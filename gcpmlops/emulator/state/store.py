@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
@@ -37,6 +38,17 @@ def connect(path: Path) -> sqlite3.Connection:
     return conn
 
 
+class _Reader:
+    """One thread's read-only connection; it goes with the thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.conn = connect(path)
+        self.conn.execute("PRAGMA query_only=ON")
+
+    def __del__(self) -> None:
+        self.conn.close()
+
+
 class Store:
     """Durable state of one emulator.
 
@@ -50,7 +62,7 @@ class Store:
         self.now = now
         self.cache = ReadCache()
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._conn = connect(path)
@@ -91,20 +103,18 @@ class Store:
         if self._thread.is_alive():
             self._queue.put(_STOP)
             self._thread.join()
+        self._conn.close()
         with self._readers_lock:
-            for conn in [*self._readers, self._conn]:
-                conn.close()
-            self._readers.clear()
+            for reader in list(self._readers):
+                reader.conn.close()
 
     def _reader(self) -> sqlite3.Connection:
-        conn: sqlite3.Connection | None = getattr(self._local, "conn", None)
-        if conn is None:
-            conn = connect(self.path)
-            conn.execute("PRAGMA query_only=ON")
-            self._local.conn = conn
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = _Reader(self.path)
             with self._readers_lock:
-                self._readers.append(conn)
-        return conn
+                self._readers.add(reader)
+        return reader.conn
 
     def _write_loop(self) -> None:
         while (first := self._queue.get()) is not _STOP:

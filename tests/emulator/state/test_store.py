@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 from google.api_core import exceptions
 from google.longrunning import operations_pb2
@@ -101,3 +102,16 @@ def test_kill_keeps_what_was_acknowledged(tmp_path: Path) -> None:
     store = Store(path, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
     assert len(store.collection(Operation).list()) > acknowledged
     store.close()
+
+
+def test_a_thread_that_ends_leaves_no_open_file(store: Store, tmp_path: Path) -> None:
+    def opened() -> int:
+        return [file.path for file in psutil.Process().open_files()].count(str(tmp_path / "state.db"))
+
+    store.read(lambda conn: conn.execute("SELECT 1").fetchone())
+    before = opened()
+    for _ in range(20):
+        thread = threading.Thread(target=store.read, args=(lambda conn: conn.execute("SELECT 1").fetchone(),))
+        thread.start()
+        thread.join()
+    assert opened() == before

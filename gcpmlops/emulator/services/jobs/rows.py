@@ -19,6 +19,7 @@ M = TypeVar("M")
 
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
 RESTARTED = "The emulator was restarted while the job ran."
+RESTARTED_BEFORE = "The emulator was restarted before the job's turn came."
 _PARENT = "projects/{project}/locations/{location}"
 _OUTPUT_ONLY = ("start_time", "end_time", "error", "web_access_uris")
 _CANCELLED = status_pb2.Status(code=1, message="CANCELED")
@@ -111,9 +112,13 @@ class JobRows(Generic[M]):
         """What has not ended, the oldest first: at a start, what an earlier emulator left."""
         return [job for job in self._rows.list() if self.state(job) not in FINAL]
 
-    def fail_unfinished(self, reason: str = RESTARTED) -> list[M]:
+    def fail_unfinished(self) -> list[M]:
         """Ends what an earlier emulator left, and returns it."""
-        return [self.finish(job.name, State.FAILED, exceptions.Aborted(reason)) for job in map(_any, self.unfinished())]
+        return [self._fail(job) for job in self.unfinished()]
+
+    def _fail(self, job: Any) -> M:
+        reason = RESTARTED_BEFORE if self.state(job) is State.QUEUED else RESTARTED
+        return self.finish(job.name, State.FAILED, exceptions.Aborted(reason))
 
     def state(self, job: Any) -> State | None:
         """A job's state; None for one that has no counterpart here (PAUSED, ...)."""
@@ -123,7 +128,3 @@ class JobRows(Generic[M]):
     def enum(self, state: State) -> Any:
         """The enum value of a state."""
         return self._states[f"{self._prefix}{state.value}"]
-
-
-def _any(value: Any) -> Any:
-    return value

@@ -14,17 +14,23 @@ from gcpmlops.emulator.runtimes.training_job import OnState, TrainingJob
 from gcpmlops.emulator.runtimes.training_spec import State, TrainingSpec
 
 _STOPPED = "The emulator was stopped while the job ran."
+_HEAD_START_S = 0.2  # how long one that begins may hold up the next: what takes longer installs or downloads
 _WAITED = "The job waited for scheduling.max_wait_duration ({:g} s) and no resources came free."
 
 
 class Runs:
-    """Runs training specs, at most `slots` at a time, in the order in which they were submitted."""
+    """Runs training specs, at most `slots` at a time, in the order in which they were submitted.
+
+    The next one begins once the one before it runs (or has ended, or takes its time to prepare), so that what is
+    submitted first also runs first.
+    """
 
     def __init__(self, training: Training, slots: int) -> None:
         self._training = training
         self._free = max(1, slots)
         self._waiting: OrderedDict[str, tuple[TrainingJob, OnState]] = OrderedDict()
         self._running: dict[str, TrainingJob] = {}
+        self._starting = ""  # the key of what has begun last, until it runs
         self._lock = threading.Lock()
         self._closing = False
 
@@ -75,22 +81,31 @@ class Runs:
             if waiting is not None:
                 waiting[1](State.FAILED, exceptions.DeadlineExceeded(_WAITED.format(seconds)))
 
-        timer = threading.Timer(seconds, give_up)
-        timer.daemon = True
-        timer.start()
+        _later(seconds, give_up)
 
     def _advance(self) -> None:
         """Starts what slots are free for; the lock is held."""
-        while self._free and self._waiting:
+        while self._free and self._waiting and not self._starting and not self._closing:
             key, (job, _) = self._waiting.popitem(last=False)
             self._free -= 1
             self._running[key] = job
+            self._starting = key
+            _later(_HEAD_START_S, lambda key=key: self._passed(key))  # type: ignore[misc]
             job.begin()
+
+    def _passed(self, key: str) -> None:
+        with self._lock:
+            if self._starting == key:
+                self._starting = ""
+                self._advance()
 
     def _following(self, key: str, on_state: OnState) -> OnState:
         def told(state: State, error: Exception | None) -> None:
-            if state in (State.PENDING, State.RUNNING):
+            if state is State.PENDING:
                 on_state(state, error)
+            elif state is State.RUNNING:
+                on_state(state, error)
+                self._passed(key)
             elif state is State.CANCELLED and self._closing:
                 self._ended(key, lambda: on_state(State.FAILED, exceptions.Aborted(_STOPPED)))
             else:
@@ -105,4 +120,11 @@ class Runs:
             with self._lock:
                 self._running.pop(key, None)
                 self._free += 1
+                self._starting = "" if self._starting == key else self._starting
                 self._advance()
+
+
+def _later(seconds: float, call: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, call)
+    timer.daemon = True
+    timer.start()
