@@ -103,9 +103,10 @@ class BoundApi:
         """What implements a proto service: one object, or several that share out its methods."""
         with self._lock:
             if self._services is None:
-                self._services = {}
+                made: dict[str, list[Service]] = {}
                 for service in self.api.services():
-                    self._services.setdefault(service.proto, []).append(service)
+                    made.setdefault(service.proto, []).append(service)
+                self._services = made  # all of them: where one fails, the next call tries again and says so again
             return self._services.get(proto, [])
 
     def _bind(self, proto: str, name: str) -> Bound | None:

@@ -112,13 +112,13 @@ class JobRows(Generic[M]):
         """What has not ended, the oldest first: at a start, what an earlier emulator left."""
         return [job for job in self._rows.list() if self.state(job) not in FINAL]
 
-    def fail_unfinished(self) -> list[M]:
-        """Ends what an earlier emulator left, and returns it."""
-        return [self._fail(job) for job in self.unfinished()]
+    def fail_unfinished(self, reason: str = "") -> list[M]:
+        """Ends what an earlier emulator left, and returns it; without a `reason`, with that of a restart."""
+        return [self._fail(job, reason) for job in self.unfinished()]
 
-    def _fail(self, job: Any) -> M:
-        reason = RESTARTED_BEFORE if self.state(job) is State.QUEUED else RESTARTED
-        return self.finish(job.name, State.FAILED, exceptions.Aborted(reason))
+    def _fail(self, job: Any, reason: str) -> M:
+        own = RESTARTED_BEFORE if self.state(job) is State.QUEUED else RESTARTED
+        return self.finish(job.name, State.FAILED, exceptions.Aborted(reason or own))
 
     def state(self, job: Any) -> State | None:
         """A job's state; None for one that has no counterpart here (PAUSED, ...)."""
