@@ -136,8 +136,13 @@ class Search:
                 return point
         return self._untried(seen, fixed, draw) or (point if self.repeats else None)
 
+    def warm(self) -> None:
+        """Imports what the first suggestion after an observation needs: half a second."""
+        if self.algorithm == "DEFAULT":
+            from gcpmlops.emulator.runtimes.search import model  # noqa: F401
+
     def _draw(self, known: Sequence[Observation], fixed: Mapping[str, Value], attempt: int) -> Point:
-        if self.algorithm == "DEFAULT" and attempt < _ATTEMPTS // 2:
+        if self.algorithm == "DEFAULT" and attempt < _ATTEMPTS // 2 and not all(each.active for each in known):
             from gcpmlops.emulator.runtimes.search import model
 
             return model.suggest(self, known, fixed, self._seed(len(known), attempt))

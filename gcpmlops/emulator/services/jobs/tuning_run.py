@@ -116,6 +116,8 @@ class TuningRun:
         self._on_end(self)
 
     def _until_done(self) -> tuple[State, Exception | None]:
+        self._fill()
+        self._search.warm()  # while the first trials run
         while True:
             self._fill()
             if not self._active:
