@@ -90,9 +90,9 @@ def available(image: str, requirements: Sequence[str]) -> Available | None:
     given = {canonical(name): extras for name, extras in map(_split, requirements)}
     surely, unknown = set(_ALWAYS), set()
     for name in [*contents["brings"], *given]:
-        brought = None if given.get(name) else _brings(name)
+        brought = _brings(name)
         surely |= {name, *(brought or ())}
-        if brought is None:
+        if brought is None or given.get(name):  # what an extra brings along is not in the table
             unknown.add(name)
     return Available(frozenset(surely), frozenset(contents["perhaps"]), frozenset(given), frozenset(unknown))
 

@@ -28,6 +28,7 @@ _STDLIB = sys.stdlib_module_names | {
     "cgitb",
     "pipes",
     "telnetlib",
+    "__main__",
 }
 
 
@@ -151,7 +152,7 @@ def _lacking(name: str, environment: Available, *, guess: bool) -> str | None:
         return top
     if environment.has(distribution, name if top != "google" else distribution):
         return None
-    if guess and distributions.is_often_brought(distribution):
+    if (guess or environment.unknown) and distributions.is_often_brought(distribution):
         return None
     return distribution
 

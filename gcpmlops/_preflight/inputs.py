@@ -67,7 +67,7 @@ def mentions(args: Sequence[str], env: Mapping[str, str], *, pool: str = "") -> 
         for uri in _URI.findall(text):
             shown = f"--{named}" if named else f"argument {word!r}"
             yield Mention(_gs(uri), named, f"{pool}{shown}")
-        option = option if not equals and not word.startswith("-") else ""
+        option = ""
     for name, value in env.items():
         for uri in _URI.findall(str(value)):
             yield Mention(_gs(uri), name, f"{pool}env {name}")
