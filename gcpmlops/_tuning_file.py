@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from gcpmlops import _tuning_space
+from gcpmlops._job_settings import JobSettings
 from gcpmlops._tuning_space import Categorical, Discrete, Double, Integer, Parameter
 from gcpmlops._tuning_spec import SEARCH_SETTINGS, Search
 from gcpmlops.exceptions import InvalidArgument
@@ -33,15 +34,12 @@ from gcpmlops.types import Path_, is_gs_uri
 _KINDS: dict[str, type[Parameter]] = {
     "double": Double, "integer": Integer, "discrete": Discrete, "categorical": Categorical
 }  # fmt: skip
-_JOB_SETTINGS = (
-    "source", "display_name", "image", "module", "command", "args", "requirements", "env", "machine_type",
-    "accelerator_type", "accelerator_count", "replica_count", "labels", "service_account", "staging_bucket",
-    "base_output_dir", "timeout", "restart_on_failure",
-)  # fmt: skip
+_NOT_IN_FILES = {"worker_pools", "dry_run"}  # objects, and what is said where the search is started
+_JOB_SETTINGS = ("source", *(name for name in JobSettings.__annotations__ if name not in _NOT_IN_FILES))
 
 
 def load(path: Path_) -> dict[str, Any]:
-    """The arguments that the file holds; a relative `source` starts at the file's folder. Raises InvalidArgument."""
+    """The arguments that the file holds; relative paths start at the file's folder. Raises InvalidArgument."""
     return _File(Path(path)).settings()
 
 
@@ -60,9 +58,10 @@ class _File:
             nodes[key] = node
             found[key] = self._space(node) if key == "space" else self._plain(node)
         self._check_search(found, nodes)
-        source = found.get("source")
-        if isinstance(source, str) and not is_gs_uri(source):
-            found["source"] = str(self._path.parent / source)
+        for key in ("source", "requirements"):
+            path = found.get(key)
+            if isinstance(path, str) and not is_gs_uri(path):
+                found[key] = str(self._path.parent / path)
         return found
 
     def _root(self) -> Any:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _html, _tuning_failure, _tuning_file, _tuning_plots, _tuning_space, _tuning_trials
+from gcpmlops._following import Following
 from gcpmlops._handle import Named
 from gcpmlops._job_logs import JobLogs, LogLine
+from gcpmlops._job_spec import arguments
 from gcpmlops._tuning_space import Categorical, Discrete, Double, Integer, Space
 from gcpmlops._tuning_spec import SEARCH_SETTINGS, Algorithm, EarlyStopping, Goal, Search, Selection, tuning_job
 from gcpmlops._tuning_trials import Measurement, Trial, Trials
-from gcpmlops._waiting import job_states
+from gcpmlops._waiting import interruptible, job_states
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, NotFound, translated
 from gcpmlops.training import Training
@@ -78,10 +80,14 @@ class TuningJob(Named):
         return self._tuning.get(self.name)
 
     def wait(
-        self, *, timeout: float | None = None, on_trial: Callable[[Trial, TuningJob], None] | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        on_trial: Callable[[Trial, TuningJob], None] | None = None,
+        on_job: Callable[[TuningJob], None] | None = None,
     ) -> TuningJob:
         """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded after `timeout` seconds."""
-        return self._tuning.wait(self.name, timeout=timeout, on_trial=on_trial)
+        return self._tuning.wait(self.name, timeout=timeout, on_trial=on_trial, on_job=on_job)
 
     def logs(self, *, trial: str | int | None = None) -> list[LogLine]:
         """The log lines so far, of all trials or of one."""
@@ -215,10 +221,12 @@ class Tuning:
         *,
         timeout: float | None = None,
         on_trial: Callable[[Trial, TuningJob], None] | None = None,
+        on_job: Callable[[TuningJob], None] | None = None,
     ) -> TuningJob:
-        """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded.
+        """The job when it has ended; Ctrl-C ends the wait, not the job.
 
-        `on_trial` gets each trial that has ended, once, and the job as it was then.
+        `on_trial` gets each trial that has ended, once, and the job as it was then; `on_job` the job at each look.
+        Raises JobFailed, JobCancelled, DeadlineExceeded.
         """
         seen: set[str] = set()
         for job in job_states(lambda: self.get(name), timeout=timeout):
@@ -243,11 +251,13 @@ class Tuning:
     def logs(self, name: str, *, trial: str | int | None = None, follow: bool = False) -> Iterator[LogLine]:
         """The log lines of all trials or of one, oldest first; with `follow` until the job ends. Raises NotFound."""
         job = self.get(name)
-        logs = self._logs_of(job, trial)
-        if follow:
-            for _ in job_states(lambda: self.get(name), timeout=None):
-                yield from logs.new_lines()
-        yield from logs.new_lines()
+        if not follow:
+            yield from self._logs_of(job, trial).new_lines()
+            return
+        following = Following(self._clients, lambda: self.get(name))
+        following.logs.filter = self._logs_of(job, trial).filter
+        with interruptible(job.name):
+            yield from following.lines()
 
     def cancel(self, name: str) -> None:
         """Ask the job and its trials to stop (CancelHyperparameterTuningJob). Raises NotFound."""
@@ -276,8 +286,8 @@ class Tuning:
     def _trial_job(self, search: Search, settings: dict[str, Any], *, dry_run: bool) -> Any:
         """What each trial runs, packed, checked and uploaded as a job; a trial's arguments stand in while it is."""
         args = settings.pop("args", None)
-        own = _arguments(args)
-        tried = _arguments(_tuning_space.samples(search.space))
+        own = arguments(args)
+        tried = arguments(_tuning_space.samples(search.space))
         for name in search.space:
             if any(each == f"--{name}" or each.startswith(f"--{name}=") for each in own):
                 raise InvalidArgument(
@@ -287,7 +297,7 @@ class Tuning:
         job = self._jobs.submit(source, args=[*own, *tried], dry_run=dry_run, **settings).proto
         for pool in job.job_spec.worker_pool_specs:
             for spec in (pool.python_package_spec, pool.container_spec):
-                if len(spec.args) >= len(tried):
+                if list(spec.args)[-len(tried) :] == tried:  # a pool may have arguments of its own
                     spec.args = list(spec.args)[: -len(tried)]
         return job
 
@@ -296,13 +306,14 @@ class Tuning:
         return _TrialJobs(self._clients, self._storage)
 
     def _logs_of(self, job: TuningJob, trial: str | int | None) -> JobLogs:
-        if trial is None:
-            return JobLogs(self._clients, job.name)
-        found = next((each for each in job.trials if each.id == str(trial)), None)
-        if found is None:
-            ids = ", ".join(each.id for each in job.trials) or "none yet"
-            raise NotFound(f"{job.name} has no trial {trial}", resource=job.name, next_step=f"Its trials: {ids}")
-        return JobLogs(self._clients, str(found.proto.custom_job) or f"{job.name}/{found.id}")
+        """What Vertex AI writes for a trial carries the job's id, and the trial's as a label."""
+        logs = JobLogs(self._clients, job.name)
+        if trial is not None:
+            if str(trial) not in [each.id for each in job.trials]:
+                ids = ", ".join(each.id for each in job.trials) or "none yet"
+                raise NotFound(f"{job.name} has no trial {trial}", resource=job.name, next_step=f"Its trials: {ids}")
+            logs.filter += f' AND labels."ml.googleapis.com/trial_id"="{trial}"'
+        return logs
 
     def _tail(self, job: TuningJob, trial: Trial) -> Sequence[str]:
         return [line.text for line in self._logs_of(job, trial.id).last(_tuning_failure.TAIL)]
@@ -322,12 +333,6 @@ class _TrialJobs(Training):
 
     def _create(self, job: _google.custom_job.CustomJob) -> _google.custom_job.CustomJob:
         return job
-
-
-def _arguments(args: Any) -> list[str]:
-    from gcpmlops._job_spec import arguments
-
-    return arguments(args)
 
 
 def _to_logger(trial: Trial, job: TuningJob) -> None:

@@ -12,9 +12,14 @@ COMMANDS = {  # name: (where it is, its line in --help)
     "demo": ("gcpmlops.cli.demo:demo", "The whole life cycle on real data, from a CSV file to a prediction."),
     "emulator": ("gcpmlops.cli.emulator:emulator", "The local Google Cloud."),
     "endpoints": ("gcpmlops.cli.endpoints:endpoints", "Endpoints of Vertex AI: deployments, traffic, predictions."),
+    "experiments": (
+        "gcpmlops.cli.experiments:experiments",
+        "Experiments of Vertex AI: runs, metrics, comparisons.",
+    ),
     "models": ("gcpmlops.cli.models:models", "Models, versions and aliases of the Vertex AI registry."),
     "storage": ("gcpmlops.cli.storage:storage", "Buckets and objects of Cloud Storage."),
     "training": ("gcpmlops.cli.training:training", "Custom training jobs of Vertex AI."),
+    "tuning": ("gcpmlops.cli.tuning:tuning", "Hyperparameter tuning jobs of Vertex AI."),
 }
 
 
