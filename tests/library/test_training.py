@@ -148,3 +148,51 @@ def test_list_filters_and_limits(client: Client, staging: str, script, unique) -
     assert len(client.training.list(limit=1)) == 1
     assert job.wait(timeout=120).state.name == "JOB_STATE_SUCCEEDED"
     assert name in job._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("code", "settings", "cause", "step"),
+    [
+        ("import not_there_at_all\n", {}, "No module named 'not_there_at_all'", "requirements="),
+        ("print(1)\n", {"requirements": ["no-such-distribution-anywhere==9"]}, "no-such-distribution", "requirements="),
+        ("import time\nprint('up', flush=True)\ntime.sleep(300)\n", {"timeout": 1.5}, "", "timeout=SECONDS"),
+        ("import argparse\np = argparse.ArgumentParser()\np.add_argument('--n', type=int)\np.parse_args()\n",
+         {"args": {"n": "x"}}, "", "preflight"),
+    ],
+    ids=["module", "requirements", "timeout", "arguments"],
+)  # fmt: skip
+def test_a_failure_says_why_and_what_next(
+    client: Client, staging: str, script, code: str, settings: dict[str, object], cause: str, step: str
+) -> None:
+    with pytest.raises(exceptions.JobFailed) as caught:
+        client.training.run(script(code), image=IMAGE, preflight=False, **settings)
+    assert cause in caught.value.cause
+    assert step in caught.value.next_step, caught.value
+    assert "gcpmlops training logs" in caught.value.next_step
+
+
+def test_packages_run(client: Client, staging: str, tmp_path: Path) -> None:
+    from gcpmlops import _packaging
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("")
+    (tmp_path / "mine" / "task.py").write_text("import six, sys\nprint('packaged', six.__name__, *sys.argv[1:])\n")
+    built = _packaging.build(tmp_path / "mine")
+    path = tmp_path / built.filename
+    path.write_bytes(built.content)
+    lines: list[str] = []
+    client.training.run(
+        path,
+        module="mine.task",
+        requirements=["six"],
+        image=IMAGE,
+        args=["x"],
+        on_log=lambda line: lines.append(line.text),
+    )
+    assert "packaged six x" in lines
+    uri = f"gs://{staging}/packages/{built.filename}"
+    client.storage.upload(built.content, destination=uri)
+    client.training.run(
+        uri, module="mine.task", requirements=["six"], image=IMAGE, on_log=lambda line: lines.append(line.text)
+    )
+    assert "packaged six" in lines
