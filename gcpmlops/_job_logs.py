@@ -92,10 +92,17 @@ class JobLogs:
 def _line(entry: Any) -> LogLine:
     return LogLine(
         time=entry.timestamp,
-        severity=entry.severity.name if hasattr(entry.severity, "name") else str(entry.severity),
+        severity=_severity(entry.severity),
         text=entry.text_payload or _json_text(entry),
         task=str(entry.resource.labels.get("task_name", "")),
     )
+
+
+def _severity(value: int) -> str:
+    """The API's enum comes as a number."""
+    from google.logging.type.log_severity_pb2 import LogSeverity
+
+    return str(LogSeverity.Name(value)) if value in LogSeverity.values() else str(int(value))
 
 
 def _json_text(entry: Any) -> str:

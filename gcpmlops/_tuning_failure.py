@@ -26,7 +26,7 @@ def failure(job: TuningJob, log_of: Callable[[Trial], Sequence[str]]) -> JobFail
     reason = str(job.proto.error.message) or ("cancelled" if kind is JobCancelled else "no reason given")
     parts = [f"{job.display_name} ({job.name}) ended {job.state.name}: {reason}"]
     if kind is JobFailed:
-        parts += [text for text in (_reasons(failed), _metrics(job)) if text and text not in reason]
+        parts += [*_reasons(failed, reason), *_metrics(job, reason)]
     return kind(
         "\n".join(parts),
         job=job.name,
@@ -38,9 +38,9 @@ def failure(job: TuningJob, log_of: Callable[[Trial], Sequence[str]]) -> JobFail
     )
 
 
-def _reasons(failed: list[Trial]) -> str:
+def _reasons(failed: list[Trial], known: str) -> list[str]:
     counted = Counter(trial.reason for trial in failed if trial.reason)
-    return "\n".join(f"{count} x {text}" for text, count in counted.most_common(3))
+    return [f"{count} x {text}" for text, count in counted.most_common(3) if text not in known]
 
 
 def _commonest(failed: list[Trial]) -> str:
@@ -48,13 +48,13 @@ def _commonest(failed: list[Trial]) -> str:
     return counted.most_common(1)[0][0] if counted else ""
 
 
-def _metrics(job: TuningJob) -> str:
-    """The names that were reported, where a name that is searched for is not among them."""
+def _metrics(job: TuningJob, known: str) -> list[str]:
+    """The names that were reported, where one that is searched for is not among them and the service doesn't say so."""
     wanted, reported = set(job.goals), {name for trial in job.trials for name in trial.reported}
-    if not job.trials.ended() or wanted <= reported:
-        return ""
+    if not job.trials.ended() or wanted <= reported or all(name in known for name in wanted | reported):
+        return []
     names = ", ".join(sorted(reported)) or "none"
-    return f"Searched for: {', '.join(sorted(wanted))}; reported: {names}."
+    return [f"Searched for: {', '.join(sorted(wanted))}; reported: {names}."]
 
 
 def _tail(failed: list[Trial], log_of: Callable[[Trial], Sequence[str]]) -> Sequence[str]:

@@ -48,6 +48,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._parameters: dict[str, int] = {}  # the line of each, wherever it is nested
 
     def settings(self) -> dict[str, Any]:
         """The whole file."""
@@ -110,10 +111,17 @@ class _File:
                 _tuning_space.check_name(name)
             except InvalidArgument as exc:
                 raise self._error(exc.message, key_node, exc) from exc
+            self._check_new(name, key_node)
             found[name] = self._parameter(name, child)
         if not found:
             raise self._error("the search space is empty", node, InvalidArgument(field="space", allowed="a parameter"))
         return found
+
+    def _check_new(self, name: str, node: Any) -> None:
+        line = self._parameters.setdefault(name, node.start_mark.line + 1)
+        if line != node.start_mark.line + 1:
+            first = _allowed(f"space.{name}", f"each id once; the first stands in line {line}")
+            raise self._error(f"parameter {name!r} stands twice", node, first)
 
     def _parameter(self, name: str, node: Any) -> Parameter:
         pairs = {key: (key_node, child) for key, key_node, child in self._pairs(node, name)}

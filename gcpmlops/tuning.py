@@ -117,6 +117,10 @@ class TuningJob(Named):
         """One HTML file that needs no network: the plots and the table of trials. Raises as `plot_history`."""
         return _tuning_plots.report(self.proto, self.trials, Path(path), metric)
 
+    def __repr__(self) -> str:
+        ended = f"{len(self.trials.ended())}/{self.proto.max_trial_count} trials"
+        return f"TuningJob({self.display_name!r}, {self.id}, {self.state.name}, {ended})"
+
     def _repr_html_(self) -> str:
         trials = self.trials
         best = trials.best()
