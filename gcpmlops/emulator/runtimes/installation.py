@@ -70,16 +70,21 @@ class Installation:
             self._create(path, _python(base).resolve(), seed=False)
             own = path / site_packages.relative_to(base)
             (own / "_gcpmlops_base.pth").write_text(f"import site; site.addsitedir({str(site_packages)!r})\n")
-            self._install(_python(path), packages, ["--no-deps", *self._missing(_python(base), packages)])
+            missing, uv_error = self._missing(_python(base), packages)
+            self._install(_python(path), packages, ["--no-deps", *missing], uv_error)
 
-    def _missing(self, base: Path, packages: Sequence[str]) -> list[str]:
-        """What uv would add to `base`: uv does not look below an environment, so it is asked there."""
-        said: list[str] = []
+    def _missing(self, base: Path, packages: Sequence[str]) -> tuple[list[str], str]:
+        """What uv would add to `base`: uv does not look below an environment, so it is asked there.
+
+        Its last lines where it can't tell.
+        """
         uv = find_uv()
-        if uv:
-            ask = [uv, "pip", "install", "--dry-run", "--color", "never", "--python", str(base), *_binary_only()]
-            self._run([*ask, *packages], said)
-        return [line.removeprefix(" + ") for line in said if line.startswith(" + ")] or list(packages)
+        if not uv:
+            return [], "uv is not installed"
+        said: list[str] = []
+        ask = [uv, "pip", "install", "--dry-run", "--color", "never", "--python", str(base), *_binary_only()]
+        error = self._run([*ask, *packages], said)
+        return [line.removeprefix(" + ") for line in said if line.startswith(" + ")] or list(packages), error
 
     def _create(self, path: Path, interpreter: Path, *, seed: bool) -> None:
         uv = find_uv()
@@ -90,9 +95,11 @@ class Installation:
         if error := self._run([str(interpreter), "-m", "venv", str(path)]):
             raise exceptions.FailedPrecondition(f"no virtual environment can be made with {interpreter}: {error}")
 
-    def _install(self, python: Path, packages: Sequence[str], uv_arguments: Sequence[str]) -> None:
-        uv, uv_error = find_uv(), "uv is not installed"
-        if uv:
+    def _install(self, python: Path, packages: Sequence[str], uv_arguments: Sequence[str], uv_error: str = "") -> None:
+        uv = find_uv()
+        if not uv:
+            uv_error = "uv is not installed"
+        elif not uv_error:
             uv_error = self._run([uv, "pip", "install", "--quiet", "--python", str(python), *uv_arguments])
         if uv_error:
             # an index that is configured for pip alone, or that uv can't read
@@ -100,9 +107,8 @@ class Installation:
             pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             pip_error = self._run([*pip, "--only-binary", ",".join(_BINARY_ONLY), *packages])
             if pip_error:
-                raise exceptions.FailedPrecondition(
-                    f"{', '.join(packages)} can't be installed.\nuv: {uv_error}\npip: {pip_error}"
-                )
+                names = ", ".join(name.rpartition("/")[2] for name in packages)  # archives are given by their paths
+                raise exceptions.FailedPrecondition(f"{names} can't be installed.\nuv: {uv_error}\npip: {pip_error}")
 
     def _run(self, argv: Sequence[str], said: list[str] | None = None) -> str:
         """Runs an installer to its end; returns its last lines where it failed, else nothing.

@@ -1,5 +1,6 @@
 """Real jobs in real environments of bare Python."""
 
+import dataclasses
 import sys
 import tarfile
 import threading
@@ -236,6 +237,48 @@ def test_a_package_that_is_not_there(training: Training) -> None:
     assert watch.states == [State.PENDING, State.FAILED]
     assert isinstance(watch.error, exceptions.NotFound)
     assert "gs://bucket/none.tar.gz" in str(watch.error)
+
+
+def test_a_package_whose_requirements_are_not_there(training: Training, store: Folder) -> None:
+    setup = "from setuptools import setup\nsetup(name='t', version='1', install_requires=['gcpmlops-none==9.9'])\n"
+    watch = run(training, packaged(package(store, "print(1)", setup)))
+    assert watch.states == [State.PENDING, State.FAILED]
+    said = str(watch.error)
+    assert "aiplatform_custom_trainer_script-0.1.tar.gz can't be installed.\nuv: " in said
+    assert "No matching distribution found for gcpmlops-none==9.9" in said.partition("\npip: ")[2]
+
+
+def test_a_module_that_is_not_there(training: Training, store: Folder) -> None:
+    pool = dataclasses.replace(packaged(package(store, "print(1)")), module="trainer.nowhere")
+    watch = run(training, pool)
+    assert watch.states[-1] is State.FAILED
+    assert "No module named 'trainer'" in str(watch.error)
+
+
+def test_cancelling_between_two_attempts(training: Training) -> None:
+    watch, begun = Watch(), threading.Event()
+
+    def cancel_at_the_restart(task: str, stream: str, text: str) -> None:
+        if task == "service":
+            begun.wait(10)
+            job.cancel()
+
+    spec = TrainingSpec("42", "123", "us-central1", [shell("exit 3")], restart_on_failure=True)
+    job = training.start(spec, watch.on_state, cancel_at_the_restart)
+    begun.set()
+    job.join(60)
+    assert watch.states == [State.PENDING, State.RUNNING, State.CANCELLED]
+
+
+def test_a_replica_that_crashed_starts_its_whole_job_again(training: Training, tmp_path: Path) -> None:
+    (tmp_path / "ups").touch()
+    worker = f"echo up >> {tmp_path}/ups; test $(wc -l < {tmp_path}/ups) -gt 1 || kill -SEGV $$"
+    watch = run(training, shell(f"while [ $(wc -l < {tmp_path}/ups) -lt 2 ]; do sleep 0.01; done"), shell(worker))
+    assert watch.states == [State.PENDING, State.RUNNING, State.SUCCEEDED]
+    assert [text for task, _, text in watch.lines if task == "service"] == [
+        "The replica workerpool1-0 exited with a non-zero status of 139. Termination reason: signal 11 (SIGSEGV). "
+        "Restarting the job: restart 1 of 3."
+    ]
 
 
 def test_the_primary_replica_ends_the_others(training: Training) -> None:
