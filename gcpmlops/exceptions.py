@@ -154,7 +154,8 @@ class JobFailed(GcpMlopsError):
         super().__init__(message, resource=job, next_step=next_step)
 
     def __str__(self) -> str:
-        tail = "\n".join(f"    {line}" for line in self.log_tail)
+        said = all(line.strip() in self.message for line in self.log_tail)  # the service's reason may quote them
+        tail = "" if said else "\n".join(f"    {line}" for line in self.log_tail)
         return "\n".join(part for part in (self.message, tail, self.next_step) if part)
 
 

@@ -1,5 +1,7 @@
 """Arguments that the script's parser refuses; parsers that can't be rebuilt refuse nothing."""
 
+# ruff: noqa: E501 - programs are given in one line
+
 import pytest
 
 IMAGE = "sklearn-cpu.1-6"

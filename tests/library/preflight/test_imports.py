@@ -1,5 +1,7 @@
 """Imports that the image and the requirements lack. What can't be told is no problem."""
 
+# ruff: noqa: E501 - programs are given in one line
+
 from pathlib import Path
 
 import pytest
