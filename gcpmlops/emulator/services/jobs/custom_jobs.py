@@ -98,6 +98,8 @@ class CustomJobs(Service):
         """Raises what `create` would, and stores nothing."""
         names.parse("projects/{project}/locations/{location}", parent)
         specs.check(custom_job)
+        if self.tensorboards is not None and custom_job.job_spec.tensorboard:
+            self.tensorboards.check(parent, custom_job.job_spec)
         number = self.settings.project_number
         self._runs.check(running.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, number))
 
