@@ -9,6 +9,10 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _STATUS = b"HTTP/1.1 "
+# TensorFlow's gs:// files say this beside a length. It means nothing any more, but the parser refuses the two together.
+_IDENTITY = b"\r\nTransfer-Encoding: identity\r\n"
+# TensorFlow looks for these two in the case that Google writes them in.
+_CASED = {b"\r\nlocation: ": b"\r\nLocation: ", b"\r\nrange: ": b"\r\nRange: "}
 
 
 class Http1(HttpToolsProtocol):
@@ -16,12 +20,20 @@ class Http1(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = transport.get_extra_info("socket")
+        self.parser.set_dangerous_leniencies(lenient_chunked_length=True)  # chunks beside a length: TensorFlow's PUT
         super().connection_made(cast(asyncio.Transport, Joined(cast(asyncio.Transport, transport), self.loop)))
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        super().data_received(self._without_identity(data))
         if not self._request_is_complete():
             self._acknowledge()
+
+    def _without_identity(self, data: bytes) -> bytes:
+        cycle: RequestResponseCycle | None = self.cycle
+        between_requests = cycle is None or not cycle.more_body
+        if between_requests and 0 < data.find(_IDENTITY) < data.find(b"\r\n\r\n"):
+            return data.replace(_IDENTITY, b"\r\n", 1)
+        return data
 
     def _request_is_complete(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # None before the first
@@ -52,7 +64,7 @@ class Joined:
             head, self._head = self._head, b""
             self._transport.writelines([head, data] if data else [head])
         elif data.startswith(_STATUS):
-            self._head = data
+            self._head = _cased(data)
             self._loop.call_soon(self._flush)
         elif data:
             self._transport.write(data)
@@ -65,3 +77,9 @@ class Joined:
         head, self._head = self._head, b""
         if head and not self._transport.is_closing():
             self._transport.write(head)
+
+
+def _cased(head: bytes) -> bytes:
+    for lower, cased in _CASED.items():
+        head = head.replace(lower, cased)
+    return head

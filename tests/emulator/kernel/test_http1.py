@@ -113,3 +113,26 @@ def test_offline_refuses_to_tunnel_but_serves_google(small: Running) -> None:
     with Connection(small) as connection:
         connection.send(b"CONNECT storage.googleapis.com:443 HTTP/1.1\r\n\r\n")
         assert connection.reader.readline().startswith(b"HTTP/1.1 200 ")
+
+
+def test_uploads_as_tensorflow_sends_them(small: Running) -> None:
+    """A length beside `identity` or beside chunks, and headers found by the case that Google writes them in."""
+    with Connection(small) as connection:
+        bucket = b'{"name": "tensorflow-bucket"}'
+        head = connection.head("POST", "/storage/v1/b?project=p", f"Content-Length: {len(bucket)}")
+        connection.send(head + bucket)
+        assert connection.reply()[0] == 200
+        target = "/upload/storage/v1/b/tensorflow-bucket/o"
+        headers = ("Content-Length: 0", "Transfer-Encoding: identity", "Content-Type: text/plain")
+        connection.send(connection.head("POST", f"{target}?uploadType=media&name=folder%2F", *headers))
+        assert connection.reply()[0] == 200
+        headers = ("X-Upload-Content-Length: 5", "Content-Length: 0")
+        connection.send(connection.head("POST", f"{target}?uploadType=resumable&name=a", *headers))
+        lines = list(iter(connection.reader.readline, b"\r\n"))
+        (session,) = [line.split()[1].decode() for line in lines if line.startswith(b"Location: ")]
+        headers = ("Transfer-Encoding: chunked", "Content-Range: bytes 0-4/5", "Content-Length: 5")
+        head = connection.head("PUT", session.partition("127.0.0.1")[2], *headers)
+        connection.send(head + b"5\r\nhello\r\n0\r\n\r\n")
+        assert connection.reply()[0] == 200
+        connection.send(connection.head("GET", "/storage/v1/b/tensorflow-bucket/o/a?alt=media"))
+        assert connection.reply() == (200, b"hello")
