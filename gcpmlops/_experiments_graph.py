@@ -173,7 +173,7 @@ def plain(node: Any) -> dict[str, Any]:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _whole(each) for key, each in value.items()}
+        return {key: _whole(value[key]) for key in sorted(value)}  # the message keeps no order
     if isinstance(value, list):
         return [_whole(each) for each in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -110,10 +111,8 @@ def _point(name: str, value: Any) -> float:
 def _real(name: str, value: Any, field: str, allowed: str) -> Any:
     """Also numpy's scalars and arrays and tensors of one element."""
     if hasattr(value, "item") and not isinstance(value, Real):
-        try:
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):  # of more than one element: refused below
             value = value.item()
-        except (TypeError, ValueError, RuntimeError):
-            value = repr(type(value).__name__)
     if isinstance(value, bool) or not isinstance(value, Real):
         shown = f"a {type(value).__name__}" if not isinstance(value, str) else repr(value)
         raise InvalidArgument(f"{name} is {shown}", field=field, value=value, allowed=allowed)
