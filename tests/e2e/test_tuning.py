@@ -52,6 +52,11 @@ def test_sdk(shell: Shell, transport: str) -> None:
     assert f"tuned over {transport}" in shell.python("tuning.py", transport).stdout
 
 
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_vizier_sdk(shell: Shell, transport: str) -> None:
+    assert f"a study over {transport}" in shell.python("vizier_study.py", transport).stdout
+
+
 @pytest.mark.gcloud
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="the Google Cloud CLI is not installed")
 def test_gcloud(shell: Shell, tmp_path: Path, unique) -> None:

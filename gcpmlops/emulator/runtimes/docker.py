@@ -27,10 +27,12 @@ def command(
     Values of `env` are taken from docker's own environment, so that none shows in a process list; files that they
     name (certificates, credentials) are there at the same path, and the host's network is the container's.
     """
+    reports = [Path(env["CLOUD_ML_HP_METRIC_FILE"]).parent] if "CLOUD_ML_HP_METRIC_FILE" in env else []
     files = sorted({value for value in env.values() if value.startswith("/") and Path(value).is_file()})
     return [
         *("docker", "run", "--rm", "--init", "--name", name, "--network", "host", "--volume", f"{gcs}:/gcs"),
         *(word for path in files for word in ("--volume", f"{path}:{path}:ro")),
+        *(word for folder in reports for word in ("--volume", f"{folder}:{folder}")),
         *(word for key in env for word in ("--env", key)),
         *(["--entrypoint", entrypoint[0]] if entrypoint else []),
         *(image, *entrypoint[1:], *args),

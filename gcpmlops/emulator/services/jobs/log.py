@@ -34,7 +34,7 @@ class JobLog:
     def line(self, name: str, task: str, stream: str, text: str, labels: Mapping[str, str] | None = None) -> None:
         """One line that a task printed; `task` is `workerpool0-0`, the stream `stdout` or `stderr`."""
         if task == "service":
-            self.service(name, text, "WARNING")
+            self.service(name, text, "WARNING", labels)
         else:
             severity = _SEVERITIES[stream]
             payload = {"message": text, "levelname": severity, "attrs": {"tag": task}}

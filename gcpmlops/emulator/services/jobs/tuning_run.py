@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 STOPPED = "The emulator was stopped while the job ran."
 _CANCELLED = "The hyperparameter tuning job was cancelled."
+_TRIAL_LABEL = "ml.googleapis.com/trial_id"
 _LOOK_S = 0.1  # between two looks at the metric files
 _FAILURES_WITHOUT_SUCCESS = 10  # what "the service decides" means for max_failed_trial_count 0
 
@@ -176,9 +177,7 @@ class TuningRun:
             trial.name,
             spec,
             lambda state, error: self._told.put(_Told(number, state, error)),
-            lambda task, stream, text: self._means.log.line(
-                self.name, task, stream, text, {"ml.googleapis.com/trial_id": number}
-            ),
+            lambda task, stream, text: self._means.log.line(self.name, task, stream, text, {_TRIAL_LABEL: number}),
             max_wait_s=running.max_wait_s(self._job.trial_job_spec),
         )
 
@@ -242,7 +241,7 @@ class TuningRun:
         if predicted is not None:
             each.trial.measurements = measurements.place([*each.trial.measurements, predicted])
         self._store(each.trial)
-        self._means.log.service(self.name, f"Trial {each.trial.id} is stopped early.")
+        self._say(each.trial, "is stopped early.")
         self._means.runs.cancel(each.key)
 
     def _ended(self, each: _Running, told: _Told) -> None:
@@ -259,7 +258,7 @@ class TuningRun:
         trial.end_time = self._means.clock.now()
         self._store(trial)
         if reason:
-            self._means.log.service(self.name, f"Trial {trial.id} failed: {reason.partition(chr(10))[0]}", "ERROR")
+            self._say(trial, f"failed: {reason.partition(chr(10))[0]}", "ERROR")
             self._check_failures()
 
     def _reason(self, each: _Running, told: _Told) -> str:
@@ -294,6 +293,9 @@ class TuningRun:
             self._outcome = state, error
             for each in list(self._active.values()):
                 self._means.runs.cancel(each.key)
+
+    def _say(self, trial: types.Trial, text: str, severity: str = "INFO") -> None:
+        self._means.log.service(self.name, f"Trial {trial.id} {text}", severity, {_TRIAL_LABEL: trial.id})
 
     def _store(self, trial: types.Trial) -> None:
         self._means.trials.put(self.name, trial)
