@@ -78,6 +78,7 @@ def test_custom_jobs(gcloud, refused, tmp_path: Path, unique) -> None:
         "  containerSpec:\n"
         "    imageUri: python:3.11\n"
         "    command: [python3, -c, 'import time; time.sleep(1000)']\n"
+        "scheduling: {timeout: 600s, restartJobOnWorkerRestart: true}\n"
     )
     endless = gcloud(*create, f"--display-name={name}", "--config=job.yaml")
     listed = gcloud("ai", "custom-jobs", "list", REGION, f"--filter=displayName={name}", "--format=value(name)")
@@ -90,7 +91,11 @@ def test_custom_jobs(gcloud, refused, tmp_path: Path, unique) -> None:
     until(lambda: state(endless) == "JOB_STATE_CANCELLED")
     until(lambda: state(done) == "JOB_STATE_SUCCEEDED")
     streamed = gcloud("ai", "custom-jobs", "stream-logs", done, "--polling-interval=5")
-    assert [line.split("\t")[-1] for line in streamed.splitlines()] == ["step 0", "step 1", "step 2"]
+    said = [line.split("\t")[-2:] for line in streamed.splitlines()]
+    assert [text for task, text in said if task == "workerpool0-0"] == ["step 0", "step 1", "step 2"]
+    assert said[-1] == ["service", "Job completed successfully."]
+    scheduled = gcloud("ai", "custom-jobs", "describe", endless, "--format=json(jobSpec.scheduling)")
+    assert json.loads(scheduled)["jobSpec"]["scheduling"] == {"timeout": "600s", "restartJobOnWorkerRestart": True}
     unknown = f"--worker-pool-spec={POOL},container-image-uri=gcr.io/nobody/nothing"
     assert "gcr.io/nobody/nothing" in refused(*create, f"--display-name={name}", unknown)
 
