@@ -84,9 +84,16 @@ def settings(given: dict[str, Any]) -> dict[str, Any]:
     context = click.get_current_context()
     search_names = {"config", "space", "metrics", "max_trials", "parallel_trials", "max_failed_trials", "algorithm",
                     "early_stopping", "early_stopping_by_time", "measurement_selection", "preflight"}  # fmt: skip
+    if str(given["source"] or "").startswith("-") and given["config"]:
+        # the file names the source: all of it is arguments
+        given = {**given, "source": None, "args": (given["source"], *given["args"])}
     job = _job_options.settings({key: value for key, value in given.items() if key not in search_names})
     found = {**job, **{key: given[key] for key in search_names}}
-    defaults = {key for key in given if context.get_parameter_source(key) == ParameterSource.DEFAULT}
+    defaults = {
+        key
+        for key in given
+        if key not in ("source", "args") and context.get_parameter_source(key) == ParameterSource.DEFAULT
+    }
     if "command_" in defaults:
         defaults.add("command")
     chosen = {key: value for key, value in found.items() if key not in defaults and value is not None}

@@ -3,41 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
-from click.testing import CliRunner, Result
-
 from gcpmlops import Client
-from gcpmlops.cli import root
-
-
-@pytest.fixture
-def gcpmlops(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Runs a command line as in a shell whose environment leads to the emulator."""
-    for name, value in {
-        "GCPMLOPS_PROJECT": client.config.project,
-        "GCPMLOPS_ENDPOINT": client.config.endpoint,
-        "GCPMLOPS_CREDENTIALS_FILE": client.config.credentials_file,
-        "GCPMLOPS_STAGING_BUCKET": client.config.staging_bucket,
-        "CLOUDSDK_CONFIG": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(name, str(value))
-    clients: list[Client] = []
-    made = Client.__init__
-
-    def remember(self: Client, **settings: object) -> None:
-        made(self, **settings)
-        clients.append(self)
-
-    monkeypatch.setattr(Client, "__init__", remember)
-
-    def run(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(root, [str(argument) for argument in arguments])
-        assert result.exit_code == code, result.output
-        return result
-
-    yield run
-    for each in clients:
-        each.close()
 
 
 def test_storage(gcpmlops, unique, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_comparing(client: Client, experiment: str, tmp_path: Path) -> None:
     assert [row["metric.auc"] for row in comparison.rows()] == [0.5, 0]
     assert len(client.experiments.compare(experiment, time_series=False).plot().data[0].dimensions) == 3
     text = client.experiments.compare(experiment).report(tmp_path / "runs.html").read_text()
-    assert "Plotly.newPlot(" in text
+    assert '<div id="figure-' in text
     assert "<td>run-1</td>" in text
     with pytest.raises(exceptions.NotFound, match="has no run run-9\nIts runs: run-0, run-1, run-2"):
         client.experiments.compare(experiment, runs=["run-9"])
