@@ -131,6 +131,30 @@ def _predicted(client: Client) -> Any:
         return None
 
 
+def test_kill_9_with_200_jobs_in_the_queue(start, tmp_path: Path) -> None:
+    state, client = start("--max-jobs", "1")
+    parent = f"projects/{state.project}/locations/us-central1"
+    container = {"image_uri": IMAGE, "command": ["python3", "-c", DAEMON]}
+    pool = {"machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1, "container_spec": container}
+    spec = {"display_name": "many", "job_spec": {"worker_pool_specs": [pool]}}
+    create = client.clients.jobs.create_custom_job
+    running, *queued = [create(parent=parent, custom_job=spec).name for _ in range(201)]
+    until(lambda: [line for line in client.training.get(running).logs() if "begun" in line.text])
+    before = family(tmp_path / "data")
+    kill(state)
+    _, alive = psutil.wait_procs(before, timeout=30)
+    assert alive == []
+
+    _, client = start()
+    found = {job.name: job for job in client.clients.jobs.list_custom_jobs(parent=parent)}
+    assert list(found) == [*reversed(queued), running]
+    assert {job.state.name for job in found.values()} == {"JOB_STATE_FAILED"}
+    assert found[running].error.message == "The emulator was restarted while the job ran."
+    assert {found[name].error.message for name in queued} == {"The emulator was restarted before the job's turn came."}
+    assert family(tmp_path / "data") != []  # the new emulator itself, and nothing of the jobs:
+    assert not [process for process in family(tmp_path / "data") if "begun" in " ".join(process.cmdline())]
+
+
 def test_an_emulator_that_stops_ends_daemons_of_its_jobs(start, tmp_path: Path) -> None:
     state, client = start()
     client.storage.create_bucket("staging")
