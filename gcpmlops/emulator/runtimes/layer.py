@@ -34,7 +34,6 @@ class Layer:
             "PATH": os.pathsep.join([*map(str, search), os.environ.get("PATH", os.defpath)]),
             "VIRTUAL_ENV": str(self.path),
             "PYTHONUSERBASE": str(self.user_base),
-            "PYTHONUNBUFFERED": "1",  # as in Vertex AI's images: log lines come when they are printed
         }
 
 

@@ -46,6 +46,7 @@ class Workspace:
         return {
             # jobs, servers and the emulator share the cores: threads that spin while they wait would hold up each other
             "OMP_WAIT_POLICY": "PASSIVE",
+            "PYTHONUNBUFFERED": "1",  # as in Vertex AI's images: log lines come when they are printed
             **passed,
             **_caches(host),
             "HOME": str(self.home),
