@@ -7,11 +7,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from tensorboard.compat.proto import event_pb2, graph_pb2, node_def_pb2, summary_pb2
+from tensorboard.compat.proto import event_pb2, graph_pb2, node_def_pb2, summary_pb2, tensor_pb2
 from tensorboard.plugins.histogram import summary_v2 as histogram
 from tensorboard.plugins.scalar import summary_v2 as scalar
 from tensorboard.plugins.text import summary_v2 as text
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.util import tensor_util
 
 
 def png(shade: int) -> bytes:
@@ -34,6 +35,11 @@ def picture(tag: str, shade: int) -> summary_pb2.Summary:
 def plain(tag: str, value: float) -> summary_pb2.Summary:
     """A scalar as TensorFlow 1 and PyTorch write it."""
     return summary_pb2.Summary(value=[summary_pb2.Summary.Value(tag=tag, simple_value=value)])
+
+
+def tensor(data: bytes) -> np.ndarray:
+    """What a stored tensor holds."""
+    return tensor_util.make_ndarray(tensor_pb2.TensorProto.FromString(data))
 
 
 def write(folder: Path, start: int, steps: int, *, graph: bool = False) -> None:
