@@ -261,7 +261,7 @@ class Services:
         from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
 
         jobs: HyperparameterTuningJobs = self._closed_later(
-            HyperparameterTuningJobs(self._context, self._runs, self.logs.write)
+            HyperparameterTuningJobs(self._context, self._runs, self.logs.write, self._tensorboard.job_logs)
         )
         return jobs
 

@@ -41,10 +41,23 @@ class TensorboardLogs(Protocol):
         ...
 
 
+class Experiments(Protocol):
+    """Knows the experiments that jobs log into: `services/metadata`."""
+
+    def check(self, spec: types.CustomJobSpec) -> None:
+        """Raises: NotFound for an experiment or run that isn't there."""
+        ...
+
+    def new_run(self, experiment: str, run_id: str) -> str:
+        """Makes a run of an experiment; its name."""
+        ...
+
+
 class CustomJobs(Service):
     """Custom jobs. What an earlier emulator left unfinished is FAILED with that reason.
 
-    `tensorboards` follows the logs of jobs with a TensorBoard; assign it before jobs are made.
+    `tensorboards` follows the logs of jobs with a TensorBoard, `experiments` gives a run to those with an experiment;
+    assign them before jobs are made.
     """
 
     proto = "google.cloud.aiplatform.v1.JobService"
@@ -56,6 +69,7 @@ class CustomJobs(Service):
         self._rows: JobRows[types.CustomJob] = JobRows(context, types.CustomJob, "customJobs")
         self._said: set[str] = set()
         self.tensorboards: TensorboardLogs | None = None
+        self.experiments: Experiments | None = None
         self._rows.fail_unfinished()
 
     def create_custom_job(self, request: types.CreateCustomJobRequest) -> types.CustomJob:
@@ -83,7 +97,7 @@ class CustomJobs(Service):
         Raises: InvalidArgument naming the field; NotFound for a missing bucket.
         """
         self.check(parent, custom_job)
-        job = self._rows.insert(parent, custom_job)
+        job = self._with_run(self._rows.insert(parent, custom_job))
         self._say_ignored(job)
         self._runs.submit(
             job.name,
@@ -100,8 +114,18 @@ class CustomJobs(Service):
         specs.check(custom_job)
         if self.tensorboards is not None and custom_job.job_spec.tensorboard:
             self.tensorboards.check(parent, custom_job.job_spec)
+        if self.experiments is not None:
+            self.experiments.check(custom_job.job_spec)
         number = self.settings.project_number
         self._runs.check(running.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, number))
+
+    def _with_run(self, job: types.CustomJob) -> types.CustomJob:
+        """A job of an experiment without a run gets one."""
+        spec = job.job_spec
+        if self.experiments is None or not spec.experiment or spec.experiment_run:
+            return job
+        run = self.experiments.new_run(spec.experiment, job.name.rpartition("/")[2])
+        return self._rows.change(job.name, lambda row: setattr(row.job_spec, "experiment_run", run))
 
     def cancel(self, name: str) -> None:
         """Takes a job out of the queue, or asks it to stop; returns at once. Raises: NotFound."""

@@ -13,6 +13,7 @@ from gcpmlops.emulator.kernel import masks, names
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.jobs import running, tuning_specs
+from gcpmlops.emulator.services.jobs.custom_jobs import TensorboardLogs
 from gcpmlops.emulator.services.jobs.log import JobLog
 from gcpmlops.emulator.services.jobs.rows import FINAL, RESTARTED, JobRows
 from gcpmlops.emulator.services.jobs.runs import Runs
@@ -28,7 +29,9 @@ class HyperparameterTuningJobs(Service):
 
     proto = "google.cloud.aiplatform.v1.JobService"
 
-    def __init__(self, context: Context, runs: Runs, write_log: WriteLog) -> None:
+    def __init__(
+        self, context: Context, runs: Runs, write_log: WriteLog, tensorboards: TensorboardLogs | None = None
+    ) -> None:
         super().__init__(context)
         self._rows: JobRows[Job] = JobRows(context, Job, "hyperparameterTuningJobs")
         self._trials = TrialRows(context)
@@ -42,6 +45,7 @@ class HyperparameterTuningJobs(Service):
             context.clock,
             context.settings.project_number,
             context.settings.data_dir / "trials",
+            tensorboards,
         )
         self._searches: dict[str, TuningRun] = {}
         self._lock = threading.Lock()
@@ -52,6 +56,8 @@ class HyperparameterTuningJobs(Service):
         names.parse("projects/{project}/locations/{location}", request.parent)
         tuning_specs.check(given)
         probe = Job(name=f"{request.parent}/hyperparameterTuningJobs/0", trial_job_spec=given.trial_job_spec)
+        if self._means.tensorboards is not None and given.trial_job_spec.tensorboard:
+            self._means.tensorboards.check(request.parent, given.trial_job_spec)
         self._runs.check(tuning_specs.training_spec(probe, self.settings.project_number, "0"))
         clean = Job(given)
         clean.trials = []

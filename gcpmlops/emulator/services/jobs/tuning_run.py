@@ -19,6 +19,7 @@ from gcpmlops.emulator.runtimes.hypertune import MetricFile
 from gcpmlops.emulator.runtimes.search.space import Point
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.jobs import running, trials, tuning_specs
+from gcpmlops.emulator.services.jobs.custom_jobs import TensorboardLogs
 from gcpmlops.emulator.services.jobs.log import JobLog
 from gcpmlops.emulator.services.jobs.rows import FINAL, JobRows
 from gcpmlops.emulator.services.jobs.runs import Runs
@@ -46,6 +47,7 @@ class Means:
     clock: Clock
     project_number: int
     directory: Path
+    tensorboards: TensorboardLogs | None
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,7 @@ class TuningRun:
         now = self._means.clock.now()
         if trial.start_time is None:  # it may restart
             trial.start_time = now
+            self._begin_logs(trial)
         if trial.state == trials.State.REQUESTED:
             trial.state = trials.State.ACTIVE
         self._store(trial)
@@ -248,6 +251,7 @@ class TuningRun:
         if not each.stopping:
             self._measure(each)
         trial = each.trial
+        self._end_logs(trial)
         reason = self._reason(each, told)
         if not reason:
             measurement, reason = trials.final(trial, self._search.goals, self._spec.measurement_selection_type)
@@ -293,6 +297,22 @@ class TuningRun:
             self._outcome = state, error
             for each in list(self._active.values()):
                 self._means.runs.cancel(each.key)
+
+    def _begin_logs(self, trial: types.Trial) -> None:
+        """A TensorBoard's experiment of the trial's own, `JOB-TRIAL`."""
+        if self._means.tensorboards is not None and self._job.trial_job_spec.tensorboard:
+            job = tuning_specs.custom_job(self._job, trial.id)
+            folder = f"{job.job_spec.base_output_directory.output_uri_prefix}/logs/"
+            self._means.tensorboards.begin(job, folder)
+
+    def _end_logs(self, trial: types.Trial) -> None:
+        if self._means.tensorboards is None or not self._job.trial_job_spec.tensorboard or trial.start_time is None:
+            return
+        try:
+            self._means.tensorboards.end(tuning_specs.custom_job(self._job, trial.id))
+        except Exception as error:
+            log.exception("the TensorBoard logs of trial %s of %s", trial.id, self.name)
+            self._say(trial, f"has TensorBoard logs that could not be uploaded: {error}", "WARNING")
 
     def _say(self, trial: types.Trial, text: str, severity: str = "INFO") -> None:
         self._means.log.service(self.name, f"Trial {trial.id} {text}", severity, {_TRIAL_LABEL: trial.id})

@@ -58,6 +58,20 @@ def training_spec(
     )
 
 
+def custom_job(job: types.HyperparameterTuningJob, trial_id: str) -> types.CustomJob:
+    """A trial as the custom job that it would be, for those who know only such."""
+    parent, _, job_id = job.name.rpartition("/hyperparameterTuningJobs/")
+    made = types.CustomJob(
+        name=f"{parent}/customJobs/{job_id}-{trial_id}",
+        display_name=f"{job.display_name} trial {trial_id}",
+        job_spec=job.trial_job_spec,
+    )
+    prefix = made.job_spec.base_output_directory.output_uri_prefix
+    if prefix:
+        made.job_spec.base_output_directory.output_uri_prefix = f"{prefix.rstrip('/')}/{trial_id}"
+    return made
+
+
 def arguments(space: Sequence[Parameter], point: Point) -> list[str]:
     """`--NAME=VALUE` for each parameter, as Vertex AI passes them."""
     return [f"--{parameter.id}={_text(parameter, value)}" for parameter, value in nodes(space, point).values()]

@@ -284,3 +284,35 @@ def test_ranges_images_and_buckets_are_checked(jobs, parent: str) -> None:
     output = {"base_output_directory": {"output_uri_prefix": "gs://no-such-bucket-here/x"}}
     with pytest.raises(exceptions.NotFound, match="no-such-bucket-here"):
         run(jobs, parent, tuning_job("", job_spec=output))
+
+
+def test_a_trial_has_an_experiment_in_the_tensorboard(jobs, parent: str, bucket: str) -> None:
+    script = """
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+writer = EventFileWriter(os.environ["LOGS"])
+value = summary_pb2.Summary.Value(tag="loss", simple_value=0.5)
+writer.add_event(event_pb2.Event(step=1, wall_time=time.time(), summary=summary_pb2.Summary(value=[value])))
+writer.close()
+report(0.5)
+"""
+    options = ClientOptions(api_endpoint="us-central1-aiplatform.googleapis.com")
+    client = aiplatform_v1.TensorboardServiceClient(client_options=options)
+    board = client.create_tensorboard(parent=parent, tensorboard={"display_name": "t"}).result()
+    output = {"base_output_directory": {"output_uri_prefix": f"gs://{bucket}/out"}, "tensorboard": board.name}
+    job = tuning_job(
+        script, trials=1, parallel=1, job_spec={**output, "service_account": "a@b.iam.gserviceaccount.com"}
+    )
+    container = job["trial_job_spec"]["worker_pool_specs"][0]["container_spec"]
+    container["command"].remove("-S")
+    container["env"] = [{"name": "LOGS", "value": f"/gcs/{bucket}/out/1/logs"}]
+    done = run(jobs, parent, job)
+    assert states(done) == ["SUCCEEDED"], done
+    name = f"{board.name}/experiments/{done.name.rpartition('/')[2]}-1"
+    assert client.get_tensorboard_experiment(name=name).name == name
+    (logged_run,) = client.list_tensorboard_runs(parent=name)
+    (series,) = client.list_tensorboard_time_series(parent=logged_run.name)
+    assert series.display_name == "loss"
+    missing = {**output, "tensorboard": board.name[:-1] + "x"}
+    with pytest.raises(exceptions.GoogleAPICallError, match="tensorboards"):
+        run(jobs, parent, tuning_job(script, job_spec=missing))
