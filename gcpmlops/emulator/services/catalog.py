@@ -149,6 +149,7 @@ class Services:
             self._tuning_jobs,
             models,
             self._pipelines(models),
+            self._batch_prediction(),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),
             VizierService(self._context),
@@ -166,6 +167,13 @@ class Services:
         uploads = Uploads(models, self.storage)
         pipelines: Service = self._closed_later(TrainingPipelines(self._context, self._custom_jobs, data, uploads))
         return pipelines
+
+    def _batch_prediction(self) -> Service:
+        from gcpmlops.emulator.services.batch_prediction.service import BatchPredictionJobs
+
+        jobs = BatchPredictionJobs(self._context, self._deployments, self._exports.sources)
+        batch: Service = self._closed_later(jobs)
+        return batch
 
     def _datasets(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.datasets.items import DataItems
@@ -251,9 +259,11 @@ class Services:
     @_made_once
     def _custom_jobs(self) -> CustomJobs:
         from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
+        from gcpmlops.emulator.services.metadata.job_experiments import JobExperiments
 
         jobs = CustomJobs(self._context, self._runs, self.logs.write)
         jobs.tensorboards = self._tensorboard.job_logs
+        jobs.experiments = JobExperiments(self._context)
         return jobs
 
     @_made_once

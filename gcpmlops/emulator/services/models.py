@@ -16,7 +16,7 @@ from gcpmlops.emulator.services.model_rows import DEFAULT, MODEL, ModelRows, che
 
 LOCATION = "projects/{project}/locations/{location}"
 INPUT_FORMATS = ("jsonl", "bigquery", "csv", "tf-record", "tf-record-gzip", "file-list")
-OUTPUT_FORMATS = ("jsonl", "bigquery")
+OUTPUT_FORMATS = ("jsonl", "csv", "bigquery")
 MODEL_FIELDS = {"display_name", "description", "labels"}
 VERSION_FIELDS = {"version_description", "labels"}
 _MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")

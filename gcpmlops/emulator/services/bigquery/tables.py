@@ -140,6 +140,19 @@ class Tables:
         return [Path(file["path"]) for file in answer["files"]]
 
     @contextmanager
+    def materialised(self, table: Table) -> Iterator[Table]:
+        """The table itself, or for a view a table that holds its rows for a while: only tables can be extracted."""
+        if not self.is_view(table):
+            yield table
+            return
+        copy = self.temporary(table)
+        self.query(copy.project, f"CREATE TABLE {copy.sql} AS SELECT * FROM {table.sql}")
+        try:
+            yield copy
+        finally:
+            self.delete(copy)
+
+    @contextmanager
     def workspace(self) -> Iterator[Path]:
         """An empty directory, removed afterwards."""
         with tempfile.TemporaryDirectory(dir=self._directory) as path:

@@ -96,21 +96,8 @@ class Exports:
     def _extracted(self, source: Table, workspace: Path) -> list[Path]:
         folder = workspace / "table"
         folder.mkdir()
-        with self._materialised(source) as table:
+        with self._tables.materialised(source) as table:
             return self._tables.extract(table, "CSV", folder)
-
-    @contextmanager
-    def _materialised(self, source: Table) -> Iterator[Table]:
-        """The table itself, or for a view a table that holds its rows for a while."""
-        if not self._tables.is_view(source):
-            yield source
-            return
-        copy = self._tables.temporary(source)
-        self._tables.query(copy.project, f"CREATE TABLE {copy.sql} AS SELECT * FROM {source.sql}")
-        try:
-            yield copy
-        finally:
-            self._tables.delete(copy)
 
     @contextmanager
     def _as_table(self, source: Source, destination: Table) -> Iterator[Table]:

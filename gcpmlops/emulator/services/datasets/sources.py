@@ -46,7 +46,7 @@ class Sources:
             raise validate.invalid(_FIELD, "only one of gcs_source and bigquery_source can be set.")
         if table:
             return self._table(table)
-        return self._files([files] if isinstance(files, str) else files) if files else None
+        return files_of([files] if isinstance(files, str) else files, f"{_FIELD}.gcs_source.uri") if files else None
 
     def check(self, source: Source) -> None:
         """The data are there. Raises NotFound naming the file or the table, InvalidArgument for files without rows."""
@@ -64,12 +64,12 @@ class Sources:
         except exceptions.NotFound as error:
             raise exceptions.NotFound(f"{_FIELD}.bigquery_source: {source.uri}: {error.message}") from error
 
-    def paths(self, source: Files) -> list[tuple[str, Path]]:
+    def paths(self, source: Files, field: str = f"{_FIELD}.gcs_source") -> list[tuple[str, Path]]:
         """URIs and local files, in the order of the URIs. Raises NotFound naming the URI that matches nothing."""
-        found = {uri: path for pattern in source.uris for uri, path in self._expand(pattern)}
+        found = {uri: path for pattern in source.uris for uri, path in self._expand(pattern, field)}
         return sorted(found.items())
 
-    def _expand(self, uri: str) -> list[tuple[str, Path]]:
+    def _expand(self, uri: str, field: str) -> list[tuple[str, Path]]:
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         try:
             if "*" not in name:
@@ -77,9 +77,9 @@ class Sources:
             prefix, _, suffix = name.partition("*")
             names = [item.name for item in self.objects.list(bucket, prefix) if item.name.endswith(suffix)]
         except exceptions.NotFound as error:
-            raise exceptions.NotFound(f"{_FIELD}.gcs_source: {uri} is not found: {error.message}") from error
+            raise exceptions.NotFound(f"{field}: {uri} is not found: {error.message}") from error
         if not names:
-            raise exceptions.NotFound(f"{_FIELD}.gcs_source: {uri} matches no object.")
+            raise exceptions.NotFound(f"{field}: {uri} matches no object.")
         return [(f"gs://{bucket}/{found}", self.objects.local_path(bucket, found)) for found in names]
 
     def _table(self, uri: Any) -> Table:
@@ -88,12 +88,14 @@ class Sources:
             raise validate.invalid(f"{_FIELD}.bigquery_source.uri", f"{uri!r} is not bq://PROJECT.DATASET.TABLE.")
         return table
 
-    def _files(self, uris: Any) -> Files:
-        for uri in uris:
-            bucket, _, name = str(uri).removeprefix("gs://").partition("/")
-            if not str(uri).startswith("gs://") or not bucket or not name or name.count("*") > 1:
-                raise validate.invalid(f"{_FIELD}.gcs_source.uri", f"{uri!r} is not gs://BUCKET/OBJECT.")
-        return Files(tuple(uris))
+
+def files_of(uris: Any, field: str) -> Files:
+    """Raises InvalidArgument naming the field and the URI that is not gs://BUCKET/OBJECT, with one wildcard at most."""
+    for uri in uris:
+        bucket, _, name = str(uri).removeprefix("gs://").partition("/")
+        if not str(uri).startswith("gs://") or not bucket or not name or name.count("*") > 1:
+            raise validate.invalid(field, f"{uri!r} is not gs://BUCKET/OBJECT.")
+    return Files(tuple(uris))
 
 
 def normalised(metadata: Any) -> Any:

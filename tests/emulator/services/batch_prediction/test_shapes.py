@@ -1,0 +1,72 @@
+"""What of a record goes to the model and into the output; records out of TFRecord files."""
+
+import gzip
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.cloud.aiplatform_v1 import types
+
+from gcpmlops.emulator.services.batch_prediction import records
+from gcpmlops.emulator.services.batch_prediction.shapes import Item, Shapes
+
+RECORD = {"id": "k", "b": 1, "a": 5}
+
+
+def shapes(kind: str, **config: Any) -> Shapes:
+    return Shapes(types.BatchPredictionJob(input_config={"instances_format": kind}, instance_config=config))
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "item"),
+    [
+        ("jsonl", {}, Item(RECORD, RECORD)),
+        ("jsonl", {"instance_type": "array"}, Item(["k", 1, 5], ["k", 1, 5])),
+        ("csv", {}, Item(["k", 1, 5], ["k", 1, 5])),
+        ("bigquery", {"instance_type": "object"}, Item(RECORD, RECORD)),
+        ("bigquery", {"included_fields": ["a", "b"]}, Item([5, 1], RECORD)),
+        ("jsonl", {"excluded_fields": ["id"]}, Item({"b": 1, "a": 5}, RECORD)),
+        ("csv", {"key_field": "id"}, Item([1, 5], "k")),
+    ],
+)
+def test_shapes(kind: str, config: dict[str, Any], item: Item) -> None:
+    assert shapes(kind, **config).item(RECORD) == item
+
+
+@pytest.mark.parametrize(
+    ("config", "record", "words"),
+    [
+        ({"included_fields": ["c"]}, RECORD, "no field 'c' of included_fields"),
+        ({"key_field": "c"}, RECORD, "no field 'c', which is the key_field"),
+        ({"instance_type": "object"}, [1, 2], r"\[1, 2\] is not an object"),
+    ],
+)
+def test_records_that_do_not_fit(config: dict[str, Any], record: Any, words: str) -> None:
+    with pytest.raises(exceptions.InvalidArgument, match=words):
+        shapes("jsonl", **config).item(record)
+
+
+def test_tf_records(tmp_path: Path) -> None:
+    frames = b"".join(struct.pack("<Q", len(data)) + b"crc1" + data + b"crc2" for data in (b"some bytes", b""))
+    plain, packed, cut = tmp_path / "plain", tmp_path / "packed", tmp_path / "cut"
+    plain.write_bytes(frames)
+    packed.write_bytes(gzip.compress(frames))
+    cut.write_bytes(frames[:20])
+    expected = [{"b64": "c29tZSBieXRlcw=="}, {"b64": ""}]
+    assert list(records._tf_records("gs://b/plain", plain, packed=False)) == expected
+    assert list(records._tf_records("gs://b/packed", packed, packed=True)) == expected
+    (error,) = records._tf_records("gs://b/cut", cut, packed=False)
+    assert "gs://b/cut is not a TFRecord file" in str(error)
+
+
+def test_values_of_csv_files_are_numbers_where_they_look_like_it() -> None:
+    assert [records._value(text) for text in ("1", "-2.5", "1e3", "x1", "", "nan")] == [
+        1,
+        -2.5,
+        1000.0,
+        "x1",
+        "",
+        "nan",
+    ]
