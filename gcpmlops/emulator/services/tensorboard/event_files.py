@@ -81,7 +81,10 @@ class Run:
         for each in dataclass_compat.migrate_event(data_compat.migrate_event(event), self._initial):
             for value in each.summary.value:
                 metadata = self._metadata.setdefault(value.tag, value.metadata)
-                if metadata.plugin_data.plugin_name in _PLUGINS:
+                plugin = metadata.plugin_data.plugin_name
+                if value.HasField("metadata") and value.metadata.plugin_data.plugin_name != plugin:
+                    log.warning("tag %s is of plugin %s, but not at step %d: left out", value.tag, plugin, each.step)
+                elif plugin in _PLUGINS:
                     yield from _value(each, value, metadata)
 
 
@@ -95,17 +98,17 @@ def _value(event: Any, value: Any, metadata: Any) -> Iterator[Value]:
     blobs: list[bytes] = []
     try:
         array = tensor_util.make_ndarray(value.tensor)
+        if metadata.data_class == summary_pb2.DATA_CLASS_SCALAR:
+            kind, point.scalar.value = _Type.SCALAR, array.item()
+        elif metadata.data_class == summary_pb2.DATA_CLASS_TENSOR:
+            kind, point.tensor.value = _Type.TENSOR, value.tensor.SerializeToString()
+        elif metadata.data_class == summary_pb2.DATA_CLASS_BLOB_SEQUENCE and array.ndim == 1:
+            kind, blobs = _Type.BLOB_SEQUENCE, [bytes(item) for item in array]
+            point.blobs.SetInParent()
+        else:
+            return
     except (TypeError, ValueError) as error:
         log.warning("tag %s at step %d holds a malformed tensor: %s", value.tag, event.step, error)
-        return
-    if metadata.data_class == summary_pb2.DATA_CLASS_SCALAR:
-        kind, point.scalar.value = _Type.SCALAR, array.item()
-    elif metadata.data_class == summary_pb2.DATA_CLASS_TENSOR:
-        kind, point.tensor.value = _Type.TENSOR, value.tensor.SerializeToString()
-    elif metadata.data_class == summary_pb2.DATA_CLASS_BLOB_SEQUENCE and array.ndim == 1:
-        kind, blobs = _Type.BLOB_SEQUENCE, [bytes(item) for item in array]
-        point.blobs.SetInParent()
-    else:
         return
     plugin = metadata.plugin_data
     yield Value(value.tag, kind, plugin.plugin_name, plugin.content, point, blobs)
