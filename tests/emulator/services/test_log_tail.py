@@ -72,3 +72,23 @@ def test_entries_of_one_time_keep_their_order_and_their_own_texts(entries: Entri
     assert [entry.labels["a"] for entry in found] == [str(number % 3) for number in range(300)]
     assert dict(found[1].json_payload)["attrs"] == {"tag": "t"}
     assert not found[0].json_payload
+
+
+def test_what_followers_ask_does_not_scan_the_table(entries: Entries, tmp_path: Path) -> None:
+    """A job's lines and what is new are found by an index, however much other jobs have written."""
+    asked: list[str] = []
+    store = Store(tmp_path / "state.db", now=entries.now)
+    followed = Entries(store, SystemClock())
+    store.read(lambda conn: conn.set_trace_callback(asked.append))
+    list(followed.scan(["projects/p"], 'resource.labels.job_id="7"', after=None, newest_first=False))
+    query = 'resource.labels.job_id="7" timestamp>="2026-05-01T00:00:00Z"'
+    list(followed.scan(["projects/p"], query, after=("2026", 1), newest_first=True))
+    followed.since(["projects/p", "projects/q"], 5)
+    store.read(lambda conn: conn.set_trace_callback(None))
+    plans = [store.read(lambda conn, s=sql: conn.execute(f"EXPLAIN QUERY PLAN {s}").fetchone()[3]) for sql in asked]
+    assert [plan.partition("USING ")[2].partition(" (")[0] for plan in plans] == [
+        "INDEX log_entries_by_job",
+        "INDEX log_entries_by_job",
+        "INTEGER PRIMARY KEY",
+    ]
+    store.close()

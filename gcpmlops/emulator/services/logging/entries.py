@@ -65,7 +65,10 @@ class Entries:
     def since(self, parents: Sequence[str], seq: int) -> list[sqlite3.Row]:
         """Rows that arrived after ``seq``, in order of arrival."""
         marks = ",".join("?" * len(parents))
-        sql = f"SELECT seq, at, body FROM log_entries WHERE seq > ? AND parent IN ({marks}) ORDER BY seq LIMIT ?"
+        columns = (
+            "seq, at, body FROM log_entries NOT INDEXED"  # by the primary key: few rows are new, all have a parent
+        )
+        sql = f"SELECT {columns} WHERE seq > ? AND parent IN ({marks}) ORDER BY seq LIMIT ?"
         return self._store.read(lambda conn: conn.execute(sql, (seq, *parents, _CHUNK)).fetchall())
 
     def last(self) -> int:
@@ -122,6 +125,7 @@ def _narrowed(parents: Sequence[str], text: str) -> tuple[str, tuple[Any, ...]]:
             where.append("at >= ?")
             values.append(since[1])
         if job:
-            where.append("job_id = ?")
+            where[0] = f"+{where[0]}"  # not by the index of all entries, but by that of jobs, which is a partial one
+            where.append("job_id = ? AND job_id != ''")
             values.append(job[1])
     return " AND ".join(where), tuple(values)
