@@ -32,8 +32,8 @@ class TensorboardLogs(Protocol):
         """Raises: NotFound for a TensorBoard that isn't there, InvalidArgument for one of another location."""
         ...
 
-    def begin(self, job: types.CustomJob, folder: str) -> None:
-        """The job runs; its log directory is `folder`, a gs:// URI."""
+    def begin(self, job: types.CustomJob, folder: str, trial_of: types.HyperparameterTuningJob | None = None) -> None:
+        """The job, or a trial as a job `JOB-TRIAL`, runs; its log directory is `folder`, a gs:// URI."""
         ...
 
     def end(self, job: types.CustomJob) -> None:

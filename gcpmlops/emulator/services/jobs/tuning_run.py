@@ -299,11 +299,11 @@ class TuningRun:
                 self._means.runs.cancel(each.key)
 
     def _begin_logs(self, trial: types.Trial) -> None:
-        """A TensorBoard's experiment of the trial's own, `JOB-TRIAL`."""
+        """The trial is a run of the tuning job's experiment in the TensorBoard."""
         if self._means.tensorboards is not None and self._job.trial_job_spec.tensorboard:
             job = tuning_specs.custom_job(self._job, trial.id)
             folder = f"{job.job_spec.base_output_directory.output_uri_prefix}/logs/"
-            self._means.tensorboards.begin(job, folder)
+            self._means.tensorboards.begin(job, folder, self._job)
 
     def _end_logs(self, trial: types.Trial) -> None:
         if self._means.tensorboards is None or not self._job.trial_job_spec.tensorboard or trial.start_time is None:

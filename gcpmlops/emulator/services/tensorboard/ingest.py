@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -223,7 +224,8 @@ class LogDirectory:
         rows = self._rows.of(types.TensorboardExperiment)
         if rows.find(self._target.experiment) is None:
             new = types.TensorboardExperiment(display_name=self._target.display_name, source=self._target.source)
-            self._rows.insert([(self._target.experiment, new)])
+            with suppress(exceptions.AlreadyExists):  # another trial was faster
+                self._rows.insert([(self._target.experiment, new)])
         return self._target.experiment
 
 

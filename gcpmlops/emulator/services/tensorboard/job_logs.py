@@ -1,4 +1,4 @@
-"""Jobs with a TensorBoard: each gets an experiment of its own, named by the job's id."""
+"""Jobs with a TensorBoard: each gets an experiment, named by its id. A tuning job has a run in it for each trial."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ class JobLogs:
         """Raises: NotFound for a tensorboard that isn't there, InvalidArgument for one of another location."""
         self._ingest.check(spec.tensorboard, names.location_of(parent))
 
-    def begin(self, job: types.CustomJob, folder: str) -> None:
-        """The logs are followed, while the job runs."""
-        experiment = f"{job.job_spec.tensorboard}/experiments/{id_of(job.name)}"
-        self._ingest.follow(job.name, Target(experiment, job.display_name, job.name, folder))
+    def begin(self, job: types.CustomJob, folder: str, trial_of: types.HyperparameterTuningJob | None = None) -> None:
+        """The logs are followed, while the job runs. Those of a trial (`JOB-TRIAL`) are runs of its tuning job."""
+        own = id_of(job.name)
+        owner, run = (job, "") if trial_of is None else (trial_of, own.removeprefix(f"{id_of(trial_of.name)}-"))
+        experiment = f"{job.job_spec.tensorboard}/experiments/{id_of(owner.name)}"
+        self._ingest.follow(job.name, Target(experiment, owner.display_name, owner.name, folder, run))
 
     def end(self, job: types.CustomJob) -> None:
         """The rest is taken in. Raises: what stood in the way."""

@@ -253,7 +253,7 @@ class Followed:
     def check(self, parent: str, spec: types.CustomJobSpec) -> None:
         self.told.append(("check", parent))
 
-    def begin(self, job: types.CustomJob, folder: str) -> None:
+    def begin(self, job: types.CustomJob, folder: str, trial_of: Any = None) -> None:
         self.told.append(("begin", job.name, folder, job.state))
 
     def end(self, job: types.CustomJob) -> None:

@@ -286,7 +286,7 @@ def test_ranges_images_and_buckets_are_checked(jobs, parent: str) -> None:
         run(jobs, parent, tuning_job("", job_spec=output))
 
 
-def test_a_trial_has_an_experiment_in_the_tensorboard(jobs, parent: str, bucket: str) -> None:
+def test_a_trial_is_a_run_in_the_tensorboard(jobs, parent: str, bucket: str) -> None:
     script = """
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -308,9 +308,10 @@ report(0.5)
     container["env"] = [{"name": "LOGS", "value": f"/gcs/{bucket}/out/1/logs"}]
     done = run(jobs, parent, job)
     assert states(done) == ["SUCCEEDED"], done
-    name = f"{board.name}/experiments/{done.name.rpartition('/')[2]}-1"
-    assert client.get_tensorboard_experiment(name=name).name == name
+    name = f"{board.name}/experiments/{done.name.rpartition('/')[2]}"
+    assert client.get_tensorboard_experiment(name=name).display_name == done.display_name
     (logged_run,) = client.list_tensorboard_runs(parent=name)
+    assert logged_run.display_name == "1"
     (series,) = client.list_tensorboard_time_series(parent=logged_run.name)
     assert series.display_name == "loss"
     missing = {**output, "tensorboard": board.name[:-1] + "x"}
