@@ -44,6 +44,18 @@ def test_every_type(client):
     }
 
 
+def test_array_elements_by_an_expression(client):
+    sql = """SELECT n, ['a', 'b', 'c'][OFFSET(MOD(n, 3))] AS o, ['a', 'b'][SAFE_OFFSET(n)] AS s, [7, 8][ORDINAL(2)] d,
+        ['[OFFSET(n)]', 'x'][OFFSET(0)] AS text, [5, 6][OFFSET([0, 1][OFFSET(MOD(n, 2))])] AS nested
+        FROM UNNEST([0, 1, 2]) AS n ORDER BY n"""
+    rows = [tuple(row) for row in client.query_and_wait(sql)]
+    assert rows == [
+        (0, "a", "a", 8, "[OFFSET(n)]", 5),
+        (1, "b", "b", 8, "[OFFSET(n)]", 6),
+        (2, "c", None, 8, "[OFFSET(n)]", 5),
+    ]
+
+
 def test_parameters_and_scripts(client):
     options = bigquery.QueryJobConfig(
         query_parameters=[

@@ -12,7 +12,7 @@ from bqemulator.row_access.identity import CallerIdentity
 from bqemulator.sql.rewriter.legacy_sql import rewrite_legacy_to_standard
 from sqlglot import exp
 
-from gcpmlops.emulator.services.bigquery.engine import destination, schema, statements
+from gcpmlops.emulator.services.bigquery.engine import destination, offsets, schema, statements
 from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference, reference_of
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, translate
 from gcpmlops.emulator.services.bigquery.engine.results import Results, canonical
@@ -202,7 +202,7 @@ def _prepared(config: dict[str, Any], project: str) -> str:
         sql = str(rewrite_legacy_to_standard(sql))
     if config.get("defaultDataset"):
         sql = str(routes._apply_default_dataset(sql, config, request_project_id=project))
-    return sql
+    return offsets.as_ordinals(sql)
 
 
 def _target(config: dict[str, Any], project: str) -> Reference | None:
