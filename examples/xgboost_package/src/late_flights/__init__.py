@@ -1,0 +1,1 @@
+"""Learns which flights will be late."""
