@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops._version import __version__
 
 if TYPE_CHECKING:
+    from gcpmlops._job_settings import WorkerPool as WorkerPool
     from gcpmlops._tuning_space import Categorical as Categorical
     from gcpmlops._tuning_space import Discrete as Discrete
     from gcpmlops._tuning_space import Double as Double
@@ -40,6 +41,7 @@ _HOMES = {
     "Discrete": "tuning",
     "Double": "tuning",
     "Integer": "tuning",
+    "WorkerPool": "training",
     "GcpMlopsError": "exceptions",
 }
 
