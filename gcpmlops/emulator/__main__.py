@@ -37,6 +37,8 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT; the exit code is 1 when it can't start."""
     options = arguments().parse_args(argv)
+    # the search models' many small matrices: threads would only wait for each other, and for the trials
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # until the loop runs: tidily, too
     for number in (signal.SIGTERM, signal.SIGHUP):  # until the loop takes over: what was made so far goes
         signal.signal(number, lambda received, _: sys.exit(128 + received))
