@@ -176,8 +176,15 @@ def check(space: Space) -> dict[str, Parameter]:
 
 def samples(space: Space) -> dict[str, Any]:
     """A possible value of each parameter: what a trial's command line looks like."""
-    return {name: parameter.values[0] if hasattr(parameter, "values") else parameter.min
-            for name, parameter in walk(space)}  # fmt: skip
+    return {name: _sample(parameter) for name, parameter in walk(space)}
+
+
+def _sample(parameter: Parameter) -> Any:
+    """Whole discrete numbers are written without a point."""
+    if isinstance(parameter, Discrete):
+        first = parameter.values[0]
+        return int(first) if first.is_integer() else first
+    return parameter.values[0] if isinstance(parameter, Categorical) else parameter.min
 
 
 def specs(space: Space) -> list[Any]:

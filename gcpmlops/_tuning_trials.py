@@ -36,7 +36,7 @@ class Trial:
 
     @classmethod
     def of(cls, proto: _google.study.Trial, kinds: Mapping[str, str]) -> Trial:
-        """From Google's message; `kinds` says which parameters are integers, which arrive as floats."""
+        """From Google's message; `kinds` says which are integer or discrete: all numbers arrive as floats."""
         parameters = {
             each.parameter_id: _value(each.value, kinds.get(each.parameter_id, "")) for each in proto.parameters
         }
@@ -173,7 +173,9 @@ def needed(trial: Trial | None, job: str) -> Trial:
 def _value(value: Any, kind: str) -> float | int | str:
     if isinstance(value, str):
         return value
-    return int(value) if kind == "integer" else float(value)
+    if kind == "integer" or (kind == "discrete" and float(value).is_integer()):
+        return int(value)  # as the trial's command line had it
+    return float(value)
 
 
 def _metrics(measurement: Any) -> dict[str, float]:

@@ -356,7 +356,7 @@ def _goal(metric: Any) -> str:
 
 
 def _kind(spec: Any) -> str:
-    return "integer" if "integer_value_spec" in spec else "other"
+    return next((kind for kind in ("integer", "discrete") if f"{kind}_value_spec" in spec), "other")
 
 
 def _all_specs(specs: Any) -> Iterator[Any]:

@@ -41,7 +41,8 @@ def test_conditions_nest() -> None:
     (seed,) = rows.parameter_spec.conditional_parameter_specs
     assert list(seed.parent_discrete_values.values) == [2.0]
     assert list(check(space)) == ["booster", "depth", "leaves", "rows", "seed"]
-    assert samples(space) == {"booster": "tree", "depth": 2, "leaves": 4, "rows": 1.0, "seed": 0}
+    assert samples(space) == {"booster": "tree", "depth": 2, "leaves": 4, "rows": 1, "seed": 0}
+    assert str(samples({"rows": Discrete([2, 4])})["rows"]) == "2"
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def job() -> TuningJob:
 def test_a_trial(job: TuningJob) -> None:
     third = job.trials[1]
     assert [each.id for each in job.trials] == ["2", "3", "4", "5", "6", "10"]
-    assert third.parameters == {"rate": pytest.approx(0.3), "rows": 50.0, "booster": "tree", "depth": 3}
-    assert isinstance(third.parameters["depth"], int)
+    assert third.parameters == {"rate": pytest.approx(0.3), "rows": 50, "booster": "tree", "depth": 3}
+    assert [type(third.parameters[name]) for name in ("rows", "depth")] == [int, int]  # as arguments they are whole
     assert (third.metrics, third.duration) == ({"auc": 0.53, "loss": 0.47}, 3.0)
     (measured,) = third.measurements
     assert (measured.step, measured.elapsed, measured.metrics["auc"]) == (3, 2.0, 0.53)
