@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _job_spec, _machines, _packaging, _requirements, _staging
-from gcpmlops._job_settings import JobRequest, WorkerPool
+from gcpmlops._job_settings import TRAINING_IMAGE, JobRequest, WorkerPool
 from gcpmlops._job_spec import Hardware, Pool, Program
 from gcpmlops.exceptions import InvalidArgument, NotFound
 from gcpmlops.types import GsUri, is_gs_uri
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gcpmlops import _google
     from gcpmlops.clients import Clients
     from gcpmlops.storage import Storage
-
-TRAINING_IMAGE = "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 
 
 @dataclass(frozen=True)

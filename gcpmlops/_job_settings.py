@@ -13,6 +13,7 @@ Args: TypeAlias = Mapping[str, Any] | Sequence[Any]
 Requirements: TypeAlias = "Sequence[str] | Path_"
 
 DEFAULT_MACHINE = "n1-standard-4"
+TRAINING_IMAGE = "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ with `check_machine=False`.
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -135,6 +134,8 @@ def built_in(machine_type: str) -> tuple[str, int] | None:
 
 def near(name: str, names: Iterable[str], *, count: int = 3) -> list[str]:
     """The nearest names, whatever their case and separators."""
+    import difflib
+
     plain = {_plain(each): each for each in names}
     return [plain[each] for each in difflib.get_close_matches(_plain(name), plain, n=count, cutoff=0.5)]
 

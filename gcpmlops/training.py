@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from gcpmlops import _google, _job_plan, _machines, _preflight
-from gcpmlops._following import Following
+from gcpmlops import _google, _machines
 from gcpmlops._job import Job
 from gcpmlops._job_failures import failure
 from gcpmlops._job_logs import JobLogs, LogLine
-from gcpmlops._job_plan import TRAINING_IMAGE
-from gcpmlops._job_settings import JobRequest, JobSettings, WorkerPool
+from gcpmlops._job_settings import TRAINING_IMAGE, JobRequest, JobSettings, WorkerPool
 from gcpmlops._machines import Machine
-from gcpmlops._preflight import Problem
+from gcpmlops._preflight import Problem, require
 from gcpmlops._waiting import interruptible, job_states
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, translated
 from gcpmlops.types import Path_
 
 if TYPE_CHECKING:
+    from gcpmlops._following import Following
+    from gcpmlops._job_plan import Plan
     from gcpmlops.storage import Storage
 
 __all__ = ["TRAINING_IMAGE", "Job", "JobSettings", "LogLine", "Machine", "Problem", "Training", "WorkerPool"]
@@ -73,12 +73,14 @@ class Training:
 
         Raises InvalidArgument (with all that `preflight` found, as PreflightFailed), NotFound, PermissionDenied.
         """
+        from gcpmlops import _job_plan  # here and below: what a list or a look at a job does not need
+
         request = self._with_defaults(JobRequest.of(source, settings))
         planned = _job_plan.plan(self._clients, request)
         if request.dry_run:
             return Job(planned.job, self)
         if request.preflight:
-            _preflight.require(_preflight.problems(planned, self._clients))
+            require(self._problems(planned))
         _job_plan.upload(self._clients, self._storage, planned)
         return Job(self._create(planned.job), self)
 
@@ -109,8 +111,10 @@ class Training:
         the script's argparse or click refuses. Nothing of the code is executed; what can't be told is not a problem.
         Raises InvalidArgument for what `submit` would refuse anyway.
         """
+        from gcpmlops import _job_plan
+
         request = self._with_defaults(JobRequest.of(source, settings))
-        return _preflight.problems(_job_plan.plan(self._clients, request), self._clients)
+        return list(self._problems(_job_plan.plan(self._clients, request)))
 
     def machines(self, *, accelerator_type: str | None = None) -> list[Machine]:
         """The machine types that gcpmlops knows Vertex AI training to offer; those that take an accelerator."""
@@ -157,7 +161,7 @@ class Training:
                 if on_state is not None:
                     on_state(job)
             return job
-        following = Following(self._clients, lambda: self.get(name), timeout=timeout, on_state=on_state)
+        following = self._following(name, timeout=timeout, on_state=on_state)
         for line in following.lines():
             on_log(line)
         return following.job
@@ -169,7 +173,7 @@ class Training:
         """
         if follow:
             with interruptible(self._full(name)):
-                yield from Following(self._clients, lambda: self.get(name)).lines()
+                yield from self._following(name).lines()
         else:
             yield from JobLogs(self._clients, self.get(name).name).new_lines()
 
@@ -201,6 +205,16 @@ class Training:
             return self._clients.jobs.create_custom_job(
                 parent=self._clients.parent, custom_job=job, **self._clients.once
             )
+
+    def _problems(self, planned: Plan) -> Sequence[Problem]:
+        from gcpmlops._preflight import checks
+
+        return checks.problems(planned, self._clients)
+
+    def _following(self, name: str, **settings: Any) -> Following[Job]:
+        from gcpmlops._following import Following
+
+        return Following(self._clients, lambda: self.get(name), **settings)
 
     def _with_defaults(self, request: JobRequest) -> JobRequest:
         return replace(request, service_account=request.service_account or self._clients.config.service_account)
