@@ -161,11 +161,12 @@ class Services:
     def _pipelines(self, models: ModelService) -> Service:
         from gcpmlops.emulator.services.pipelines.input_data import InputData
         from gcpmlops.emulator.services.pipelines.service import TrainingPipelines
+        from gcpmlops.emulator.services.pipelines.tasks import Tasks
         from gcpmlops.emulator.services.pipelines.uploads import Uploads
 
         data = InputData(self._context.store, self._exports)
-        uploads = Uploads(models, self.storage)
-        pipelines: Service = self._closed_later(TrainingPipelines(self._context, self._custom_jobs, data, uploads))
+        tasks, uploads = Tasks(self._custom_jobs, self._tuning_jobs), Uploads(models, self.storage)
+        pipelines: Service = self._closed_later(TrainingPipelines(self._context, tasks, data, uploads))
         return pipelines
 
     def _batch_prediction(self) -> Service:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
 
 from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
@@ -22,6 +23,7 @@ from gcpmlops.emulator.services.jobs.tuning_run import Means, TuningRun
 from gcpmlops.emulator.services.logging.writer import WriteLog
 
 Job = types.HyperparameterTuningJob
+OnEnd = Callable[[types.HyperparameterTuningJob], None]
 
 
 class HyperparameterTuningJobs(Service):
@@ -52,20 +54,27 @@ class HyperparameterTuningJobs(Service):
         self._fail_unfinished()
 
     def create_hyperparameter_tuning_job(self, request: types.CreateHyperparameterTuningJobRequest) -> Job:
-        given = request.hyperparameter_tuning_job
-        names.parse("projects/{project}/locations/{location}", request.parent)
+        return self.create(request.parent, request.hyperparameter_tuning_job)
+
+    def check(self, parent: str, given: Job) -> None:
+        """Raises what `create` would, and stores nothing."""
+        names.parse("projects/{project}/locations/{location}", parent)
         tuning_specs.check(given)
-        probe = Job(name=f"{request.parent}/hyperparameterTuningJobs/0", trial_job_spec=given.trial_job_spec)
+        probe = Job(name=f"{parent}/hyperparameterTuningJobs/0", trial_job_spec=given.trial_job_spec)
         if self._means.tensorboards is not None and given.trial_job_spec.tensorboard:
-            self._means.tensorboards.check(request.parent, given.trial_job_spec)
+            self._means.tensorboards.check(parent, given.trial_job_spec)
         self._runs.check(tuning_specs.training_spec(probe, self.settings.project_number, "0"))
+
+    def create(self, parent: str, given: Job, on_end: OnEnd | None = None) -> Job:
+        """Stores and begins a search; `on_end` is called once, with the job as it ended."""
+        self.check(parent, given)
         clean = Job(given)
         clean.trials = []
-        job = self._rows.insert(request.parent, clean)
+        job = self._rows.insert(parent, clean)
         self._log.state(job.name, State.QUEUED)
         for note in running.notes(job.trial_job_spec):
             self._log.service(job.name, note, "WARNING")
-        search = TuningRun(job, self._means, self._forget)
+        search = TuningRun(job, self._means, lambda ended: self._ended(ended, on_end))
         with self._lock:
             self._searches[job.name] = search
         search.begin()
@@ -109,9 +118,11 @@ class HyperparameterTuningJobs(Service):
         for search in searches:
             search.join()
 
-    def _forget(self, search: TuningRun) -> None:
+    def _ended(self, search: TuningRun, on_end: OnEnd | None) -> None:
         with self._lock:
             self._searches.pop(search.name, None)
+        if on_end is not None:
+            on_end(self._whole(self._rows.get(search.name)))
 
     def _whole(self, job: Job) -> Job:
         """With its trials."""

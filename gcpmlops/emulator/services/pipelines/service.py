@@ -1,10 +1,9 @@
-"""Training pipelines: a dataset handed over, a custom job, and the model that it wrote uploaded."""
+"""Training pipelines: a dataset handed over, a job, and the model that it wrote uploaded."""
 
 from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
@@ -15,10 +14,9 @@ from gcpmlops.emulator.kernel import validate
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.datasets.rows import check_display_name, masked
-from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
 from gcpmlops.emulator.services.jobs.rows import FINAL, JobRows
-from gcpmlops.emulator.services.pipelines import tasks
 from gcpmlops.emulator.services.pipelines.input_data import HandedOver, InputData, Plan
+from gcpmlops.emulator.services.pipelines.tasks import Ended, Task, Tasks
 from gcpmlops.emulator.services.pipelines.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -32,9 +30,9 @@ class TrainingPipelines(Service):
 
     proto = "google.cloud.aiplatform.v1.PipelineService"
 
-    def __init__(self, context: Context, jobs: CustomJobs, data: InputData, uploads: Uploads) -> None:
+    def __init__(self, context: Context, tasks: Tasks, data: InputData, uploads: Uploads) -> None:
         super().__init__(context)
-        self._jobs = jobs
+        self._tasks = tasks
         self._data = data
         self._uploads = uploads
         self._rows: JobRows[types.TrainingPipeline] = JobRows(
@@ -50,13 +48,12 @@ class TrainingPipelines(Service):
         check_display_name(given.display_name, "training_pipeline.display_name")
         validate.labels(given.labels, "training_pipeline.labels")
         validate.require(request, "training_pipeline.training_task_inputs")
-        job = tasks.custom_job(given)
-        self._jobs.check(request.parent, job)
-        output = job.job_spec.base_output_directory.output_uri_prefix
-        self._uploads.check(request.parent, given, output)
-        plan = self._data.plan(request.parent, given, output)
+        task = self._tasks.of(given)
+        task.check(request.parent)
+        self._uploads.check(request.parent, given, task.output)
+        plan = self._data.plan(request.parent, given, task.output)
         pipeline = self._rows.insert(request.parent, _input_only(given))
-        self._pool.submit(self._run, pipeline.name, job, plan)
+        self._pool.submit(self._run, pipeline.name, task, plan)
         return self._rows.get(pipeline.name)
 
     def get_training_pipeline(self, request: types.GetTrainingPipelineRequest) -> types.TrainingPipeline:
@@ -76,7 +73,7 @@ class TrainingPipelines(Service):
         pipeline = self._rows.update(request.name, State.CANCELLING)
         job = self._backing_job(pipeline)
         if job and self._rows.state(pipeline) not in FINAL:
-            self._jobs.cancel(job)
+            self._tasks.cancel(job)
         return empty_pb2.Empty()
 
     def delete_training_pipeline(self, request: types.DeleteTrainingPipelineRequest) -> operations_pb2.Operation:
@@ -88,7 +85,7 @@ class TrainingPipelines(Service):
         self._closing = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, name: str, job: types.CustomJob, plan: Plan | None) -> None:
+    def _run(self, name: str, task: Task, plan: Plan | None) -> None:
         """Exports the data and submits the job, whose end is the pipeline's next step."""
         try:
             if self._cancelled(name):
@@ -96,62 +93,38 @@ class TrainingPipelines(Service):
             self._rows.update(name, State.RUNNING, start_time=self.clock.now())
             data = self._data.hand_over(plan, self.clock.now()) if plan is not None else None
             if not self._cancelled(name):
-                self._submit(name, job, data)
+                self._submit(name, task, data)
         except Exception as error:  # noqa: BLE001 - it is the pipeline's error
             self._rows.finish(name, State.FAILED, error)
 
-    def _submit(self, name: str, job: types.CustomJob, data: HandedOver | None) -> None:
+    def _submit(self, name: str, task: Task, data: HandedOver | None) -> None:
         parent = name.partition("/trainingPipelines/")[0]
-        output = job.job_spec.base_output_directory.output_uri_prefix
-        ready = tasks.with_variables(job, data.variables) if data is not None else job
-        stats = data.stats if data is not None else None
-        made = self._jobs.create(parent, ready, lambda ended: self._job_ended(name, ended, output, stats))
-        metadata = {"backingCustomJob": made.name}
-
-        def tell(pipeline: Any) -> None:
-            types.TrainingPipeline.pb(pipeline).training_task_metadata.struct_value.update(metadata)
-
-        pipeline = self._rows.change(name, tell)
+        variables, stats = (data.variables, data.stats) if data is not None else ({}, None)
+        job = task.start(parent, variables, lambda ended: self._job_ended(name, task, ended, stats))
+        pipeline = self._rows.change(name, lambda row: _tell(row, {task.backing: job}))
         if self._rows.state(pipeline) is State.CANCELLING:  # asked before the job could be found
-            self._jobs.cancel(made.name)
+            self._tasks.cancel(job)
 
-    def _job_ended(self, name: str, job: types.CustomJob, output: str, stats: types.Model.DataStats | None) -> None:
-        pipeline = self._rows.get(name)
-        if job.state == types.JobState.JOB_STATE_CANCELLED:
+    def _job_ended(self, name: str, task: Task, ended: Ended, stats: types.Model.DataStats | None) -> None:
+        pipeline = self._rows.change(name, lambda row: _tell(row, {task.backing: ended.job.name, **ended.metadata}))
+        if ended.job.state == types.JobState.JOB_STATE_CANCELLED:
             self._rows.finish(name, State.CANCELLED)
-        elif job.state != types.JobState.JOB_STATE_SUCCEEDED:
-            self._fail(name, job)
-        elif self._uploads.wanted(pipeline):
-            if self._closing:
-                return
-            self._pool.submit(self._upload, name, job.name, output, stats)
-        else:
-            self._succeed(name, job.name)
+        elif ended.job.state != types.JobState.JOB_STATE_SUCCEEDED:
+            status = status_pb2.Status()
+            status.CopyFrom(ended.job.error)
+            self._rows.update(name, State.FAILED, end_time=self.clock.now(), error=status)
+        elif not self._uploads.wanted(pipeline):
+            self._rows.finish(name, State.SUCCEEDED)
+        elif not self._closing:
+            self._pool.submit(self._upload, name, ended.output, stats)
 
-    def _upload(self, name: str, job: str, output: str, stats: types.Model.DataStats | None) -> None:
+    def _upload(self, name: str, output: str, stats: types.Model.DataStats | None) -> None:
         try:
             if not self._cancelled(name):
                 model = self._uploads.upload(self._rows.get(name), output, stats)
-                self._succeed(name, job, model_to_upload=model)
+                self._rows.update(name, State.SUCCEEDED, model_to_upload=model, end_time=self.clock.now())
         except Exception as error:  # noqa: BLE001 - it is the pipeline's error
             self._rows.finish(name, State.FAILED, error)
-
-    def _succeed(self, name: str, job: str, **fields: Any) -> None:
-        metadata = {"backingCustomJob": job}
-
-        def change(pipeline: Any) -> None:
-            pipeline.state = self._rows.enum(State.SUCCEEDED)
-            pipeline.end_time = self.clock.now()
-            types.TrainingPipeline.pb(pipeline).training_task_metadata.struct_value.update(metadata)
-            for field, value in fields.items():
-                setattr(pipeline, field, value)
-
-        self._rows.change(name, change)
-
-    def _fail(self, name: str, job: types.CustomJob) -> None:
-        status = status_pb2.Status()
-        status.CopyFrom(job.error)
-        self._rows.update(name, State.FAILED, end_time=self.clock.now(), error=status)
 
     def _cancelled(self, name: str) -> bool:
         """Whether a cancel was asked for; the pipeline then ends."""
@@ -162,7 +135,14 @@ class TrainingPipelines(Service):
 
     def _backing_job(self, pipeline: types.TrainingPipeline) -> str:
         fields = types.TrainingPipeline.pb(pipeline).training_task_metadata.struct_value.fields
-        return str(fields["backingCustomJob"].string_value) if "backingCustomJob" in fields else ""
+        found = (
+            fields[key].string_value for key in ("backingCustomJob", "backingHyperparameterTuningJob") if key in fields
+        )
+        return str(next(found, ""))
+
+
+def _tell(pipeline: types.TrainingPipeline, metadata: dict[str, str]) -> None:
+    types.TrainingPipeline.pb(pipeline).training_task_metadata.struct_value.update(metadata)
 
 
 def _input_only(given: types.TrainingPipeline) -> types.TrainingPipeline:

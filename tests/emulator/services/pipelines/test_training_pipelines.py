@@ -283,6 +283,47 @@ def test_cancelling_cancels_the_job(vertex: Vertex) -> None:
     assert vertex.pipelines.get_training_pipeline(name=made.name) == done
 
 
+TRIAL = """
+import json, os, sys, time
+rate = float(sys.argv[1].partition("=")[2])
+line = {"timestamp": time.time(), "trial": "0", "score": str(rate * 10), "global_step": "1", "checkpoint_path": ""}
+with open(os.environ["CLOUD_ML_HP_METRIC_FILE"], "w") as file:  # as cloudml-hypertune does it
+    file.write(json.dumps(line) + "\\n")
+path = os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/")
+os.makedirs(path, exist_ok=True)
+open(path + "/model.joblib", "w").write(f"rate {rate}")
+assert os.environ["AIP_DATA_FORMAT"] == "csv"
+"""
+
+
+def test_a_search_ends_with_the_model_of_its_best_trial(vertex: Vertex) -> None:
+    container = {"imageUri": IMAGE, "command": ["python3", "-c", TRIAL]}
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 1, "containerSpec": container}
+    study = {
+        "metrics": [{"metricId": "score", "goal": "MAXIMIZE"}],
+        "parameters": [{"parameterId": "rate", "discreteValueSpec": {"values": [0.1, 0.3, 0.5]}}],
+        "algorithm": "GRID_SEARCH",
+    }
+    output = {"outputUriPrefix": f"{vertex.uri}/search"}
+    inputs = {
+        "studySpec": study, "trialJobSpec": {"workerPoolSpecs": [pool], "baseOutputDirectory": output},
+        "maxTrialCount": 3, "parallelTrialCount": 2,
+    }  # fmt: skip
+    made = types.TrainingPipeline(
+        display_name="s", training_task_definition=CUSTOM.replace("custom_task", "hyperparameter_tuning_task"),
+        input_data_config={"dataset_id": vertex.csv([{"n": n} for n in range(10)])}, **upload(),
+    )  # fmt: skip
+    types.TrainingPipeline.pb(made).training_task_inputs.struct_value.update(inputs)
+    name = vertex.pipelines.create_training_pipeline(parent=vertex.parent, training_pipeline=made).name
+    done = vertex.until(name, lambda found: found.state in FINAL)
+    assert state(done) == "SUCCEEDED", done.error
+    job = vertex.jobs.get_hyperparameter_tuning_job(name=done.training_task_metadata["backingHyperparameterTuningJob"])
+    best = max(job.trials, key=lambda trial: trial.final_measurement.metrics[0].value)
+    model = vertex.models.get_model(name=done.model_to_upload.name)
+    assert model.artifact_uri == f"{vertex.uri}/search/{best.id}/model"
+    assert vertex.bucket.blob(f"search/{best.id}/model/model.joblib").download_as_text() == "rate 0.5"
+
+
 def test_numbers_among_the_arguments_are_texts(vertex: Vertex) -> None:
     script = "import sys; assert sys.argv[1:] == ['1', '0.5', 'x'], sys.argv"
     container = {"image_uri": IMAGE, "command": ["python3", "-c", script], "args": [1, 0.5, "x"]}
