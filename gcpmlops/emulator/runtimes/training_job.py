@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -65,7 +66,7 @@ class TrainingJob:
             error = failure
         except Exception as failure:
             log.exception("job %s", self._spec.job_id)
-            error = exceptions.InternalServerError(f"The job could not be run: {failure}")
+            error = _reason(failure)
         self._on_state(state, error)
 
     def _execute(self) -> None:
@@ -89,3 +90,12 @@ class TrainingJob:
 
     def _note(self, text: str) -> None:
         self._on_line("service", "stderr", text)
+
+
+def _reason(failure: Exception) -> exceptions.GoogleAPICallError:
+    if isinstance(failure, OSError) and failure.errno == errno.E2BIG:
+        return exceptions.InvalidArgument(
+            "The job's arguments and variables are too long for this system: each may have 128 KiB at most, and so may "
+            "the whole specification, which CLUSTER_SPEC repeats."
+        )
+    return exceptions.InternalServerError(f"The job could not be run: {failure}")

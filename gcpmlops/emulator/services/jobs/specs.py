@@ -88,21 +88,35 @@ def _check_pool(pool: types.WorkerPoolSpec, index: int, path: str) -> None:
         raise validate.invalid(f"{path}.replica_count", f"{pool.replica_count} is negative.")
     _check_machine(pool.machine_spec, f"{path}.machine_spec")
     if "container_spec" in pool:
-        _required(pool.container_spec, f"{path}.container_spec", "image_uri")
-        _check_variables(pool.container_spec.env, f"{path}.container_spec.env")
+        _check_container(pool.container_spec, f"{path}.container_spec")
     elif "python_package_spec" in pool:
-        task = pool.python_package_spec
-        _required(task, f"{path}.python_package_spec", "executor_image_uri", "package_uris", "python_module")
-        if len(task.package_uris) > _MAX_PACKAGES:
-            raise validate.invalid(f"{path}.python_package_spec.package_uris", f"more than {_MAX_PACKAGES}.")
-        for uri in task.package_uris:
-            if not re.fullmatch(r"gs://[^/]+/.+", uri):
-                raise validate.invalid(
-                    f"{path}.python_package_spec.package_uris", f"{uri!r} is not gs://BUCKET/OBJECT."
-                )
-        _check_variables(task.env, f"{path}.python_package_spec.env")
+        _check_package(pool.python_package_spec, f"{path}.python_package_spec")
     else:
         raise validate.invalid(path, "container_spec or python_package_spec is required.")
+
+
+def _check_container(task: types.ContainerSpec, path: str) -> None:
+    _required(task, path, "image_uri")
+    _check_words(task.command, f"{path}.command")
+    _check_words(task.args, f"{path}.args")
+    _check_variables(task.env, f"{path}.env")
+
+
+def _check_package(task: types.PythonPackageSpec, path: str) -> None:
+    _required(task, path, "executor_image_uri", "package_uris", "python_module")
+    if len(task.package_uris) > _MAX_PACKAGES:
+        raise validate.invalid(f"{path}.package_uris", f"more than {_MAX_PACKAGES}.")
+    for uri in task.package_uris:
+        if not re.fullmatch(r"gs://[^/]+/.+", uri):
+            raise validate.invalid(f"{path}.package_uris", f"{uri!r} is not gs://BUCKET/OBJECT.")
+    _check_words(task.args, f"{path}.args")
+    _check_variables(task.env, f"{path}.env")
+
+
+def _check_words(words: Sequence[str], path: str) -> None:
+    for index, word in enumerate(words):
+        if "\0" in word:
+            raise validate.invalid(f"{path}[{index}]", "a NUL character can't be passed to a program.")
 
 
 def _check_machine(machine: types.MachineSpec, path: str) -> None:
@@ -127,3 +141,4 @@ def _check_variables(env: Sequence[types.EnvVar], path: str) -> None:
     for variable in env:
         if not _VARIABLE.fullmatch(variable.name):
             raise validate.invalid(path, f"{variable.name!r} is not a valid C identifier.")
+    _check_words([variable.value for variable in env], path)

@@ -372,6 +372,7 @@ def test_deleting(emulator: Emulator) -> None:
             "'a' is not gs://BUCKET/OBJECT",
         ),
         (lambda j: setattr(j, "labels", {"Upper": "x"}), "Upper"),
+        (lambda j: setattr(pool(j).container_spec, "args", ["a", "b\0"]), r"container_spec\.args\[1\]: a NUL"),
         (lambda j: setattr(j.job_spec, "scheduling", {"timeout": {"seconds": -1}}), r"scheduling\.timeout: -1 seconds"),
         (lambda j: setattr(j.job_spec, "scheduling", {"max_wait_duration": {"seconds": -1}}), "max_wait_duration"),
         (lambda j: setattr(j.job_spec, "scheduling", {"strategy": 77}), r"scheduling\.strategy: 77"),
@@ -400,6 +401,12 @@ def test_what_is_refused(
 
 def pool(request: types.CustomJob) -> types.WorkerPoolSpec:
     return request.job_spec.worker_pool_specs[0]
+
+
+def test_an_argument_that_is_too_long(emulator: Emulator) -> None:
+    found = emulator.ended(emulator.create(f"echo {'x' * 200_000}").name)
+    assert (found.state, found.error.code) == (FAILED, 3)
+    assert "128 KiB" in found.error.message
 
 
 def test_a_missing_bucket(emulator: Emulator) -> None:
