@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from google.api_core import exceptions
 
@@ -36,7 +36,7 @@ class Collection(Generic[M]):
 
     def find(self, name: str) -> M | None:
         body = self._store.cache.get((self.kind, name), lambda: self._store.read(lambda conn: self._select(conn, name)))
-        return None if body is None else self._decode(body)
+        return None if body is None else self.decode(body)
 
     def insert(self, name: str, message: M, *, parent: str | None = None) -> M:
         """Raises: AlreadyExists."""
@@ -99,7 +99,11 @@ class Collection(Generic[M]):
         where = "type = ?" if parent is None else "type = ? AND parent = ?"
         values = (self.kind,) if parent is None else (self.kind, parent)
         sql = f"SELECT body FROM resources WHERE {where} ORDER BY seq"
-        return self._store.read(lambda conn: [self._decode(row[0]) for row in conn.execute(sql, values)])
+        return self._store.read(lambda conn: [self.decode(row[0]) for row in conn.execute(sql, values)])
+
+    def below(self, parent: str) -> Sequence[M]:
+        """Those below ``parent`` in the order in which they were created, read by slices when asked for."""
+        return _Below(self, self._store, parent)
 
     def not_found(self, name: str) -> exceptions.NotFound:
         return exceptions.NotFound(f"{self.label} {name} is not found.")
@@ -113,7 +117,7 @@ class Collection(Generic[M]):
         body = self._select(conn, name)
         if body is None:
             raise self.not_found(name)
-        return self._decode(body)
+        return self.decode(body)
 
     def _row(self, name: str, message: M, parent: str | None) -> tuple[Any, ...]:
         above = name.rsplit("/", 2)[0] if parent is None else parent
@@ -124,7 +128,35 @@ class Collection(Generic[M]):
         data: bytes = self._type.serialize(message) if hasattr(self._type, "serialize") else message.SerializeToString()  # type: ignore[attr-defined]  # a protobuf class without proto-plus
         return data
 
-    def _decode(self, data: bytes) -> M:
+    def decode(self, data: bytes) -> M:
+        """A message of its stored bytes."""
         decode = self._type.deserialize if hasattr(self._type, "deserialize") else self._type.FromString
         message: M = decode(data)
         return message
+
+
+class _Below(Sequence[M]):
+    """A page of many costs as much as it holds."""
+
+    def __init__(self, collection: Collection[M], store: Store, parent: str) -> None:
+        self._collection = collection
+        self._store = store
+        self._key = (collection.kind, parent)
+        sql = "SELECT COUNT(*) FROM resources WHERE type = ? AND parent = ?"
+        self._length = int(store.read(lambda conn: conn.execute(sql, self._key).fetchone()[0]))
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> M: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[M]: ...
+    def __getitem__(self, index: int | slice) -> M | list[M]:
+        if isinstance(index, int):
+            return self[index : index + 1][0]
+        start, stop, _ = index.indices(self._length)
+        sql = "SELECT body FROM resources WHERE type = ? AND parent = ? ORDER BY seq LIMIT ? OFFSET ?"
+        values = (*self._key, max(0, stop - start), start)
+        rows = self._store.read(lambda conn: conn.execute(sql, values).fetchall())
+        return [self._collection.decode(row[0]) for row in rows]

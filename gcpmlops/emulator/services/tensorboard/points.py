@@ -81,14 +81,12 @@ class Points:
         conn.execute(f"DELETE FROM tensorboard_points WHERE series IN ({ids})", values)
         conn.execute(f"DELETE FROM tensorboard_series WHERE {where}", values)
 
-    def fill_metadata(self, parent: str, series: Iterable[Any]) -> None:
-        """Sets the output-only `metadata` of the `TensorboardTimeSeries` (protobuf) that lie below `parent`."""
-        sql = "SELECT * FROM tensorboard_series WHERE name = ? OR (name > ? AND name < ?)"
-        found = self._store.read(lambda conn: conn.execute(sql, (parent, *below(parent))).fetchall())
-        rows = {row["name"]: row for row in found}
-        for message in series:
-            if (row := rows.get(message.name)) is not None:
-                _describe(message.metadata, row)
+    def fill_metadata(self, series: Iterable[Any]) -> None:
+        """Sets the output-only `metadata` of `TensorboardTimeSeries` (protobuf)."""
+        messages = {message.name: message for message in series}
+        sql = f"SELECT * FROM tensorboard_series WHERE name IN ({','.join('?' * len(messages))})"
+        for row in self._store.read(lambda conn: conn.execute(sql, tuple(messages)).fetchall()):
+            _describe(messages[row["name"]].metadata, row)
 
     def count(self, name: str) -> int:
         """How many points a time series has."""

@@ -120,9 +120,11 @@ class Rows:
         above = _parent_kind(kind)
         if above is not None:
             self.get(above, request.parent)
-        found = [item for item in self.of(kind).list(request.parent) if filters.matches(request.filter, item)]
-        items, token = paging.page(filters.order(found, request.order_by), request, default=default, maximum=maximum)
-        return items, token
+        rows = self.of(kind)
+        if not request.filter and not request.order_by:
+            return paging.page(rows.below(request.parent), request, default=default, maximum=maximum)
+        found = [item for item in rows.list(request.parent) if filters.matches(request.filter, item)]
+        return paging.page(filters.order(found, request.order_by), request, default=default, maximum=maximum)
 
     def _prepared(self, name: str, message: Any) -> Any:
         made = type(message)(message)

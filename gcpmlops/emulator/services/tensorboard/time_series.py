@@ -50,7 +50,7 @@ class TimeSeries(Service):
         self, request: types.GetTensorboardTimeSeriesRequest
     ) -> types.TensorboardTimeSeries:
         found = self._rows.get(_Series, request.name)
-        self._rows.points.fill_metadata(found.name, [raw(found)])
+        self._rows.points.fill_metadata([raw(found)])
         shown: types.TensorboardTimeSeries = found
         return shown
 
@@ -59,7 +59,7 @@ class TimeSeries(Service):
     ) -> types.ListTensorboardTimeSeriesResponse:
         """In the order of their creation, or as `order_by` says."""
         found, token = self._rows.page(_Series, request, default=50, maximum=1000)
-        self._rows.points.fill_metadata(request.parent, [raw(item) for item in found])
+        self._rows.points.fill_metadata([raw(item) for item in found])
         shown = [masked(item, request.read_mask) for item in found]
         return types.ListTensorboardTimeSeriesResponse(tensorboard_time_series=shown, next_page_token=token)
 
@@ -71,7 +71,7 @@ class TimeSeries(Service):
         check_display_name(given, "tensorboard_time_series", required=required)
         _check_plugin_data(given)
         changed = self._rows.update(given, request.update_mask, frozen=_FROZEN)
-        self._rows.points.fill_metadata(changed.name, [raw(changed)])
+        self._rows.points.fill_metadata([raw(changed)])
         shown: types.TensorboardTimeSeries = changed
         return shown
 

@@ -106,7 +106,7 @@ def test_a_file_that_grows(emulated: Emulated, events) -> None:
     emulated.put("out/logs/events.out.tfevents.2", events(10, 11))
     assert emulated.directory.upload() == 2
     series = types.TensorboardTimeSeries.pb(emulated.series())
-    emulated.rows.points.fill_metadata(series.name, [series])
+    emulated.rows.points.fill_metadata([series])
     assert (series.metadata.max_step, series.metadata.max_wall_time.nanos) == (11, 250_000_000)
 
 
