@@ -147,17 +147,11 @@ class TuningRun:
     def _goes_on(self) -> bool:
         if self._outcome or self._exhausted or len(self._trials) >= self._job.max_trial_count:
             return False
-        return not self._is_over()
+        return not study_ends.over(self._study(), self._trials, self._means.clock.now())
 
-    def _is_over(self) -> bool:
-        """By the study's own stopping conditions."""
-        study = types.Study(study_spec=self._spec, create_time=self._job.create_time)
-        over = study_ends.over(study, self._trials, self._means.clock.now())
-        if over and self._spec.study_stopping_config.should_stop_asap:
-            for each in self._active.values():
-                if not each.stopping:
-                    self._stop(each)
-        return over
+    def _study(self) -> types.Study:
+        """What the study's own stopping conditions look at."""
+        return types.Study(study_spec=self._spec, create_time=self._job.create_time)
 
     def _start(self, point: Point) -> None:
         number = str(len(self._trials) + 1)
@@ -221,6 +215,10 @@ class TuningRun:
 
     def _follow(self) -> None:
         """Takes in what running trials have reported, and stops those that the study's rule gives up."""
+        if study_ends.interrupts(self._study(), self._trials, self._means.clock.now()):
+            for each in self._active.values():
+                if not each.stopping:
+                    self._stop(each)
         for each in self._active.values():
             if self._measure(each) and not each.stopping and self._outcome is None:
                 self._judge(each)

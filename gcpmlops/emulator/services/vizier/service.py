@@ -229,8 +229,9 @@ class VizierService(Service):
     def _complete_study(self, name: str) -> types.Study:
         """No further suggestions; trials in work are told to stop where the study says so."""
         study: types.Study = self._rows.studies.update(name, lambda row: setattr(row, "state", _StudyState.COMPLETED))
-        if study.study_spec.study_stopping_config.should_stop_asap:
-            for trial in self._rows.trials(name):
+        trials = self._rows.trials(name)
+        if study_ends.interrupts(study, trials, self.clock.now()):
+            for trial in trials:
                 if trial.state == _State.ACTIVE:
                     self._rows.change(trial.name, lambda row: setattr(row, "state", _State.STOPPING))
         return study

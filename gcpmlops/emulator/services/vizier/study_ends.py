@@ -32,6 +32,12 @@ def over(study: types.Study, trials: Sequence[types.Trial], now: datetime) -> bo
     return _stuck(spec, completed, now)
 
 
+def interrupts(study: types.Study, trials: Sequence[types.Trial], now: datetime) -> bool:
+    """Whether trials in work are to stop, too: `should_stop_asap`, once it is over by those that have ended."""
+    asap = "study_stopping_config" in study.study_spec and study.study_spec.study_stopping_config.should_stop_asap
+    return bool(asap) and over(study, [trial for trial in trials if trial.state in _ENDED], now)
+
+
 def _passed(constraint: Any, study: types.Study, now: datetime) -> bool:
     if "end_time" in constraint:
         return bool(now >= constraint.end_time)

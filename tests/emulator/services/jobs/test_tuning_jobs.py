@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -214,6 +215,24 @@ if trial == 2: time.sleep(1000)
     assert (state(job), states(job)) == ("SUCCEEDED", ["SUCCEEDED", "SUCCEEDED"])
     assert job.trials[1].final_measurement.metrics[0].value == 0.1
     assert "Trial 2 is stopped early." in logged(job.name)
+
+
+def test_study_stopping_config(jobs, parent: str) -> None:
+    study = {"study_stopping_config": {"max_num_trials": 2}}
+    job = run(jobs, parent, tuning_job("report(1)", trials=5, study=study))
+    assert (state(job), states(job)) == ("SUCCEEDED", ["SUCCEEDED", "SUCCEEDED"])
+    script = "report(trial)\nif trial == 2: time.sleep(1000)"
+    study = {"study_stopping_config": {"max_num_trials": 1, "should_stop_asap": True}}
+    job = run(jobs, parent, tuning_job(script, trials=5, study=study))
+    assert state(job) == "SUCCEEDED"
+    study = {
+        "study_stopping_config": {
+            "maximum_runtime_constraint": {"max_duration": timedelta(seconds=1)},
+            "should_stop_asap": True,
+        }
+    }
+    job = run(jobs, parent, tuning_job("report(1); time.sleep(1000)", trials=5, parallel=1, study=study))
+    assert (state(job), states(job)) == ("SUCCEEDED", ["SUCCEEDED"])
 
 
 def test_cancel(jobs, parent: str) -> None:
