@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from gcpmlops._machines import near
 from gcpmlops._preflight.problems import Problem
-from gcpmlops.exceptions import InvalidArgument
+from gcpmlops.exceptions import InvalidArgument, NotFound, PermissionDenied, Unauthenticated, translated
 from gcpmlops.types import GsUri
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
 
-_URI = re.compile(r"(?:gs://|/gcs/)[^\s,;'\"\[\]]+")
+_URI = re.compile(r"(?<![\w/])(?:gs://|/gcs/)[^\s,;'\"\[\]]+")
+_PROSE = re.compile(r"[\n()]")  # a program or a sentence, which may mention anything
 _UNFINISHED = re.compile(r"[{}$%<>]")  # to be filled in by the program
 _PATTERN = re.compile(r"[*?]")
 _MAX_NAMES = 1000
@@ -64,12 +65,12 @@ def mentions(args: Sequence[str], env: Mapping[str, str], *, pool: str = "") -> 
             continue
         named = name.lstrip("-") if equals and word.startswith("-") else option
         text = value if equals and word.startswith("-") else word
-        for uri in _URI.findall(text):
+        for uri in _uris(text):
             shown = f"--{named}" if named else f"argument {word!r}"
             yield Mention(_gs(uri), named, f"{pool}{shown}")
         option = ""
     for name, value in env.items():
-        for uri in _URI.findall(str(value)):
+        for uri in _uris(str(value)):
             yield Mention(_gs(uri), name, f"{pool}env {name}")
 
 
@@ -83,6 +84,10 @@ def check(found: Sequence[Mention], clients: Clients) -> Iterator[Problem]:
         problem = _problem(mention, clients)
         if problem is not None:
             yield problem
+
+
+def _uris(text: str) -> list[str]:
+    return [] if _PROSE.search(text) else _URI.findall(text)
 
 
 def _gs(uri: str) -> str:
@@ -109,21 +114,14 @@ def _problem(mention: Mention, clients: Clients) -> Problem | None:
 
 def _listed(clients: Clients, bucket: str, prefix: str, count: int) -> list[str] | None:
     """Names with that prefix; None without the bucket; the prefix itself where they may not be listed."""
-    from google.api_core import exceptions as theirs
-
+    settings: dict[str, Any] = {"fields": "items(name)", "timeout": clients.config.timeout, "retry": clients.retry}
     try:
-        blobs: Any = clients.storage.list_blobs(
-            bucket,
-            prefix=prefix,
-            max_results=count,
-            fields="items(name)",
-            timeout=clients.config.timeout,
-            retry=clients.retry,
-        )
-        return [blob.name for blob in blobs]
-    except theirs.NotFound:
+        with translated(f"gs://{bucket}"):
+            blobs = clients.storage.list_blobs(bucket, prefix=prefix, max_results=count, **settings)
+            return [blob.name for blob in blobs]
+    except NotFound:
         return None
-    except (theirs.Forbidden, theirs.Unauthorized):
+    except (PermissionDenied, Unauthenticated):
         return [prefix]
 
 

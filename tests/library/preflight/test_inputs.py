@@ -36,6 +36,7 @@ def judged(client: Client) -> Callable[..., list[Problem]]:
         {"train-output": "gs://{}/new", "template": "gs://{}/{{month}}/x"},
         ["--data", "gs://{}/raw", "--out", "gs://{}/new", "gs://{}/who-knows"],
         {"table": "project.dataset.table", "note": "see gs://"},
+        ["print('gs://never-made-bucket/x')", "https://x.example/gcs/never-made/x"],
     ],
 )  # fmt: skip
 def test_good(judged, data: str, args) -> None:
@@ -78,6 +79,25 @@ def test_missing_package(client: Client, data: str) -> None:
     assert uri in problem.what
     client.storage.upload(b"x", destination=uri)
     assert client.training.preflight(uri, module="mine.task") == []
+
+
+def test_what_may_not_be_listed_is_no_problem(client: Client, judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    from google.api_core.exceptions import Forbidden, ServiceUnavailable
+
+    from gcpmlops.exceptions import Unavailable
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Forbidden("no")
+
+    monkeypatch.setattr(client.clients.storage, "list_blobs", refuse)
+    assert judged(args={"data": "gs://somebody-elses/x"}) == []
+
+    def fail(*_: object, **__: object) -> None:
+        raise ServiceUnavailable("later")
+
+    monkeypatch.setattr(client.clients.storage, "list_blobs", fail)
+    with pytest.raises(Unavailable):
+        judged(args={"data": "gs://somebody-elses/x"})
 
 
 def test_each_pool(client: Client, unique) -> None:
