@@ -9,7 +9,7 @@ from pathlib import Path
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.kernel import validate
-from gcpmlops.emulator.runtimes.search.space import Discrete, Parameter, Point, Value, nodes
+from gcpmlops.emulator.runtimes.search.space import Discrete, Integer, Parameter, Point, Value, nodes
 from gcpmlops.emulator.runtimes.training_spec import Pool, TrainingSpec
 from gcpmlops.emulator.services.jobs import running, specs
 from gcpmlops.emulator.services.vizier import specs as study_specs
@@ -78,10 +78,12 @@ def arguments(space: Sequence[Parameter], point: Point) -> list[str]:
 
 
 def _text(parameter: Parameter, value: Value) -> str:
-    """Whole discrete values have no decimal point, so that `type=int` takes them."""
-    if isinstance(parameter, Discrete) and float(value).is_integer():
+    """Whole values of INTEGER and DISCRETE parameters have no decimal point, so that `type=int` takes them."""
+    if isinstance(value, str):
+        return value
+    if isinstance(parameter, Integer | Discrete) and float(value).is_integer():
         return str(int(value))
-    return value if isinstance(value, str) else repr(value)
+    return repr(float(value))
 
 
 def _reporting(pool: Pool, metric_file: Path) -> Pool:
