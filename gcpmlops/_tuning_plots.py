@@ -87,16 +87,16 @@ def _enough(job: Any, trials: Trials, metric: str, least: int) -> list[Trial]:
 @contextmanager
 def _quiet() -> Iterator[Any]:
     """Optuna without its log lines about a study that only exists to be drawn, and its notes on experimental parts."""
-    optuna = _extras.need("optuna", extra="plots", purpose=_PURPOSE)
-    _extras.need("plotly", extra="plots", purpose=_PURPOSE)
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optuna = _extras.need("optuna", extra="plots", purpose=_PURPOSE)  # its tqdm misses widgets in notebooks
+        _extras.need("plotly", extra="plots", purpose=_PURPOSE)
+        level = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
             yield optuna
-    finally:
-        optuna.logging.set_verbosity(level)
+        finally:
+            optuna.logging.set_verbosity(level)
 
 
 def _study(optuna: Any, job: Any, trials: Trials, metric: str) -> Any:
