@@ -308,7 +308,7 @@ def test_cancelling_a_running_job(emulator: Emulator) -> None:
 def test_cancelling_at_once_and_in_the_queue(emulator: Emulator) -> None:
     names = [emulator.create("exec sleep 600").name for _ in range(4)]
     assert emulator.get(names[3]).state == types.JobState.JOB_STATE_QUEUED
-    for name in names:
+    for name in reversed(names):  # so that no slot comes free for the last one
         emulator.cancel(name)
     assert {emulator.ended(name).state for name in names} == {CANCELLED}
     assert not types.CustomJob.pb(emulator.get(names[3])).HasField("start_time")
