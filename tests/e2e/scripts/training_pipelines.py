@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas
 import pytest
 from google.cloud import aiplatform, bigquery, storage
+from google.cloud.aiplatform import training_jobs
 
 TRAINING = "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
@@ -45,6 +46,7 @@ rows = [{row.word for row in bigquery.Client().list_rows(name)} for name in sets
 assert rows == [{"training"}, {"validation"}, {"test"}], rows
 """
 
+training_jobs._JOB_WAIT_TIME = 0.5  # it looks every 5 seconds
 transport = sys.argv[1]
 name = f"pipes-{uuid.uuid4().hex[:10]}"
 bucket = storage.Client().create_bucket(name, location="us-central1")
@@ -91,7 +93,7 @@ if transport == "rest":  # the further kinds send the same messages
     print("datasets and training pipelines over rest")
     sys.exit()
 
-# from a package and a container, side by side, since each looks every 5 seconds
+# from a package and a container, side by side
 package = Path("package")
 (package / "trainer").mkdir(parents=True)
 (package / "trainer" / "__init__.py").touch()

@@ -90,7 +90,7 @@ class BatchPredictionJobs(Service):
         except Cancelled:
             self._rows.finish(name, State.CANCELLED)
         except Exception as error:  # noqa: BLE001 - it is the job's error
-            self._rows.finish(name, State.FAILED, error)
+            self._rows.finish(name, State.FAILED, exceptions.Aborted(_STOPPED) if self._closing else error)
 
     def _predict(self, job: types.BatchPredictionJob) -> Outcome:
         model = job.model.partition("@")[0]
