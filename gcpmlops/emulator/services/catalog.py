@@ -278,9 +278,11 @@ class Services:
 
     @_made_once
     def _tensorboard(self) -> Tensorboard:
+        from gcpmlops.emulator.services.metadata.tensorboard_runs import TensorboardRuns
         from gcpmlops.emulator.services.tensorboard import Tensorboard
 
-        made: Tensorboard = self._closed_later(Tensorboard(self._context, self.storage))
+        runs = TensorboardRuns(self._context)
+        made: Tensorboard = self._closed_later(Tensorboard(self._context, self.storage, runs))
         return made
 
     def _child_variables(self) -> dict[str, str]:

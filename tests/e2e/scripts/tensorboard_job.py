@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import event_files
+import numpy as np
 import pytest
 from google.api_core import exceptions
 from google.cloud import aiplatform, storage
@@ -72,4 +73,8 @@ assert run.gca_resource.labels["aiplatform.googleapis.com/training_job_id"] == f
 data = aiplatform.TensorboardRun(f"{experiment}/runs/default").read_time_series_data()
 assert sorted(data) == ["__run_graph__", "epoch/accuracy", "loss", "notes", "sample", "weights"], data
 assert event_files.tensor(data["weights"].values[0].tensor.value).shape == (8, 3)
+frame = aiplatform.get_experiment_df(followed.name)
+assert sorted(frame["run_name"]) == ["default", "late", "validation"], frame
+assert set(frame["state"]) == {"COMPLETE"}, frame
+assert sorted(frame["time_series_metric.epoch/accuracy"]) == [np.float32(step / 1000) for step in (4, 19, 19)], frame
 print(f"the job's logs over {sys.argv[1]}")

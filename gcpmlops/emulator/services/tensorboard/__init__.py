@@ -7,7 +7,7 @@ from gcpmlops.emulator.services.storage.engine import StorageEngine
 from gcpmlops.emulator.services.tensorboard.blobs import BlobData
 from gcpmlops.emulator.services.tensorboard.data import TimeSeriesData
 from gcpmlops.emulator.services.tensorboard.experiments import Experiments
-from gcpmlops.emulator.services.tensorboard.ingest import Ingest
+from gcpmlops.emulator.services.tensorboard.ingest import ExperimentRuns, Ingest
 from gcpmlops.emulator.services.tensorboard.job_logs import JobLogs
 from gcpmlops.emulator.services.tensorboard.rows import Rows
 from gcpmlops.emulator.services.tensorboard.tensorboards import Tensorboards
@@ -21,12 +21,13 @@ class Tensorboard:
     Args:
         context: shared by all services.
         storage: holds the blobs.
+        experiment_runs: keeps what stands behind the runs of jobs; None: nothing does.
     """
 
-    def __init__(self, context: Context, storage: StorageEngine) -> None:
+    def __init__(self, context: Context, storage: StorageEngine, experiment_runs: ExperimentRuns | None = None) -> None:
         self.rows = Rows(context)
         self.blobs = BlobData(storage, context.settings.project, context.settings.project_number)
-        self.ingest = Ingest(self.rows, self.blobs, storage)
+        self.ingest = Ingest(self.rows, self.blobs, storage, experiment_runs)
         self.job_logs = JobLogs(self.ingest)
         self._views = Views(context.store, context.clock)
         self._context = context

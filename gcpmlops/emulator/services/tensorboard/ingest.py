@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _POLL_S = 1.0
 _DEFAULT_RUN = "default"
 _LABEL = "aiplatform.googleapis.com/training_job_id"
+_EXPERIMENT_LABELS = {"vertex_tensorboard_experiment_source": "vertex_experiment"}  # as the SDK marks them
 _Series = types.TensorboardTimeSeries
 
 
@@ -49,10 +50,25 @@ class Target:
     run: str = ""
 
 
+class ExperimentRuns(Protocol):
+    """Keeps the experiment runs that stand behind the runs of a tensorboard: `services/metadata`."""
+
+    def begin(self, run: str) -> str:
+        """Makes one for the `TensorboardRun` of that name; returns its own name."""
+        ...
+
+    def end(self, context: str) -> None:
+        """One of those is complete."""
+        ...
+
+
 class Ingest:
     """Follows the log directories of the jobs that run."""
 
-    def __init__(self, rows: Rows, blobs: BlobData, objects: ObjectStore) -> None:
+    def __init__(
+        self, rows: Rows, blobs: BlobData, objects: ObjectStore, experiment_runs: ExperimentRuns | None = None
+    ) -> None:
+        self._experiment_runs = experiment_runs
         self._rows = rows
         self._blobs = blobs
         self._objects = objects
@@ -74,7 +90,7 @@ class Ingest:
     def follow(self, key: str, target: Target) -> None:
         """From now on, until `end`, what appears in the log directory is taken in within a second or two."""
         with self._lock:
-            self._followed[key] = LogDirectory(target, self._rows, self._blobs, self._objects)
+            self._followed[key] = LogDirectory(target, self._rows, self._blobs, self._objects, self._experiment_runs)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._poll, name="tensorboard-ingest", daemon=True)
                 self._thread.start()
@@ -83,7 +99,11 @@ class Ingest:
         """Takes in what is left; returns what went wrong. Nothing happens for what isn't followed."""
         with self._lock:
             directory = self._followed.pop(key, None)
-        return directory.attempt() if directory is not None else None
+        if directory is None:
+            return None
+        error = directory.attempt()
+        directory.end_runs()
+        return error
 
     def close(self) -> None:
         """Ends the thread."""
@@ -122,8 +142,17 @@ class _Batch:
 class LogDirectory:
     """Uploads one log directory, each time what is new since the last."""
 
-    def __init__(self, target: Target, rows: Rows, blobs: BlobData, objects: ObjectStore) -> None:
+    def __init__(
+        self,
+        target: Target,
+        rows: Rows,
+        blobs: BlobData,
+        objects: ObjectStore,
+        experiment_runs: ExperimentRuns | None = None,
+    ) -> None:
         self._target = target
+        self._experiment_runs = experiment_runs
+        self._contexts: list[str] = []
         self._rows = rows
         self._blobs = blobs
         self._objects = objects
@@ -155,6 +184,12 @@ class LogDirectory:
             for (run, tag), batch in batches.items():
                 self._store(run, tag, batch)
             return sum(len(batch.values) for batch in batches.values())
+
+    def end_runs(self) -> None:
+        """The experiment runs that stand behind its runs are complete."""
+        for context in self._contexts:
+            if self._experiment_runs is not None:
+                self._experiment_runs.end(context)
 
     def _changed(self) -> list[ObjectInfo]:
         if not self._objects.exists(self._bucket):
@@ -218,12 +253,22 @@ class LogDirectory:
             job = self._target.source.rpartition("/")[2]
             new = types.TensorboardRun(display_name=run, labels={_LABEL: job})
             found = self._rows.insert([(name, new)])[0]
+            self._begin_run(name)
         return str(found.name)
+
+    def _begin_run(self, run: str) -> None:
+        if self._experiment_runs is not None:
+            try:
+                self._contexts.append(self._experiment_runs.begin(run))
+            except exceptions.InvalidArgument as error:  # the logs are there all the same
+                log.warning("%s stands in no experiment of Vertex AI: %s", run, error)
 
     def _experiment(self) -> str:
         rows = self._rows.of(types.TensorboardExperiment)
         if rows.find(self._target.experiment) is None:
-            new = types.TensorboardExperiment(display_name=self._target.display_name, source=self._target.source)
+            new = types.TensorboardExperiment(
+                display_name=self._target.display_name, source=self._target.source, labels=_EXPERIMENT_LABELS
+            )
             with suppress(exceptions.AlreadyExists):  # another trial was faster
                 self._rows.insert([(self._target.experiment, new)])
         return self._target.experiment
