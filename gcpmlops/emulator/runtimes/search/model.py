@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from gcpmlops.emulator.runtimes.search import space as spaces
+from gcpmlops.emulator.runtimes.search.gp import GaussianProcessSampler
 from gcpmlops.emulator.runtimes.search.space import Categorical, Discrete, Double, Integer, Parameter, Point, Value
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _DIRECTIONS = {True: StudyDirection.MAXIMIZE, False: StudyDirection.MINIMIZE}
 def suggest(search: Search, observations: Sequence[Observation], fixed: Mapping[str, Value], seed: int) -> Point:
     """One point. Infeasible observations count as bad as the worst that was seen."""
     directions = [_DIRECTIONS[goal.maximize] for goal in search.objectives]
-    sampler = optuna.samplers.TPESampler(seed=seed)
+    sampler = GaussianProcessSampler(seed=seed)
     study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), sampler=sampler, directions=directions)
     worst = _worst(search, observations)
     study.add_trials([trial for each in observations if (trial := _trial(search, each, worst)) is not None])
@@ -59,7 +60,7 @@ def _worst(search: Search, observations: Sequence[Observation]) -> list[float] |
 
 
 def _trial(search: Search, observation: Observation, worst: list[float] | None) -> FrozenTrial | None:
-    """None for what a model can't learn from: parameters of another space, or nothing but infeasible trials."""
+    """None for parameters of another space, from which a model can't learn."""
     try:
         found = spaces.nodes(search.space, observation.parameters)
     except LookupError:
@@ -69,7 +70,8 @@ def _trial(search: Search, observation: Observation, worst: list[float] | None) 
     if observation.active:
         return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
     if not search.complete(observation):
-        return None if worst is None else create_trial(values=worst, params=params, distributions=distributions)
+        state = TrialState.FAIL if worst is None else TrialState.COMPLETE
+        return create_trial(state=state, values=worst, params=params, distributions=distributions)
     values = observation.values or {}
     return create_trial(
         values=[values[goal.metric_id] for goal in search.objectives],
