@@ -11,7 +11,7 @@ from gcpmlops._tuning_trials import Trial
 from gcpmlops.exceptions import GcpMlopsError, JobCancelled, JobFailed
 
 if TYPE_CHECKING:
-    from gcpmlops.tuning import TuningJob
+    from gcpmlops._tuning_job import TuningJob
 
 TAIL = 20
 

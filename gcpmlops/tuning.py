@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gcpmlops import _google, _html, _tuning_failure, _tuning_file, _tuning_plots, _tuning_space, _tuning_trials
+from gcpmlops import _google, _tuning_failure, _tuning_file, _tuning_space
 from gcpmlops._following import Following
-from gcpmlops._handle import Named
 from gcpmlops._job_logs import JobLogs, LogLine
 from gcpmlops._job_spec import arguments
+from gcpmlops._tuning_job import TuningJob
 from gcpmlops._tuning_space import Categorical, Discrete, Double, Integer, Space
 from gcpmlops._tuning_spec import SEARCH_SETTINGS, Algorithm, EarlyStopping, Goal, Search, Selection, tuning_job
 from gcpmlops._tuning_trials import Measurement, Trial, Trials
+from gcpmlops._tuning_watch import Watch, progress_line
 from gcpmlops._waiting import interruptible, job_states
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, NotFound, translated
@@ -25,8 +23,6 @@ from gcpmlops.training import Training
 from gcpmlops.types import Path_
 
 if TYPE_CHECKING:
-    import plotly.graph_objects
-
     from gcpmlops.storage import Storage
 
 __all__ = [
@@ -35,104 +31,6 @@ __all__ = [
 
 _log = logging.getLogger("gcpmlops.tuning")
 _LIST_HINT = "See the jobs with `gcpmlops tuning list`."
-
-
-@dataclass(frozen=True)
-class TuningJob(Named):
-    """A tuning job as it was when asked for; `proto` is Google's HyperparameterTuningJob, `state` its JobState."""
-
-    proto: _google.hyperparameter_tuning_job.HyperparameterTuningJob
-    _tuning: Tuning = field(repr=False, compare=False)
-
-    @property
-    def state(self) -> _google.job_state.JobState:
-        """JOB_STATE_PENDING, JOB_STATE_RUNNING, JOB_STATE_SUCCEEDED, ..."""
-        return self.proto.state
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was submitted."""
-        created: datetime | None = self.proto.create_time
-        return created
-
-    @property
-    def output_dir(self) -> str:
-        """The gs:// folder of its output; each trial has a folder of its own in it."""
-        return str(self.proto.trial_job_spec.base_output_directory.output_uri_prefix)
-
-    @property
-    def goals(self) -> dict[str, str]:
-        """What is searched for: metric → maximize or minimize."""
-        return {str(each.metric_id): _goal(each) for each in self.proto.study_spec.metrics}
-
-    @property
-    def trials(self) -> Trials:
-        """Its trials when it was asked for; `.to_dataframe()` has them as a table."""
-        kinds = {spec.parameter_id: _kind(spec) for spec in _all_specs(self.proto.study_spec.parameters)}
-        return Trials([Trial.of(each, kinds) for each in self.proto.trials], self.goals)
-
-    def best(self, metric: str | None = None) -> Trial:
-        """The best trial by a metric; without a name by the search's first. Raises FailedPrecondition without one."""
-        return _tuning_trials.needed(self.trials.best(metric), self.name)
-
-    def refresh(self) -> TuningJob:
-        """The job as it is now."""
-        return self._tuning.get(self.name)
-
-    def wait(
-        self,
-        *,
-        timeout: float | None = None,
-        on_trial: Callable[[Trial, TuningJob], None] | None = None,
-        on_job: Callable[[TuningJob], None] | None = None,
-    ) -> TuningJob:
-        """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded after `timeout` seconds."""
-        return self._tuning.wait(self.name, timeout=timeout, on_trial=on_trial, on_job=on_job)
-
-    def logs(self, *, trial: str | int | None = None) -> list[LogLine]:
-        """The log lines so far, of all trials or of one."""
-        return list(self._tuning.logs(self.name, trial=trial))
-
-    def cancel(self) -> None:
-        """Ask it to stop, and its trials with it."""
-        self._tuning.cancel(self.name)
-
-    def delete(self) -> None:
-        """Delete it; it must have ended."""
-        self._tuning.delete(self.name)
-
-    def plot_history(self, metric: str | None = None) -> plotly.graph_objects.Figure:
-        """Each trial's value, and the best so far. Raises MissingExtra, FailedPrecondition before any result."""
-        return _tuning_plots.history(self.proto, self.trials, metric)
-
-    def plot_parallel_coordinates(self, metric: str | None = None) -> plotly.graph_objects.Figure:
-        """Each trial a line through its parameters, coloured by its value. Raises as `plot_history`."""
-        return _tuning_plots.parallel_coordinates(self.proto, self.trials, metric)
-
-    def plot_importances(self, metric: str | None = None) -> plotly.graph_objects.Figure:
-        """How much each parameter matters. Raises as `plot_history`, and where all trials came out the same."""
-        return _tuning_plots.importances(self.proto, self.trials, metric)
-
-    def report(self, path: Path_, *, metric: str | None = None) -> Path:
-        """One HTML file that needs no network: the plots and the table of trials. Raises as `plot_history`."""
-        return _tuning_plots.report(self.proto, self.trials, Path(path), metric)
-
-    def __repr__(self) -> str:
-        ended = f"{len(self.trials.ended())}/{self.proto.max_trial_count} trials"
-        return f"TuningJob({self.display_name!r}, {self.id}, {self.state.name}, {ended})"
-
-    def _repr_html_(self) -> str:
-        trials = self.trials
-        best = trials.best()
-        values = {
-            "name": self.name,
-            "state": self.state.name,
-            "trials": f"{len(trials.ended())} of {self.proto.max_trial_count}",
-            "best": best or "",
-            "output": self.output_dir,
-            "error": self.proto.error.message,
-        }
-        return _html.card(self.display_name, values)
 
 
 class Tuning:
@@ -232,17 +130,23 @@ class Tuning:
         `on_trial` gets each trial that has ended, once, and the job as it was then; `on_job` the job at each look.
         Raises JobFailed, JobCancelled, DeadlineExceeded.
         """
-        seen: set[str] = set()
-        for job in job_states(lambda: self.get(name), timeout=timeout):
-            for trial in job.trials.ended():
-                if trial.id not in seen:
-                    seen.add(trial.id)
-                    if on_trial is not None:
-                        on_trial(trial, job)
+        with interruptible(self._full(name)):
+            job = self._ended(name, timeout, Watch(on_trial, on_job))
         error = _tuning_failure.failure(job, lambda trial: self._tail(job, trial))
         if error is not None:
             raise error
         return job
+
+    def _ended(self, name: str, timeout: float | None, watch: Watch) -> TuningJob:
+        """The job at its end. What the service writes into the log wakes whoever watches; others look now and then."""
+        if not watch:
+            *_, job = job_states(lambda: self.get(name), timeout=timeout)
+            return job
+        following = Following(self._clients, lambda: self.get(name), timeout=timeout, on_state=watch)
+        following.logs.filter += ' AND resource.labels.task_name="service"'
+        for _line in following.lines():
+            pass
+        return following.job
 
     def trials(self, name: str) -> Trials:
         """The job's trials so far. Raises NotFound."""
@@ -341,25 +245,3 @@ class _TrialJobs(Training):
 
 def _to_logger(trial: Trial, job: TuningJob) -> None:
     _log.info("%s", progress_line(trial, job))
-
-
-def progress_line(trial: Trial, job: TuningJob) -> str:
-    """A trial that has ended, how many have, and the best so far."""
-    trials = job.trials
-    best = trials.best()
-    ended = f"[{len(trials.ended())}/{job.proto.max_trial_count}]"
-    return f"{ended} {trial}{' *best' if best is not None and best.id == trial.id else ''}"
-
-
-def _goal(metric: Any) -> str:
-    return "minimize" if metric.goal.name == "MINIMIZE" else "maximize"
-
-
-def _kind(spec: Any) -> str:
-    return next((kind for kind in ("integer", "discrete") if f"{kind}_value_spec" in spec), "other")
-
-
-def _all_specs(specs: Any) -> Iterator[Any]:
-    for spec in specs:
-        yield spec
-        yield from _all_specs(each.parameter_spec for each in spec.conditional_parameter_specs)

@@ -35,7 +35,7 @@ class TuningProgress:
 
     def trial(self, trial: Any, job: Any) -> None:
         """One that has ended."""
-        from gcpmlops.tuning import progress_line
+        from gcpmlops._tuning_watch import progress_line
 
         line = progress_line(trial, job)
         if self._display is not None:

@@ -9,6 +9,7 @@ import pytest
 from gcpmlops import Categorical, Discrete, Double, Integer, _google, exceptions
 from gcpmlops._tuning_failure import failure
 from gcpmlops._tuning_spec import Search, tuning_job
+from gcpmlops._tuning_watch import Watch, progress_line
 from gcpmlops.tuning import TuningJob
 
 SPACE = {
@@ -144,3 +145,21 @@ def test_a_cancelled_search(job: TuningJob) -> None:
     job.proto.state = "JOB_STATE_CANCELLED"
     error = failure(job, lambda each: ["unused"])
     assert (type(error), error.log_tail) == (exceptions.JobCancelled, ())
+
+
+def test_each_trial_is_told_once(job: TuningJob) -> None:
+    told: list[str] = []
+    looks: list[TuningJob] = []
+    watch = Watch(lambda trial, job: told.append(progress_line(trial, job)), looks.append)
+    everything = list(job.proto.trials)
+    job.proto.trials = everything[1:3]
+    watch(job)
+    watch(job)
+    job.proto.trials = everything
+    watch(job)
+    assert len(looks) == 3
+    assert [line.partition(":")[0] for line in told[:3]] == [
+        "[2/12] trial 2 INFEASIBLE", "[2/12] trial 3 SUCCEEDED", "[6/12] trial 4 SUCCEEDED"
+    ]  # fmt: skip
+    assert [line.endswith(" *best") for line in told] == [False, True, False, False, False, True]
+    assert not Watch()
