@@ -46,12 +46,12 @@ class GcsPaths:
         return _MENTION.sub(lambda found: f"{self.root}/{found[0].removeprefix('/gcs/')}", text)
 
     def bring(self, texts: Iterable[str]) -> None:
-        """Brings the objects that the texts mention: a file, or everything below a folder.
+        """Brings the objects that the texts mention: a file, everything below a folder, what a wildcard may match.
 
         A bucket that does not exist stays absent, and opening a file in it fails as in the cloud.
         """
         for bucket, path in sorted(
-            {(m["bucket"], (m["path"] or "").strip("/")) for t in texts for m in _MENTION.finditer(t)}
+            {(m["bucket"], _literal((m["path"] or "").strip("/"))) for t in texts for m in _MENTION.finditer(t)}
         ):
             if self._store.exists(bucket):
                 self._bring(bucket, path)
@@ -138,6 +138,12 @@ def copy_file(source: Path, target: Path) -> None:
             fcntl.ioctl(write, _FICLONE, read.fileno())
         except OSError:  # not this file system
             shutil.copyfileobj(read, write, 1 << 20)
+
+
+def _literal(path: str) -> str:
+    """A path up to the folder in which its first wildcard stands."""
+    before = re.split(r"[*?\[]", path, maxsplit=1)[0]
+    return path if before == path else before.rpartition("/")[0]
 
 
 def _below(home: Path, name: str) -> Path | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.runtimes.training import Training
 
 _GS = re.compile(r"gs://([^/]+)/(.+)")
+_DATA_URI = re.compile(r"AIP_\w+_DATA_URI")  # a training pipeline's data, which programs also read below /gcs
 
 
 class Preparation:
@@ -69,7 +70,8 @@ class Preparation:
         told = {**base, **given, **own}
         command, args = ([expand(word, told) for word in words] for words in (pool.command, pool.args))
         mentions = [*command, *args, *own.values(), *literal_paths(archives)]
-        self._gcs.bring([*mentions, self._spec.output_uri.replace("gs://", "/gcs/")])
+        uris = [self._spec.output_uri, *(value for name, value in own.items() if _DATA_URI.fullmatch(name))]
+        self._gcs.bring([*mentions, *(uri.replace("gs://", "/gcs/", 1) for uri in uris)])
         image = self._training.resolve(pool.image)
         if image is None:
             return self._in_docker(replica, command, args, told)

@@ -81,6 +81,14 @@ def test_only_what_is_mentioned_is_brought(gcs: GcsPaths, store: Folder) -> None
     assert brought == ["data/a.csv", "data/dir/b", "data/dir/deep/c"]
 
 
+@pytest.mark.parametrize("pattern", ["a/part-*.csv", "a/part-[01].csv", "*/part-0.csv"])
+def test_what_a_wildcard_may_match_is_brought(gcs: GcsPaths, store: Folder, pattern: str) -> None:
+    for name in ("a/part-0.csv", "a/part-1.csv"):
+        store.put("data", name, name)
+    gcs.bring([f"cat /gcs/data/{pattern}"])
+    assert sorted(gcs.root.glob("data/a/*")) == [gcs.root / "data/a/part-0.csv", gcs.root / "data/a/part-1.csv"]
+
+
 def test_writing_in_place_does_not_reach_the_store(gcs: GcsPaths, store: Folder) -> None:
     store.put("data", "a", "old")
     blob = store.local_path("data", "a")

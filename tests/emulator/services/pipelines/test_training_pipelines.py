@@ -142,6 +142,9 @@ def test_fractions_of_a_csv_dataset(vertex: Vertex) -> None:
     assert all(row["text"] == f'a "{row["n"]}", b' for rows in sets for row in rows)
     vertex.ended(NOTE, input_data_config=config)
     assert vertex.sets() == sets
+    script = "import glob, os; assert glob.glob(os.environ['AIP_TEST_DATA_URI'].replace('gs://', '/gcs/'))"
+    done = vertex.ended(script, input_data_config=config)
+    assert state(done) == "SUCCEEDED", done.error
 
 
 def test_predefined_and_timestamp_and_stratified_splits(vertex: Vertex) -> None:
