@@ -228,11 +228,23 @@ def _number(value: Any) -> float | None:
 def _dimension(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """An axis: numbers as they are, anything else by its place among the values."""
     label = html.escape(name.partition(".")[2])
-    if all(_is_number(row.get(name)) for row in rows):
-        return {"label": label, "values": [row[name] for row in rows]}
+    given = [row[name] for row in rows if name in row]
+    if all(map(_is_number, given)):
+        return {"label": label, **_scale(given, [row.get(name) for row in rows])}
     texts = sorted(_distinct(rows, name))
     places = [texts.index(str(row.get(name, ""))) for row in rows]
     return {"label": label, "values": places, "tickvals": list(range(len(texts))), "ticktext": texts}
+
+
+def _scale(given: Sequence[float], values: Sequence[float | None]) -> dict[str, Any]:
+    """Rows without a number stand below all others, at a mark of their own."""
+    if len(given) == len(values):
+        return {"values": list(values)}
+    low, high = min(given), max(given)
+    none = low - ((high - low) or abs(low) or 1) / 5
+    marks = {none: "none", low: f"{low:.4g}", high: f"{high:.4g}"}
+    places = [none if value is None else value for value in values]
+    return {"values": places, "tickvals": list(marks), "ticktext": list(marks.values())}
 
 
 def _cell(value: Any) -> str:

@@ -19,7 +19,7 @@ space:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,17 @@ _KINDS: dict[str, type[Parameter]] = {
 }  # fmt: skip
 _NOT_IN_FILES = {"worker_pools", "dry_run"}  # objects, and what is said where the search is started
 _JOB_SETTINGS = ("source", *(name for name in JobSettings.__annotations__ if name not in _NOT_IN_FILES))
+
+
+def check_settings(given: Iterable[str]) -> None:
+    """Raises TypeError for an argument of `submit` that there is not, as a call would."""
+    known = (*SEARCH_SETTINGS, *JobSettings.__annotations__)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            raise TypeError(
+                f"there is no setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {known}")
+            )
 
 
 def load(path: Path_) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Tuning:
             "early_stopping": early_stopping, "early_stopping_by_time": early_stopping_by_time,
             "measurement_selection": measurement_selection, "display_name": display_name, **job,
         }  # fmt: skip
+        _tuning_file.check_settings(job)
         settings = _tuning_file.load(config) if config is not None else {}
         settings |= {key: value for key, value in given.items() if value is not None}
         return self._create(settings, dry_run=dry_run)

@@ -122,6 +122,11 @@ def test_pictures_of_many_and_of_few() -> None:
     assert list(parallel.dimensions[1].ticktext) == ["a", "b"]
     assert [line.name for line in lines] == ["run-0", "run-1", "run-2", "run-3"]
     assert list(lines[3].y) == [3, 2, 4]
+    del metadata[0]["_params"]
+    parallel, *_ = Comparison("flights", runs(*metadata)).plot().data
+    depth, kind, _, _ = parallel.dimensions  # "same" is missing once now
+    assert (list(depth["values"]), list(depth.ticktext)) == ([0.6, 1, 2, 3], ["none", "1", "3"])
+    assert list(kind.ticktext) == ["", "a", "b"]
     bars = Comparison("flights", runs(*metadata[:2])).plot()
     assert (bars.data[0].type, list(bars.data[0].y)) == ("bar", [0, 0.1])
 

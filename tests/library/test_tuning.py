@@ -156,6 +156,11 @@ def test_what_is_refused_before_anything_is_sent(client: Client, settings: dict[
         submit(client, "pass", **settings)
 
 
+def test_a_setting_that_there_is_not(client: Client) -> None:
+    with pytest.raises(TypeError, match="no setting 'max_trails'; did you mean 'max_trials'"):
+        submit(client, "pass", max_trails=3)
+
+
 def test_missing_job(client: Client) -> None:
     for call in (client.tuning.get, client.tuning.cancel, client.tuning.delete, client.tuning.trials):
         with pytest.raises(exceptions.NotFound, match="999"):
