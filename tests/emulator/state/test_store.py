@@ -79,6 +79,18 @@ def test_concurrent_writers_lose_nothing(store: Store) -> None:
     assert operations.get("n/1").name == "200"
 
 
+def test_what_lies_below(store: Store) -> None:
+    rows = store.collection(Operation)
+    for name in ("a/x/n/3", "a/x/n/1", "a/x/n/2", "a/x", "a/xy/n/1", "a/x/n/1/deep/4"):
+        rows.insert(name, Operation(name=name))
+    children = rows.below("a/x")
+    assert (len(children), children[0].name) == (3, "a/x/n/3")
+    assert [row.name for row in children[1:9]] == ["a/x/n/1", "a/x/n/2"]
+    assert [row.name for row in children] == [row.name for row in rows.list("a/x")]
+    assert rows.count_below("a/x") == rows.delete_below("a/x") == 4
+    assert [row.name for row in rows.list()] == ["a/x", "a/xy/n/1"]
+
+
 _WRITER = """
 import sys
 from datetime import UTC, datetime
