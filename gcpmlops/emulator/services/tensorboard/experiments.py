@@ -105,8 +105,5 @@ class Experiments(Service):
         return f"{request.parent}/runs/{own}", request.tensorboard_run
 
     def _delete(self, kind: Any, name: str) -> Any:
-        self._rows.get(kind, name)
-        metadata = types.DeleteOperationMetadata()
-        return self.operations.start(
-            parent=name, metadata=metadata, run=lambda: self._rows.delete_with_blobs(kind, name, self._blobs)
-        )
+        self._rows.delete_with_blobs(kind, name, self._blobs)
+        return self.operations.finished(parent=name, metadata=types.DeleteOperationMetadata(), response=None)

@@ -111,6 +111,7 @@ class Rows:
 
     def delete_with_blobs(self, kind: Any, name: str, blobs: BlobData) -> None:
         """Deletes a resource of a tensorboard with all below it, and what lies in the bucket. Raises: NotFound."""
+        self.get(kind, name)
         prefix = self.get(types.Tensorboard, board_of(name)).blob_storage_path_prefix
         self.delete(kind, name)
         blobs.delete(prefix, name)

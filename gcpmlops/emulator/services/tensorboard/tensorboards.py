@@ -33,7 +33,7 @@ class Tensorboards(Service):
         validate.labels(request.tensorboard.labels, "tensorboard.labels")
         name = f"{request.parent}/tensorboards/{names.new_id()}"
         metadata = types.CreateTensorboardOperationMetadata()
-        return self.operations.start(parent=name, metadata=metadata, run=lambda: self._create(name, request))
+        return self.operations.finished(parent=name, metadata=metadata, response=self._create(name, request))
 
     def get_tensorboard(self, request: types.GetTensorboardRequest) -> types.Tensorboard:
         return self._shown(self._rows.get(types.Tensorboard, request.name))
@@ -60,8 +60,8 @@ class Tensorboards(Service):
     def delete_tensorboard(self, request: types.DeleteTensorboardRequest) -> Any:
         """With all experiments, runs, time series and blobs in it."""
         board = self._rows.get(types.Tensorboard, request.name)
-        metadata = types.DeleteOperationMetadata()
-        return self.operations.start(parent=board.name, metadata=metadata, run=lambda: self._delete(board))
+        self._delete(board)
+        return self.operations.finished(parent=board.name, metadata=types.DeleteOperationMetadata(), response=None)
 
     def read_tensorboard_usage(self, request: types.ReadTensorboardUsageRequest) -> types.ReadTensorboardUsageResponse:
         """How often each user has read data, by month (YYYYMM)."""

@@ -77,11 +77,8 @@ class TimeSeries(Service):
 
     def delete_tensorboard_time_series(self, request: types.DeleteTensorboardTimeSeriesRequest) -> Any:
         """With all its points and blobs."""
-        name = self._rows.get(_Series, request.name).name
-        metadata = types.DeleteOperationMetadata()
-        return self.operations.start(
-            parent=name, metadata=metadata, run=lambda: self._rows.delete_with_blobs(_Series, name, self._blobs)
-        )
+        self._rows.delete_with_blobs(_Series, request.name, self._blobs)
+        return self.operations.finished(parent=request.name, metadata=types.DeleteOperationMetadata(), response=None)
 
 
 def _new(request: types.CreateTensorboardTimeSeriesRequest) -> tuple[str, types.TensorboardTimeSeries]:
