@@ -18,7 +18,14 @@ def python(code: str) -> str:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import gcpmlops", "from gcpmlops.cli import root", "from gcpmlops import GcpMlopsError"],
+    [
+        "import gcpmlops",
+        "from gcpmlops.cli import root",
+        "from gcpmlops import GcpMlopsError",
+        "from gcpmlops import Double",
+        "import gcpmlops.tuning",
+        "import gcpmlops.experiments",
+    ],
 )
 def test_import_brings_nothing_heavy(statement: str) -> None:
     code = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
