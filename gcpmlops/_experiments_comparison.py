@@ -136,20 +136,29 @@ class _Picture:
                 resource=self._comparison.experiment,
                 next_step="Log some with run.log_metrics({...}) or run.log_metric(NAME, VALUE, step=N).",
             )
-        upper = [self._coordinates() if len(self._complete()) > 2 else self._bars()] if self._numeric else []
-        kinds = [[{"type": "domain" if len(self._complete()) > 2 else "xy"}]] if upper else []
+        parallel = len(self._complete()) > 2
+        upper = [self._coordinates() if parallel else self._bars()] if self._numeric else []
+        rows = len(upper) + len(self._series)
         figure = self._subplots.make_subplots(
-            rows=len(upper) + len(self._series),
+            rows=rows,
             cols=1,
-            specs=[*kinds, *([{"type": "xy"}] for _ in self._series)],
+            specs=[
+                *([{"type": "domain" if parallel else "xy"}] for _ in upper),
+                *([{"type": "xy"}] for _ in self._series),
+            ],
             subplot_titles=[*("" for _ in upper), *map(html.escape, self._series)],
         )
         for traces in upper:
             figure.add_traces(traces, rows=1, cols=1)
         self._lines(figure, len(upper))
-        height = 120 + 340 * (len(upper) + len(self._series))
+        if parallel and upper:  # the colours' scale beside the first panel, the runs' names beside the others
+            figure.data[0].line.colorbar.update(len=0.8 / rows, y=1, yanchor="top")
+            figure.update_layout(legend={"y": 1 - 1 / rows, "yanchor": "top"})
         title = html.escape(f"Experiment {self._comparison.experiment}")
-        return figure.update_layout(title=title, template=_plots.TEMPLATE, height=height, barmode="group")
+        margin = {"t": 120, "l": 80}
+        return figure.update_layout(
+            title=title, template=_plots.TEMPLATE, height=160 + 340 * rows, barmode="group", margin=margin
+        )
 
     def _complete(self) -> list[dict[str, Any]]:
         """Rows with a number for the first metric: what parallel coordinates are coloured by."""
