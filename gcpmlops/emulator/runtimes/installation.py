@@ -32,6 +32,7 @@ _BINARY_ONLY = (
     "torch",
     "tensorflow-cpu",
 )
+_CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 _INSTALL_TIMEOUT_S = 1800.0
 # variables of an activated environment or of the emulator's own launcher that would lead uv and pip astray
 _DROPPED = (
@@ -83,6 +84,7 @@ class Installation:
             return [], "uv is not installed"
         said: list[str] = []
         ask = [uv, "pip", "install", "--dry-run", "--color", "never", "--python", str(base), *_binary_only()]
+        ask += ["--constraint", str(_CONSTRAINTS)]
         error = self._run([*ask, *packages], said)
         return [line.removeprefix(" + ") for line in said if line.startswith(" + ")] or list(packages), error
 
