@@ -52,10 +52,10 @@ def every_kind_of_parameter(name: str, custom_job: aiplatform.CustomJob) -> None
         "batch": hpt.DiscreteParameterSpec(values=[16, 32, 64], scale="linear"),
         "model": hpt.CategoricalParameterSpec(values=["linear", "deep"], conditional_parameter_spec={"depth": depth}),
     }
-    job = search(name, custom_job, parameter_spec=parameters, max_trial_count=6)
+    job = search(name, custom_job, parameter_spec=parameters, max_trial_count=4)
     job.run()
     assert job.state.name == "JOB_STATE_SUCCEEDED", job.error
-    assert [trial.id for trial in job.trials] == [str(number) for number in range(1, 7)]
+    assert [trial.id for trial in job.trials] == [str(number) for number in range(1, 5)]
     best = max(job.trials, key=lambda trial: trial.final_measurement.metrics[0].value)
     assert best.final_measurement.metrics[0].metric_id == "accuracy"
     assert best.final_measurement.step_count == 2
@@ -100,6 +100,7 @@ for transport in sys.argv[1:]:
         display_name=name, script_path="train.py", container_uri=IMAGE, base_output_dir=f"gs://{name}/out"
     )
     every_kind_of_parameter(name, custom_job)
-    failing(name, custom_job)
+    if transport == sys.argv[1]:
+        failing(name, custom_job)
     cancelled(name, transport)
     print("tuned over", transport)
