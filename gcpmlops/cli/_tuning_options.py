@@ -73,10 +73,11 @@ _OPTIONS = [
 
 
 def search_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """All of them and those of the trials' jobs."""
+    """All of them, and behind them those of the trials' jobs."""
+    function = _job_options.job_options(function)
     for option in reversed(_OPTIONS):
         function = option(function)
-    return _job_options.job_options(function)
+    return function
 
 
 def settings(given: dict[str, Any]) -> dict[str, Any]:
