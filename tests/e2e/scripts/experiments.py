@@ -86,6 +86,13 @@ series = first.get_time_series_data_frame()
 assert list(series["loss"]) == [1.0, 0.5, 0.25, 0.125], series
 assert list(series["step"]) == [1, 2, 3, 4], series
 
+# Two programs log into one run: the SDK reads it again when the service says that it has changed (over gRPC only).
+if transport == "grpc":
+    other = aiplatform.ExperimentRun("run-1", experiment=name)
+    first.log_params({"seed": 7})
+    other.log_params({"workers": 2})
+    assert aiplatform.ExperimentRun("run-1", experiment=name).get_params().keys() >= {"depth", "seed", "workers"}
+
 # Tables, lists.
 frame = aiplatform.get_experiment_df().set_index("run_name")
 assert set(frame.index) == {"run-1", "run-2"}

@@ -9,29 +9,26 @@ from pathlib import Path
 
 import pytest
 from google.api_core import exceptions
-from google.cloud.aiplatform_v1 import MetadataServiceClient, types
+from google.cloud.aiplatform_v1 import types
 
+from gcpmlops import Client
 from gcpmlops.emulator import launch
-
-from .conftest import HOST
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Starts an emulator on the test's data directory, and leads clients to it."""
-    clients = []
+def start(tmp_path: Path):
+    """Starts an emulator on the test's data directory; official clients of its own for each start."""
+    made = []
 
     def start():
         state = launch.start(tmp_path / "data")
-        for name, value in launch.environment(state).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-        clients.append(MetadataServiceClient(client_options={"api_endpoint": HOST}))
-        return state, clients[-1]
+        credentials = str(Path(state.data_dir) / "credentials.json")
+        made.append(Client(project=state.project, endpoint=state.endpoint, credentials_file=credentials))
+        return state, made[-1].clients.metadata
 
     yield start
-    for client in clients:
-        client.transport.close()
+    for client in made:
+        client.close()
     state = launch.alive(tmp_path / "data")
     if state is not None:
         launch.stop(state)

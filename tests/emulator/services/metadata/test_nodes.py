@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
+from google.cloud.aiplatform_v1beta1 import MetadataServiceClient
+
+from .conftest import HOST
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
@@ -191,3 +194,13 @@ def test_purge_tells_first_and_deletes_with_force(shelf) -> None:
     operation = client.purge_executions(request)
     assert operation.metadata.generic_metadata.create_time
     assert operation.result().purge_count == 1
+
+
+def test_the_beta_client_sees_the_same(metadata) -> None:
+    made = metadata.context("beta-1", schema_title="system.Pipeline", metadata={"a": 1})
+    with MetadataServiceClient(client_options={"api_endpoint": HOST}) as client:
+        seen = client.get_context(name=made.name)
+        assert (seen.schema_title, dict(seen.metadata), seen.etag) == ("system.Pipeline", {"a": 1}, made.etag)
+        assert [found.name for found in client.list_contexts(parent=metadata.store)] == [made.name]
+        client.delete_context(name=made.name).result()
+    assert metadata.contexts() == []
