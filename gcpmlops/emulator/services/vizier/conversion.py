@@ -27,11 +27,11 @@ _SCALES: Mapping[int, Scale] = {0: "LINEAR", 1: "LINEAR", 2: "LOG", 3: "REVERSE_
 _ALGORITHMS: Mapping[int, Algorithm] = {0: "DEFAULT", 2: "GRID", 3: "RANDOM"}
 
 
-def search(spec: types.StudySpec, seed: int, *, defaults: bool = True) -> Search:
-    """The search of a checked spec; `defaults` says whether default values are heeded."""
+def search(spec: types.StudySpec, seed: int) -> Search:
+    """The search of a checked spec."""
     algorithm = _ALGORITHMS[int(spec.algorithm)]
     repeats = spec.observation_noise != _Spec.ObservationNoise.LOW
-    space = [_parameter(each, defaults=defaults) for each in spec.parameters]
+    space = [_parameter(each) for each in spec.parameters]
     return Search(space, goals(spec), algorithm, seed, repeats)
 
 
@@ -85,27 +85,27 @@ def _everywhere(space: Iterable[Parameter]) -> Iterator[Parameter]:
         yield from _everywhere(condition.parameter for condition in getattr(parameter, "conditions", ()))
 
 
-def _parameter(spec: Any, *, defaults: bool) -> Parameter:
+def _parameter(spec: Any) -> Parameter:
     scale = _SCALES[int(spec.scale_type)]
-
-    def default(value_spec: Any) -> Any:
-        return value_spec.default_value if defaults and "default_value" in value_spec else None
-
-    conditions = tuple(_condition(child, defaults=defaults) for child in spec.conditional_parameter_specs)
+    conditions = tuple(_condition(child) for child in spec.conditional_parameter_specs)
     if "double_value_spec" in spec:
         double = spec.double_value_spec
-        return Double(spec.parameter_id, double.min_value, double.max_value, scale, default(double))
+        return Double(spec.parameter_id, double.min_value, double.max_value, scale, _default(double))
     if "integer_value_spec" in spec:
         whole = spec.integer_value_spec
-        return Integer(spec.parameter_id, whole.min_value, whole.max_value, scale, default(whole), conditions)
+        return Integer(spec.parameter_id, whole.min_value, whole.max_value, scale, _default(whole), conditions)
     if "discrete_value_spec" in spec:
         discrete = spec.discrete_value_spec
-        return Discrete(spec.parameter_id, tuple(discrete.values), scale, default(discrete), conditions)
+        return Discrete(spec.parameter_id, tuple(discrete.values), scale, _default(discrete), conditions)
     categorical = spec.categorical_value_spec
-    return Categorical(spec.parameter_id, tuple(categorical.values), default(categorical), conditions)
+    return Categorical(spec.parameter_id, tuple(categorical.values), _default(categorical), conditions)
 
 
-def _condition(child: Any, *, defaults: bool) -> Condition:
+def _default(value_spec: Any) -> Any:
+    return value_spec.default_value if "default_value" in value_spec else None
+
+
+def _condition(child: Any) -> Condition:
     names = ("parent_discrete_values", "parent_int_values", "parent_categorical_values")
     name = next(name for name in names if name in child)
-    return Condition(tuple(getattr(child, name).values), _parameter(child.parameter_spec, defaults=defaults))
+    return Condition(tuple(getattr(child, name).values), _parameter(child.parameter_spec))

@@ -421,3 +421,11 @@ def test_other_bad_input(grpc, parent: str) -> None:
         grpc.complete_trial(request={"name": one(grpc, study).name, "infeasible_reason": "no"})
     with pytest.raises(exceptions.MethodNotImplemented, match="update_all_stopped_trials"):
         create(grpc, parent, spec(convex_automated_stopping_spec={"update_all_stopped_trials": True}))
+
+
+def test_defaults_are_the_first_suggestion(grpc, parent: str) -> None:
+    with_default = {**INTEGER, "integer_value_spec": {"min_value": 1, "max_value": 64, "default_value": 8}}
+    study = create(grpc, parent, spec(DOUBLE, with_default))
+    first, second = suggest(grpc, study, 2).trials
+    assert values(first) == {"rate": pytest.approx(0.01), "units": 8}
+    assert values(second) != values(first)
