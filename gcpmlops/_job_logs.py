@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gcpmlops import _google
@@ -46,16 +46,17 @@ class JobLogs:
         yield from self.unread(self._listed(self._since(), "timestamp asc"))
 
     def unread(self, entries: Iterable[Any]) -> Iterator[LogLine]:
-        """Those of the entries that were not yet read, as lines."""
+        """Those of the entries (raw ones) that were not yet read, as lines."""
         for entry in entries:
             if entry.insert_id in self._ids:
                 continue
             self._ids[entry.insert_id] = None
             if len(self._ids) > _REMEMBERED:
                 self._ids.popitem(last=False)
-            if self._latest is None or (entry.timestamp and entry.timestamp > self._latest):
-                self._latest = entry.timestamp
-            yield _line(entry)
+            line = _line(entry)
+            if self._latest is None or (line.time and line.time > self._latest):
+                self._latest = line.time
+            yield line
 
     def forward(self, on_log: Callable[[LogLine], None] | None) -> None:
         """Give the new lines to `on_log`; without one nothing is read."""
@@ -80,7 +81,9 @@ class JobLogs:
             page_size=page_size,
         )
         with translated(f"logs of {self._job}"):
-            yield from self._clients.logging.list_log_entries(request=request, **self._clients.idempotent)
+            found = self._clients.logging.list_log_entries(request=request, **self._clients.idempotent)
+            for page in found.pages:
+                yield from raw(page).entries
 
     def _since(self) -> str:
         """Entries shortly before the last one are asked for again."""
@@ -89,23 +92,27 @@ class JobLogs:
         return f'{self.filter} AND timestamp>="{(self._latest - _OVERLAP).isoformat().replace("+00:00", "Z")}"'
 
 
+def raw(message: Any) -> Any:
+    """The protobuf message under Google's wrapper, whose fields cost several times as much: a log may be long."""
+    return type(message).pb(message)
+
+
 def _line(entry: Any) -> LogLine:
+    from google.logging.type.log_severity_pb2 import LogSeverity
+
     return LogLine(
-        time=entry.timestamp,
-        severity=_severity(entry.severity),
-        text=entry.text_payload or _json_text(entry),
-        task=str(entry.resource.labels.get("task_name", "")),
+        time=entry.timestamp.ToDatetime(tzinfo=UTC) if entry.HasField("timestamp") else None,
+        severity=LogSeverity.Name(entry.severity),
+        text=entry.text_payload or _json_text(entry.json_payload),
+        task=entry.resource.labels.get("task_name", ""),
     )
 
 
-def _severity(value: int) -> str:
-    """The API's enum comes as a number."""
-    from google.logging.type.log_severity_pb2 import LogSeverity
-
-    return str(LogSeverity.Name(value)) if value in LogSeverity.values() else str(int(value))
-
-
-def _json_text(entry: Any) -> str:
+def _json_text(payload: Any) -> str:
     """A structured entry's message; all of it as JSON where it has none."""
-    payload = dict(entry.json_payload or {})
-    return str(payload["message"]) if "message" in payload else json.dumps(payload, default=str)
+    if "message" in payload.fields and payload.fields["message"].WhichOneof("kind") == "string_value":
+        return str(payload.fields["message"].string_value)
+    from google.protobuf.json_format import MessageToDict
+
+    found = MessageToDict(payload)
+    return str(found["message"]) if "message" in found else json.dumps(found)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from gcpmlops import _google
+from gcpmlops._job_logs import raw
 from gcpmlops.clients import Clients
 
 _log = logging.getLogger("gcpmlops.training")
@@ -67,7 +68,7 @@ class LogStream:
 
         try:
             for reply in self._call:
-                for entry in reply.entries:
+                for entry in raw(reply).entries:
                     self._put(entry)
         except grpc.RpcError as exc:  # refused, broken or cancelled: the reader lists the entries instead
             _log.debug("the stream of log entries ended: %s", exc)

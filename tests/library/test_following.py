@@ -124,3 +124,25 @@ def test_only_the_last_lines_are_read_of_a_long_log(client: Client, staging: str
     assert own(JobLogs(client.clients, job.name).last(20))[-1] == "2999"
     assert len(JobLogs(client.clients, job.name).last(20)) == 20
     assert len(own(client.training.logs(job.id))) == 3000
+
+
+def test_entries_of_every_form(client: Client) -> None:
+    from google.cloud.logging_v2.types import LogEntry
+
+    from gcpmlops._job_logs import JobLogs
+
+    project = client.config.require("project")
+    resource = {"type": "ml_job", "labels": {"job_id": "forms", "task_name": "workerpool1-2"}}
+    common: dict[str, Any] = {"log_name": f"projects/{project}/logs/forms", "resource": resource}
+    entries = [
+        LogEntry(**common, text_payload="plain", severity="WARNING"),
+        LogEntry(**common, json_payload={"message": "structured", "levelname": "INFO"}),
+        LogEntry(**common, json_payload={"loss": 0.5}),
+        LogEntry(**common, json_payload={"message": {"nested": True}}),
+    ]
+    client.clients.logging.write_log_entries(entries=entries)
+    lines = list(JobLogs(client.clients, "projects/p/locations/l/customJobs/forms").new_lines())
+    assert [line.text for line in lines] == ["plain", "structured", '{"loss": 0.5}', "{'nested': True}"]
+    assert [line.severity for line in lines] == ["WARNING", "DEFAULT", "DEFAULT", "DEFAULT"]
+    assert {line.task for line in lines} == {"workerpool1-2"}
+    assert all(line.time and line.time.tzinfo for line in lines)
