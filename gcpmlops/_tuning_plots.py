@@ -25,6 +25,8 @@ def history(job: Any, trials: Trials, metric: str | None) -> plotly.graph_object
     _enough(job, trials, name, 1)
     with _quiet() as optuna:
         figure = optuna.visualization.plot_optimization_history(_study(optuna, job, trials, name), target_name=name)
+    for drawn in figure.data:  # Optuna counts its trials from 0, Vertex AI from 1
+        drawn.x = [number + 1 for number in drawn.x]
     return _titled(figure, f"{job.display_name}: {name} by trial")
 
 

@@ -88,7 +88,7 @@ def test_a_table(job: TuningJob) -> None:
 
 def test_pictures(job: TuningJob) -> None:
     history = job.plot_history()
-    assert list(history.data[0].x) == [1, 2, 3, 4, 5]  # the first failed, and keeps its number
+    assert list(history.data[0].x) == [2, 3, 4, 5, 6]  # the first failed, and keeps its number
     assert list(history.data[0].y) == pytest.approx([0.53, 0.54, 0.55, 0.56, 0.6])
     coordinates = job.plot_parallel_coordinates()
     assert list(coordinates.layout.xaxis.ticktext) == ["auc", "booster", "rate", "rows"]  # not all have a depth
