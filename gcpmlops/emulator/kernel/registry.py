@@ -11,6 +11,7 @@ from google.api_core import exceptions
 
 from gcpmlops.emulator.kernel import contract
 from gcpmlops.emulator.kernel.contract import Method, ServiceContract
+from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.routes import Match, Routes
 from gcpmlops.emulator.kernel.service import Service
 
@@ -35,6 +36,7 @@ class Api:
         services: builds the services that are implemented, when the API is first asked for.
         aliases: further versions that share the messages' bytes, e.g. ``v1beta1``.
         json_routes: REST calls of versions that no installed client describes.
+        names: makes one of the two names that each resource has; None: the services know both.
     """
 
     host: str
@@ -43,6 +45,7 @@ class Api:
     services: Callable[[], Iterable[Service]]
     aliases: tuple[str, ...] = ()
     json_routes: tuple[JsonRoute, ...] = ()
+    names: ProjectNames | None = None
 
     @property
     def version(self) -> str:
@@ -117,7 +120,13 @@ class BoundApi:
         if method is None:
             return None
         answers = (getattr(service, method.attribute, None) for service in self.built(proto))
-        return Bound(method, next(filter(None, answers), None))
+        return Bound(method, self._named(method, next(filter(None, answers), None)))
+
+    def _named(self, method: Method, answer: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+        names = self.api.names
+        if answer is None or names is None or method.client_streams:
+            return answer
+        return lambda request: answer(names.by_id(request))
 
     def _contract(self, folder: str) -> ServiceContract:
         with self._lock:

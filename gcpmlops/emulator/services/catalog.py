@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.http import Asgi
 from gcpmlops.emulator.kernel.identity import Metadata, OAuth
+from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.process import Processes
@@ -127,9 +128,10 @@ class Services:
         }
 
     def _apis(self) -> Iterable[Api]:
+        names = ProjectNames(str(self._settings.project_number), self._settings.project)
         v1 = JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1)
         return (
-            Api(*PACKAGES["aiplatform"], self._vertex, aliases=("v1beta1",)),
+            Api(*PACKAGES["aiplatform"], self._vertex, aliases=("v1beta1",), names=names),
             Api(*PACKAGES["logging"], self._logging),
             Api(*PACKAGES["storage"], self._storage_control),
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),

@@ -7,6 +7,8 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 from google.protobuf import field_mask_pb2
 
+from gcpmlops.emulator.settings import project_number
+
 from .conftest import OVER_BOTH, scalars
 
 
@@ -177,3 +179,28 @@ def test_titles_are_unique(board) -> None:
     with pytest.raises(exceptions.BadRequest, match="already exist"):
         board.client.batch_create_tensorboard_time_series(parent=run.rpartition("/runs/")[0], requests=requests)
     assert [item.display_name for item in board.client.list_tensorboard_time_series(parent=run)] == ["loss", "accuracy"]
+
+
+@OVER_BOTH
+def test_the_project_number_means_the_same(board, emulator) -> None:
+    """Jobs are told the number, and Google's samples use it."""
+    number = str(project_number(emulator.project))
+    location = f"projects/{number}/locations/us-central1"
+    assert board.name in [found.name for found in board.client.list_tensorboards(parent=location)]
+    by_number = board.name.replace(f"projects/{emulator.project}/", f"projects/{number}/")
+    assert board.client.get_tensorboard(name=by_number).name == board.name
+    board.client.update_tensorboard(
+        tensorboard={"name": by_number, "description": by_number}, update_mask=mask("description")
+    )
+    assert board.client.get_tensorboard(name=board.name).description == by_number  # a user's own text stays
+    run = board.run(board.experiment())
+    made = board.client.batch_create_tensorboard_time_series(
+        parent=run.rpartition("/runs/")[0],
+        requests=[
+            {
+                "parent": run.replace(f"projects/{emulator.project}/", f"projects/{number}/"),
+                "tensorboard_time_series": {"display_name": "loss", "value_type": "SCALAR"},
+            }
+        ],
+    ).tensorboard_time_series
+    assert made[0].name.startswith(f"{run}/timeSeries/")
