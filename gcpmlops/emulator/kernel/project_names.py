@@ -9,7 +9,6 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gcpmlops.emulator.kernel.masks import raw
 
-_DEEP = 1 << 20  # bytes; in a larger request only the outermost names are looked at
 # What a user's own program gets to see stays as it was written.
 _VERBATIM = {"network", "args", "command", "value", "description", "display_name"}
 
@@ -29,20 +28,25 @@ class ProjectNames:
     def by_id(self, request: Any) -> Any:
         """The request itself, with the project's id wherever a resource name has its number."""
         message = raw(request)
-        size = message.ByteSize()
-        if size > _DEEP or f"projects/{self.number}/".encode() in message.SerializePartialToString():
-            self._rename(message, deep=size <= _DEEP)
+        if self._rename(message) and f"projects/{self.number}/".encode() in message.SerializePartialToString():
+            self._rename_below(message)
         return request
 
-    def _rename(self, message: Any, *, deep: bool) -> None:
+    def _rename(self, message: Any) -> bool:
+        """The message's own strings; tells whether there are messages in it that have more."""
+        more = False
         for field, value in message.ListFields():
-            if field.name in _VERBATIM:
-                continue
-            if field.type == FieldDescriptor.TYPE_STRING:
+            if field.type == FieldDescriptor.TYPE_STRING and field.name not in _VERBATIM:
                 self._rename_text(message, field, value)
-            elif deep and field.message_type is not None and not _foreign(field.message_type):
+            more = more or _has_own(field)
+        return more
+
+    def _rename_below(self, message: Any) -> None:
+        for field, value in message.ListFields():
+            if _has_own(field):
                 for part in value if field.is_repeated else [value]:
-                    self._rename(part, deep=True)
+                    self._rename(part)
+                    self._rename_below(part)
 
     def _rename_text(self, message: Any, field: Any, value: Any) -> None:
         if field.is_repeated:
@@ -55,6 +59,7 @@ class ProjectNames:
         return f"projects/{self.id}{text[len(prefix) :]}" if text == prefix or text.startswith(f"{prefix}/") else text
 
 
-def _foreign(kind: Any) -> bool:
-    """Maps, and messages of Google's standard types, which hold users' data."""
-    return bool(kind.GetOptions().map_entry) or kind.full_name.startswith("google.protobuf.")
+def _has_own(field: Any) -> bool:
+    """Whether it holds messages that are not maps or of Google's standard types: those hold users' data."""
+    kind = field.message_type
+    return kind is not None and not kind.GetOptions().map_entry and not kind.full_name.startswith("google.protobuf.")
