@@ -136,8 +136,8 @@ class NodeService(Service, Generic[N]):
             raise validate.invalid("display_name", f"{len(node.display_name)} characters, 128 are allowed.")
         user = {key: value for key, value in node.labels.items() if not key.startswith(_SYSTEM_LABEL)}
         validate.labels(user, "labels")
-        if raw(node).HasField("metadata"):
-            conformity.tidy(raw(node).metadata)
+        raw(node).metadata.SetInParent()  # there even when empty: the SDK looks into it
+        conformity.tidy(raw(node).metadata)
         self._schemas.apply(self.kind, store_of(node.name), node)
         now = self.clock.now()
         node.update_time = now

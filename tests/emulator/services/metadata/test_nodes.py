@@ -93,6 +93,12 @@ def test_bad_nodes_are_refused_by_field(metadata) -> None:
     assert metadata.artifacts() == []
 
 
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_empty_metadata_is_there(metadata, connect, transport) -> None:
+    made = connect(transport).create_artifact(parent=metadata.store, artifact={})
+    assert types.Artifact.pb(made).HasField("metadata")
+
+
 @pytest.fixture
 def shelf(metadata):
     """Five artifacts, two of them in a context."""
