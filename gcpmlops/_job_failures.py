@@ -14,7 +14,7 @@ _READ = 200
 _TAIL = 20
 _EXIT = re.compile(r"(?:exit(?:ed)?|non-zero)[^.\d]{0,40}?(?:status|code)?[^.\d]{0,12}(\d+)", re.IGNORECASE)
 _COMPLAINT = re.compile(
-    r"^\s*(?:error|ERROR)\b|^\S+: error: |can't be installed|No matching distribution|No solution found|\u2570\u2500\u25b6"
+    r"^\s*(?:error|ERROR)\b|^\S+: error: |can't be installed|No matching distribution|No solution found"
 )
 _CAUSE = re.compile(r"^\s*(?:[\w.]*(?:Error|Exception|Interrupt|Exit|Warning)\b.*|.*\bNo module named\b.*)$")
 _TRACEBACK = "Traceback (most recent call last)"
