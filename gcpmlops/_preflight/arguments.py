@@ -43,13 +43,34 @@ def check(modules: Sequence[Module], args: Sequence[str]) -> Iterator[Problem]:
 
     `modules` are those that run, the one that is started first.
     """
+    parser = _the_one(modules, args)
+    built = parser.build(Literal) if parser else None
+    if parser and built:
+        yield from _refusals(parser, built, list(args))
+
+
+def positionals(modules: Sequence[Module], args: Sequence[str]) -> dict[str, str]:
+    """The names that the parser gives to words without an option, as far as it can be told."""
+    parser = _the_one(modules, args)
+    built = parser.build(Literal) if parser else None
+    if not built:
+        return {}
+    try:
+        options, _ = built.parser.parse_known_args(list(args))
+    except (Refused, argparse.ArgumentError):
+        return {}
+    found: dict[str, str] = {}
+    for action in built.parser._actions:  # argparse has no other list of them
+        if not action.option_strings:
+            value = getattr(options, action.dest, None)
+            found |= {str(each): action.dest for each in (value if isinstance(value, list) else [value])}
+    return found
+
+
+def _the_one(modules: Sequence[Module], args: Sequence[str]) -> Parser | None:
     found = list(parsers(modules[0])) or [parser for module in modules for parser in parsers(module)]
     changed = any(_CHANGED.search(ast.unparse(module.tree)) for module in modules)
-    if len(found) != 1 or changed or any("$(" in word for word in args):
-        return
-    built = found[0].build(Literal)
-    if built is not None:
-        yield from _refusals(found[0], built, list(args))
+    return None if len(found) != 1 or changed or any("$(" in word for word in args) else found[0]
 
 
 def _refusals(parser: Parser, built: Built, args: list[str]) -> Iterator[Problem]:

@@ -6,13 +6,13 @@ that are not made of literals) is no problem.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gcpmlops._preflight import arguments, click_options, imports, inputs
 from gcpmlops._preflight.problems import Problem
-from gcpmlops.types import GsUri, is_gs_uri
+from gcpmlops.types import GsUri
 
 if TYPE_CHECKING:
     from gcpmlops._job_plan import Plan
@@ -23,44 +23,55 @@ if TYPE_CHECKING:
 
 def problems(planned: Plan, clients: Clients) -> list[Problem]:
     """All that is found in a job's code, arguments and variables, each once."""
-    found = [*_of_code(planned), *inputs.check(_mentions(planned), clients)]
+    package = next((each for each in planned.packages.values() if each.module), None)
+    found: list[Problem] = []
+    mentioned = [inputs.Mention(uri, "package", "source") for uri in _foreign_packages(planned)]
+    several = sum(pool is not None for pool in planned.pools) > 1
+    for index, pool in enumerate(planned.pools):
+        if pool is None:
+            continue
+        code = None if package is None or pool.program.command else _Code(package, pool)
+        found += code.problems(planned) if code else []
+        prefix = f"worker_pools[{index}] " * several
+        mentioned += inputs.mentions(
+            pool.program.args, pool.program.env, pool=prefix, names=code.positionals() if code else {}
+        )
+    found += inputs.check([*mentioned, *_output(planned)], clients)
     return list(dict.fromkeys(found))
 
 
-def _of_code(planned: Plan) -> Iterator[Problem]:
-    package = next((each for each in planned.packages.values() if each.module), None)
-    if package is None:
-        return
-    for pool in planned.pools:
-        if pool is not None and not pool.program.command:
-            yield from _of_program(package, planned, pool)
-
-
-def _of_program(package: SourcePackage, planned: Plan, pool: Pool) -> Iterator[Problem]:
+class _Code:
     """One pool's module in its image, with its arguments."""
-    found = imports.Imports(replace(package, module=pool.program.module))
-    modules: Sequence[imports.Module] = list(found.reached.values())
-    declared = package.requirements
-    requirements = None if declared is None else (*declared, *planned.requirements)
-    yield from imports.check(found, pool.program.image, requirements)
-    if modules:
-        yield from arguments.check(modules, pool.program.args)
-        yield from click_options.check(modules[0], pool.program.args)
+
+    def __init__(self, package: SourcePackage, pool: Pool) -> None:
+        self._package = package
+        self._program = pool.program
+        self._imports = imports.Imports(replace(package, module=pool.program.module))
+        self._modules: Sequence[imports.Module] = list(self._imports.reached.values())
+
+    def problems(self, planned: Plan) -> list[Problem]:
+        """With its imports and its arguments."""
+        declared = self._package.requirements
+        requirements = None if declared is None else (*declared, *planned.requirements)
+        found = list(imports.check(self._imports, self._program.image, requirements))
+        if self._modules:
+            found += arguments.check(self._modules, self._program.args)
+            found += click_options.check(self._modules[0], self._program.args)
+        return found
+
+    def positionals(self) -> dict[str, str]:
+        """Names of words without an option."""
+        return arguments.positionals(self._modules, self._program.args) if self._modules else {}
 
 
-def _mentions(planned: Plan) -> list[inputs.Mention]:
-    found: list[inputs.Mention] = []
-    several = sum(pool is not None for pool in planned.pools) > 1
-    for index, pool in enumerate(planned.pools):
-        if pool is not None:
-            program = pool.program
-            found += inputs.mentions(program.args, program.env, pool=f"worker_pools[{index}] " * several)
-            found += [
-                inputs.Mention(uri, "package", "source")
-                for uri in program.package_uris
-                if is_gs_uri(uri) and uri not in planned.packages
-            ]
-    output = planned.job.job_spec.base_output_directory.output_uri_prefix
-    if GsUri.parse(output).bucket != planned.staging.bucket:
-        found.append(inputs.Mention(output, "output", "base_output_dir"))
-    return found
+def _foreign_packages(planned: Plan) -> list[str]:
+    """Packages that are in Cloud Storage already, or should be."""
+    uris = (uri for pool in planned.pools if pool for uri in pool.program.package_uris)
+    return [uri for uri in uris if uri not in planned.packages]
+
+
+def _output(planned: Plan) -> list[inputs.Mention]:
+    """The output folder, where it is not in the staging bucket, which is made if need be."""
+    uri = planned.job.job_spec.base_output_directory.output_uri_prefix
+    elsewhere = GsUri.parse(uri).bucket != planned.staging.bucket
+    return [inputs.Mention(uri, "output", "base_output_dir")] if elsewhere else []

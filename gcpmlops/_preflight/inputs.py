@@ -55,8 +55,10 @@ class Mention:
         return any(map(_EITHER.fullmatch, words)) and not any(map(_INPUT.fullmatch, words))
 
 
-def mentions(args: Sequence[str], env: Mapping[str, str], *, pool: str = "") -> Iterator[Mention]:
-    """All gs:// (or /gcs/) URIs in a program's arguments and variables."""
+def mentions(
+    args: Sequence[str], env: Mapping[str, str], *, pool: str = "", names: Mapping[str, str] | None = None
+) -> Iterator[Mention]:
+    """All gs:// (or /gcs/) URIs in a program's arguments and variables; `names` of words without an option."""
     option = ""
     for word in args:
         name, equals, value = word.partition("=")
@@ -67,7 +69,7 @@ def mentions(args: Sequence[str], env: Mapping[str, str], *, pool: str = "") -> 
         text = value if equals and word.startswith("-") else word
         for uri in _uris(text):
             shown = f"--{named}" if named else f"argument {word!r}"
-            yield Mention(_gs(uri), named, f"{pool}{shown}")
+            yield Mention(_gs(uri), named or (names or {}).get(word, ""), f"{pool}{shown}")
         option = ""
     for name, value in env.items():
         for uri in _uris(str(value)):

@@ -73,6 +73,16 @@ def test_missing_bucket_is_a_problem_for_outputs_too(judged, unique) -> None:
     assert "is not a bucket name" in problem.what
 
 
+def test_words_have_the_names_that_the_script_gives_them(client: Client, data: str, tmp_path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\n"
+        "p.add_argument('source')\np.add_argument('results')\np.parse_args()\n"
+    )
+    args = [f"gs://{data}/gone.csv", f"gs://{data}/new/"]
+    (problem,) = client.training.preflight(tmp_path / "train.py", args=args)
+    assert "gone.csv" in problem.what
+
+
 def test_missing_package(client: Client, data: str) -> None:
     uri = f"gs://{data}/packages/mine-1.tar.gz"
     (problem,) = client.training.preflight(uri, module="mine.task")
