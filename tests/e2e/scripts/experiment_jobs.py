@@ -43,6 +43,10 @@ assert set(frame["param.depth"]) == {4}
 assert set(frame["metric.accuracy"]) == {0.75}
 assert set(frame["state"]) == {"COMPLETE"}  # the SDK says so when it has waited for the job
 
+for made, run_name in ((first, "mine"), (second, second.name)):
+    logged = aiplatform.ExperimentRun(run_name, experiment=name).get_logged_custom_jobs()
+    assert [found.resource_name for found in logged] == [made.resource_name]
+
 spec = first.gca_resource
 spec.name, spec.job_spec.experiment = "", spec.job_spec.experiment + "-none"
 try:

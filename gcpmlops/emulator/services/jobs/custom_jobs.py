@@ -48,8 +48,8 @@ class Experiments(Protocol):
         """Raises: NotFound for an experiment or run that isn't there."""
         ...
 
-    def new_run(self, experiment: str, run_id: str) -> str:
-        """Makes a run of an experiment; its name."""
+    def attach(self, job: types.CustomJob) -> str:
+        """The run that a job logs into, made where the job names none."""
         ...
 
 
@@ -120,11 +120,10 @@ class CustomJobs(Service):
         self._runs.check(running.training_spec(f"{parent}/customJobs/0", custom_job.job_spec, number))
 
     def _with_run(self, job: types.CustomJob) -> types.CustomJob:
-        """A job of an experiment without a run gets one."""
-        spec = job.job_spec
-        if self.experiments is None or not spec.experiment or spec.experiment_run:
+        """A job of an experiment knows its run."""
+        if self.experiments is None or not job.job_spec.experiment:
             return job
-        run = self.experiments.new_run(spec.experiment, job.name.rpartition("/")[2])
+        run = self.experiments.attach(job)
         return self._rows.change(job.name, lambda row: setattr(row.job_spec, "experiment_run", run))
 
     def cancel(self, name: str) -> None:

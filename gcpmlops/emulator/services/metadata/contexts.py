@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from google.cloud.aiplatform_v1 import types
 
+from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.services.metadata.kinds import ARTIFACT, CONTEXT, EXECUTION, store_of
 from gcpmlops.emulator.services.metadata.lineage import Lineage
 from gcpmlops.emulator.services.metadata.nodes import NodeService
@@ -84,6 +86,15 @@ class Contexts(NodeService[types.Context]):
         name = self._name(request.context)
         self.rows.get(name)
         return Lineage(self.graph, lambda kind, node: self.rows_of[kind].find(node)).of_context(name)
+
+    def append(self, name: str, key: str, value: Mapping[str, str]) -> None:
+        """Adds to a list in a context's metadata, as the service itself does. Raises NotFound."""
+
+        def change(node: types.Context) -> None:
+            raw(node).metadata.fields[key].list_value.values.add().struct_value.update(value)
+            self._finish(node)
+
+        self.rows.update(self._name(name), change)
 
     def _reply(self, node: types.Context) -> types.Context:
         shown = types.Context(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
+from gcpmlops.emulator.kernel import names
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.services.metadata.contexts import Contexts
 from gcpmlops.emulator.services.metadata.graph import Graph
@@ -32,6 +33,18 @@ class JobExperiments:
             self._check("experiment_run", spec.experiment_run, RUN)
         elif len(spec.experiment.rpartition("/")[2]) + _RUN_ID_ROOM > 128:
             raise exceptions.InvalidArgument("job_spec.experiment: too long an id for a run to be named after it.")
+
+    def attach(self, job: types.CustomJob) -> str:
+        """The run that a job logs into, made where the job names none; the run lists its jobs, for the SDK."""
+        job_id = job.name.rpartition("/")[2]
+        run = job.job_spec.experiment_run or self.new_run(job.job_spec.experiment, job_id)
+        place = f"locations/{names.location_of(job.name)}/training/{job_id}?project={names.project_of(job.name)}"
+        entry = {
+            "custom_job_resource_name": job.name,
+            "custom_job_console_uri": f"https://console.cloud.google.com/ai/platform/{place}",
+        }
+        self._contexts.append(run, "_custom_jobs", entry)
+        return run
 
     def new_run(self, experiment: str, run_id: str) -> str:
         """A running run of an experiment, as the SDK makes one; its name."""
