@@ -25,8 +25,6 @@ class JobExperiments:
     def check(self, spec: types.CustomJobSpec) -> None:
         """Raises NotFound for what isn't there, InvalidArgument for what is no experiment or no run."""
         if not spec.experiment:
-            if spec.experiment_run:
-                raise exceptions.InvalidArgument("job_spec.experiment_run: job_spec.experiment is missing beside it.")
             return
         self._check("experiment", spec.experiment, EXPERIMENT)
         if spec.experiment_run:
