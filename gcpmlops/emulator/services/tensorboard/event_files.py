@@ -78,23 +78,63 @@ class Run:
         except DecodeError as error:
             log.warning("a record of an event file is no event: %s", error)
             return
+        if event.WhichOneof("what") == "summary":
+            yield from self._numbers(event)
+            if not event.summary.value:
+                return
         for each in dataclass_compat.migrate_event(data_compat.migrate_event(event), self._initial):
             for value in each.summary.value:
                 metadata = self._metadata.setdefault(value.tag, value.metadata)
-                plugin = metadata.plugin_data.plugin_name
-                if value.HasField("metadata") and value.metadata.plugin_data.plugin_name != plugin:
-                    log.warning("tag %s is of plugin %s, but not at step %d: left out", value.tag, plugin, each.step)
-                elif plugin in _PLUGINS:
+                if self._fits(value.tag, metadata, value, each.step):
                     yield from _value(each, value, metadata)
+
+    def _numbers(self, event: Any) -> Iterator[Value]:
+        """Takes plain numbers out of an event, most of what there is: what PyTorch writes. They need no migration."""
+        from tensorboard.compat.proto import summary_pb2
+        from tensorboard.plugins.scalar import metadata as scalar
+
+        others = []
+        for value in event.summary.value:
+            if value.WhichOneof("value") != "simple_value":
+                others.append(value)
+                continue
+            known = self._metadata.get(value.tag)
+            if known is None:
+                known = self._metadata[value.tag] = scalar.create_summary_metadata("", "")
+            if known.plugin_data.plugin_name == scalar.PLUGIN_NAME:
+                point = _point(event)
+                point.scalar.value = value.simple_value
+                yield Value(value.tag, _Type.SCALAR, scalar.PLUGIN_NAME, known.plugin_data.content, point)
+            else:
+                _say_changed(value.tag, known, event.step)
+        if len(others) < len(event.summary.value):
+            event.summary.CopyFrom(summary_pb2.Summary(value=others))
+
+    def _fits(self, tag: str, metadata: Any, value: Any, step: int) -> bool:
+        plugin = metadata.plugin_data.plugin_name
+        if value.HasField("metadata") and value.metadata.plugin_data.plugin_name != plugin:
+            _say_changed(tag, metadata, step)
+            return False
+        return plugin in _PLUGINS
+
+
+def _say_changed(tag: str, metadata: Any, step: int) -> None:
+    log.warning("tag %s is of plugin %s, but not at step %d: left out", tag, metadata.plugin_data.plugin_name, step)
+
+
+def _point(event: Any) -> Any:
+    """A point at an event's step and time."""
+    point = types.TimeSeriesDataPoint.pb()(step=event.step)
+    nanos = round(event.wall_time * 10**6) * 1000  # a double holds no finer time of today
+    point.wall_time.seconds, point.wall_time.nanos = divmod(nanos, 10**9)
+    return point
 
 
 def _value(event: Any, value: Any, metadata: Any) -> Iterator[Value]:
     from tensorboard.compat.proto import summary_pb2
     from tensorboard.util import tensor_util
 
-    point = types.TimeSeriesDataPoint.pb()(step=event.step)
-    nanos = round(event.wall_time * 10**6) * 1000  # a double holds no finer time of today
-    point.wall_time.seconds, point.wall_time.nanos = divmod(nanos, 10**9)
+    point = _point(event)
     blobs: list[bytes] = []
     try:
         array = tensor_util.make_ndarray(value.tensor)
