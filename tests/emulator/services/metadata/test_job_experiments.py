@@ -40,7 +40,7 @@ def test_what_is_no_experiment_or_no_run_is_refused(metadata, create) -> None:
         create(experiment=flow)
     with pytest.raises(exceptions.InvalidArgument, match=r"job_spec.experiment_run: .* is a system.Pipeline"):
         create(experiment=experiment, experiment_run=flow)
-    with pytest.raises(exceptions.InvalidArgument, match="expected projects"):
+    with pytest.raises(exceptions.InvalidArgument, match="'exp' is not of the form projects"):
         create(experiment="exp")
     long = metadata.context("e" * 120, schema_title="system.Experiment").name
     with pytest.raises(exceptions.InvalidArgument, match="too long"):
