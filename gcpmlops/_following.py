@@ -12,6 +12,7 @@ from gcpmlops._log_stream import LogStream
 from gcpmlops._waiting import J
 from gcpmlops.clients import Clients
 
+_SERVICE = "service"  # the task of what Vertex AI itself says
 _AT_ONCE = 0.02  # seconds between looks, to begin with, after the service said something
 
 
@@ -45,13 +46,14 @@ class Following(Generic[J]):
         with LogStream(self._clients, self.logs.filter) as stream:
             while not self._look():
                 if not self._streaming or not stream.is_open:
-                    yield from self.logs.new_lines()
-                woken = False
+                    for line in self.logs.new_lines():
+                        yield line
+                        if line.task == _SERVICE:
+                            pauses = _waiting.pauses(_AT_ONCE)
                 for entries in self._arriving(stream, self._limit.within(next(pauses), self.job)):
                     yield from self._unread(entries)
-                    woken = woken or any(map(_is_the_services, entries))
-                if woken:
-                    pauses = _waiting.pauses(_AT_ONCE)
+                    if any(map(_is_the_services, entries)):
+                        pauses = _waiting.pauses(_AT_ONCE)
         yield from self.logs.new_lines()  # what came between the last entry and the end
 
     def _look(self) -> bool:
@@ -82,4 +84,4 @@ class Following(Generic[J]):
 
 
 def _is_the_services(entry: Any) -> bool:
-    return bool(entry.resource.labels.get("task_name") == "service")
+    return bool(entry.resource.labels.get("task_name") == _SERVICE)

@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - tables of cases
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -143,3 +145,9 @@ def test_dry_run_is_dry(script: Path) -> None:
     uri = spec.worker_pool_specs[0].python_package_spec.package_uris[0]
     assert uri.startswith("gs://p-vertex-staging-us-central1/gcpmlops/training/train-")
     assert "storage" not in vars(client.clients)
+
+
+def test_a_list_of_jobs_needs_neither_packing_nor_preflight() -> None:
+    code = "import sys, gcpmlops.training; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"gcpmlops._job_plan", "gcpmlops._preflight.checks", "argparse", "tarfile", "grpc"} & set(loaded)
