@@ -81,7 +81,8 @@ def _refusals(parser: Parser, built: Built, args: list[str]) -> Iterator[Problem
         refused = _refused(built.parser, args)
         if refused is None:
             return
-        yield Problem("argument", f"the script says: {refused}", _where(parser, built, refused), _FIX)
+        fix = "Add it to args." if "required" in str(refused) else _FIX
+        yield Problem("argument", f"the script says: {refused}", _where(parser, built, refused), fix)
         if refused.action is None:
             return
         _let_through(refused.action)
