@@ -37,7 +37,15 @@ def test_a_window_puts_late_entries_into_their_place(entries: Entries) -> None:
     writer, now = LogWriter(entries), entries.now()
     for text, age in (("second", 1), ("third", 0), ("first", 2)):
         writer.write(LOG, RESOURCE, "INFO", text, None, now - timedelta(seconds=age))
+    writer.flush()
     assert [entry.text_payload for entry in next(tail.batches(lambda: True))] == ["first", "second", "third"]
+    writer.close()
+
+
+def test_a_blank_line_is_a_message_too(entries: Entries) -> None:
+    writer = LogWriter(entries)
+    writer.write(LOG, RESOURCE, "INFO", {"message": "", "levelname": "INFO"})
+    assert dict(listed(entries)[0].json_payload) == {"message": "", "levelname": "INFO"}
     writer.close()
 
 

@@ -76,7 +76,7 @@ class LogWriter:
         entry.CopyFrom(template)
         if isinstance(payload, str):
             entry.text_payload = text
-        elif text:
+        elif "message" in payload:  # an empty one too: a blank line
             entry.json_payload.fields["message"].string_value = text
         entry.timestamp.FromDatetime(timestamp or self._entries.now())
         if timestamp is None:
