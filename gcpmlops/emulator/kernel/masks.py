@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from google.api_core import exceptions
+from google.protobuf import field_mask_pb2
+
+M = TypeVar("M")
 
 
 def raw(message: Any) -> Any:
@@ -13,36 +16,58 @@ def raw(message: Any) -> Any:
     return type(message).pb(message) if hasattr(type(message), "pb") else message
 
 
-def apply(mask: Any, target: Any, source: Any, *, immutable: Iterable[str] = ()) -> None:
+def snake(mask: Any) -> field_mask_pb2.FieldMask:
+    """A mask with the fields' proto names: clients send ``displayName`` as well."""
+    return field_mask_pb2.FieldMask(paths=[_snake(path) for path in mask.paths])
+
+
+def part(message: M, mask: Any) -> M:
+    """Only the fields that a read mask names; all of them without one.
+
+    Raises: InvalidArgument for a field that isn't there.
+    """
+    if not mask.paths:
+        return message
+    shown = type(message)()
+    apply(mask, shown, message, called="read_mask")
+    return shown
+
+
+def apply(mask: Any, target: Any, source: Any, *, immutable: Iterable[str] = (), called: str = "update_mask") -> None:
     """Copies the fields that ``mask`` names from ``source`` to ``target``; without a mask, every populated one.
 
     Raises: InvalidArgument for a field that isn't there or must not change.
     """
     into, frm = raw(target), raw(source)
-    paths = list(mask.paths) if mask is not None else []
+    paths = list(snake(mask).paths) if mask is not None else []
     if paths == ["*"]:
         paths = [field.name for field in frm.DESCRIPTOR.fields]
     chosen = paths or [field.name for field, _ in frm.ListFields()]
     frozen = set(immutable)
     for path in chosen:
         if path in frozen and paths:
-            raise exceptions.InvalidArgument(f"update_mask: field {path!r} can't be changed.")
+            raise exceptions.InvalidArgument(f"{called}: field {path!r} can't be changed.")
         if path not in frozen:
-            _copy(path.split("."), into, frm, path)
+            _copy(path.split("."), into, frm, f"{called}: {path!r}")
 
 
-def _copy(parts: list[str], target: Any, source: Any, path: str) -> None:
+def _snake(path: str) -> str:
+    head, dot, rest = path.partition(".")
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in head) + dot + rest
+
+
+def _copy(parts: list[str], target: Any, source: Any, named: str) -> None:
     field = target.DESCRIPTOR.fields_by_name.get(parts[0])
     if field is None:
-        raise exceptions.InvalidArgument(f"update_mask: {target.DESCRIPTOR.name} has no field {path!r}.")
+        raise exceptions.InvalidArgument(f"{named} is not a field of {target.DESCRIPTOR.name}.")
     if len(parts) == 1:
         _replace(field, target, source)
     elif field.message_type is not None and field.message_type.GetOptions().map_entry:
         _copy_entry(field.name, ".".join(parts[1:]), target, source)
     elif field.message_type is None or field.is_repeated:
-        raise exceptions.InvalidArgument(f"update_mask: {path!r} goes into a field that has none of its own.")
+        raise exceptions.InvalidArgument(f"{named} goes into a field that has none of its own.")
     else:
-        _copy(parts[1:], getattr(target, parts[0]), getattr(source, parts[0]), path)
+        _copy(parts[1:], getattr(target, parts[0]), getattr(source, parts[0]), named)
 
 
 def _replace(field: Any, target: Any, source: Any) -> None:

@@ -82,8 +82,7 @@ class EndpointService(Service):
         shown = [self._shown(row) for row in reversed(self._rows.list(parent=request.parent))]
         chosen = [endpoint for endpoint in shown if filters.matches(text, endpoint)]
         endpoints, token = paging.page(filters.order(chosen, request.order_by), request)
-        if request.read_mask.paths:
-            endpoints = [masked(endpoint, request.read_mask) for endpoint in endpoints]
+        endpoints = [masks.part(endpoint, request.read_mask) for endpoint in endpoints]
         return types.ListEndpointsResponse(endpoints=endpoints, next_page_token=token)
 
     def update_endpoint(self, request: types.UpdateEndpointRequest) -> types.Endpoint:
@@ -271,13 +270,6 @@ def find(endpoint: types.Endpoint, deployed_id: str) -> types.DeployedModel:
         if deployed.id == deployed_id:
             return deployed
     raise exceptions.NotFound(f"Deployed model {deployed_id} is not found in {endpoint.name}.")
-
-
-def masked(endpoint: types.Endpoint, mask: Any) -> types.Endpoint:
-    """Only the fields that a read mask names."""
-    part = types.Endpoint()
-    masks.apply(mask, part, endpoint)
-    return part
 
 
 def check_empty(endpoint: types.Endpoint) -> None:

@@ -232,16 +232,7 @@ class ModelService(Service):
     def _page(self, shown: list[types.Model], text: str, request: Any) -> tuple[list[types.Model], str]:
         chosen = [model for model in shown if filters.matches(text, model)]
         models, token = paging.page(filters.order(chosen, request.order_by), request)
-        return [masked(model, request.read_mask) for model in models], token
-
-
-def masked(model: types.Model, mask: Any) -> types.Model:
-    """Only the fields that a read mask names; all of them without one."""
-    if not mask.paths:
-        return model
-    part = types.Model()
-    masks.apply(mask, part, model)
-    return part
+        return [masks.part(model, request.read_mask) for model in models], token
 
 
 def check_aliases(aliases: Iterable[str]) -> None:

@@ -69,6 +69,16 @@ def test_masks_refuse_unknown_and_immutable_fields() -> None:
         masks.apply(field_mask_pb2.FieldMask(paths=["name"]), Model(), Model(), immutable=["name"])
 
 
+def test_a_read_mask_leaves_what_it_names() -> None:
+    model = Model(name="n", display_name="d", labels={"A": "1", "b": "2"})
+    assert masks.part(model, field_mask_pb2.FieldMask(paths=["displayName", "labels.A"])) == Model(
+        display_name="d", labels={"A": "1"}
+    )
+    assert masks.part(model, field_mask_pb2.FieldMask()) == model
+    with pytest.raises(exceptions.InvalidArgument, match="read_mask: 'nosuch' is not a field of Model"):
+        masks.part(model, field_mask_pb2.FieldMask(paths=["nosuch"]))
+
+
 def test_validation_names_the_field() -> None:
     job = CustomJob(display_name="x")
     with pytest.raises(exceptions.InvalidArgument, match=r"job_spec\.worker_pool_specs"):

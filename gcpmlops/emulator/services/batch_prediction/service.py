@@ -10,14 +10,13 @@ from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel import masks, names
 from gcpmlops.emulator.kernel.errors import to_status
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.cancellation import Cancelled
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.batch_prediction import checks
 from gcpmlops.emulator.services.batch_prediction.run import Outcome, Run
-from gcpmlops.emulator.services.datasets.rows import masked
 from gcpmlops.emulator.services.datasets.sources import Sources
 from gcpmlops.emulator.services.deployments import Deployments
 from gcpmlops.emulator.services.jobs.rows import JobRows
@@ -61,7 +60,7 @@ class BatchPredictionJobs(Service):
     ) -> types.ListBatchPredictionJobsResponse:
         """Newest first."""
         items, token = self._rows.page(request)
-        shown = [masked(job, request.read_mask) for job in items]
+        shown = [masks.part(job, request.read_mask) for job in items]
         return types.ListBatchPredictionJobsResponse(batch_prediction_jobs=shown, next_page_token=token)
 
     def cancel_batch_prediction_job(self, request: types.CancelBatchPredictionJobRequest) -> empty_pb2.Empty:

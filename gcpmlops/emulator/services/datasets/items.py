@@ -7,7 +7,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.kernel import filters, names, paging
+from gcpmlops.emulator.kernel import filters, masks, names, paging
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.datasets import rows
 from gcpmlops.emulator.services.datasets.rows import DatasetRows
@@ -27,7 +27,7 @@ class DataItems(Service):
     def list_data_items(self, request: types.ListDataItemsRequest) -> types.ListDataItemsResponse:
         self._rows.get(request.parent)
         found, token = _page(self._rows.items.list(request.parent), request.filter, request.order_by, request)
-        items = [rows.masked(item, request.read_mask) for item in found]
+        items = [masks.part(item, request.read_mask) for item in found]
         return types.ListDataItemsResponse(data_items=items, next_page_token=token)
 
     def search_data_items(self, request: types.SearchDataItemsRequest) -> types.SearchDataItemsResponse:
@@ -44,7 +44,7 @@ class DataItems(Service):
     def list_saved_queries(self, request: types.ListSavedQueriesRequest) -> types.ListSavedQueriesResponse:
         self._rows.get(request.parent)
         found, token = _page(self._rows.queries.list(request.parent), request.filter, request.order_by, request)
-        queries = [rows.masked(query, request.read_mask) for query in found]
+        queries = [masks.part(query, request.read_mask) for query in found]
         return types.ListSavedQueriesResponse(saved_queries=queries, next_page_token=token)
 
     def delete_saved_query(self, request: types.DeleteSavedQueryRequest) -> Any:

@@ -9,7 +9,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 from google.protobuf import field_mask_pb2
 
-from gcpmlops.emulator.kernel import masks, names, validate
+from gcpmlops.emulator.kernel import names, validate
 from gcpmlops.emulator.kernel.service import ResourceStore
 from gcpmlops.emulator.services.datasets import schemas
 from gcpmlops.emulator.services.model_rows import etag
@@ -75,28 +75,9 @@ def check_display_name(text: str, field: str) -> None:
         raise validate.invalid(field, f"{len(text)} characters, 128 are allowed.")
 
 
-def snake_mask(mask: Any) -> field_mask_pb2.FieldMask:
-    """A mask with the fields' proto names: clients send `displayName` as well."""
-    return field_mask_pb2.FieldMask(paths=[_snake(path) for path in mask.paths])
-
-
 def check_mask(mask: field_mask_pb2.FieldMask, allowed: Iterable[str]) -> None:
     """Raises InvalidArgument naming a field that can't be updated."""
     for path in mask.paths:
         if path.partition(".")[0] not in allowed:
             what = f"{path!r} can't be updated (only {', '.join(sorted(allowed))})."
             raise exceptions.InvalidArgument(f"update_mask: {what}")
-
-
-def masked(message: M, mask: Any) -> M:
-    """Only the fields that a read mask names; all of them without one."""
-    if not mask.paths:
-        return message
-    part = type(message)()
-    masks.apply(snake_mask(mask), part, message)
-    return part
-
-
-def _snake(path: str) -> str:
-    head, dot, rest = path.partition(".")
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in head) + dot + rest

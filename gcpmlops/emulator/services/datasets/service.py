@@ -40,20 +40,20 @@ class Datasets(Service):
         return self.operations.start(parent=dataset.name, metadata=metadata, run=lambda: self._create(dataset))
 
     def get_dataset(self, request: types.GetDatasetRequest) -> types.Dataset:
-        return rows.masked(self._rows.shown(self._rows.get(request.name)), request.read_mask)
+        return masks.part(self._rows.shown(self._rows.get(request.name)), request.read_mask)
 
     def list_datasets(self, request: types.ListDatasetsRequest) -> types.ListDatasetsResponse:
         """Newest first, unless `order_by` says otherwise."""
         names.parse(rows.LOCATION, request.parent)
         found = [d for d in reversed(self._rows.datasets.list(request.parent)) if filters.matches(request.filter, d)]
         page, token = paging.page(filters.order(found, request.order_by), request)
-        shown = [rows.masked(self._rows.shown(dataset), request.read_mask) for dataset in page]
+        shown = [masks.part(self._rows.shown(dataset), request.read_mask) for dataset in page]
         return types.ListDatasetsResponse(datasets=shown, next_page_token=token)
 
     def update_dataset(self, request: types.UpdateDatasetRequest) -> types.Dataset:
         """Changes what the mask names; an etag must be the current one."""
         validate.require(request, "dataset.name", "update_mask.paths")
-        mask = rows.snake_mask(request.update_mask)
+        mask = masks.snake(request.update_mask)
         rows.check_mask(mask, _UPDATABLE)
         rows.check_display_name(request.dataset.display_name, "dataset.display_name")
         rows.own_labels(request.dataset.labels)

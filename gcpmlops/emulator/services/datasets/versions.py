@@ -33,20 +33,20 @@ class DatasetVersions(Service):
         )
 
     def get_dataset_version(self, request: types.GetDatasetVersionRequest) -> types.DatasetVersion:
-        return rows.masked(self._rows.version(request.name), request.read_mask)
+        return masks.part(self._rows.version(request.name), request.read_mask)
 
     def list_dataset_versions(self, request: types.ListDatasetVersionsRequest) -> types.ListDatasetVersionsResponse:
         """Newest first, unless `order_by` says otherwise."""
         self._rows.get(request.parent)
         found = [v for v in reversed(self._rows.versions.list(request.parent)) if filters.matches(request.filter, v)]
         page, token = paging.page(filters.order(found, request.order_by), request)
-        shown = [rows.masked(version, request.read_mask) for version in page]
+        shown = [masks.part(version, request.read_mask) for version in page]
         return types.ListDatasetVersionsResponse(dataset_versions=shown, next_page_token=token)
 
     def update_dataset_version(self, request: types.UpdateDatasetVersionRequest) -> types.DatasetVersion:
         """Only the display name can change."""
         validate.require(request, "dataset_version.name", "update_mask.paths")
-        mask = rows.snake_mask(request.update_mask)
+        mask = masks.snake(request.update_mask)
         rows.check_mask(mask, {"display_name"})
         rows.check_display_name(request.dataset_version.display_name, "dataset_version.display_name")
         self._rows.version(request.dataset_version.name)

@@ -10,7 +10,7 @@ from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel import masks, names
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.jobs import running, specs
@@ -80,8 +80,9 @@ class CustomJobs(Service):
 
     def list_custom_jobs(self, request: types.ListCustomJobsRequest) -> types.ListCustomJobsResponse:
         """Newest first."""
-        items, token = self._rows.page(request)
-        return types.ListCustomJobsResponse(custom_jobs=items, next_page_token=token)
+        found, token = self._rows.page(request)
+        jobs = [masks.part(job, request.read_mask) for job in found]
+        return types.ListCustomJobsResponse(custom_jobs=jobs, next_page_token=token)
 
     def cancel_custom_job(self, request: types.CancelCustomJobRequest) -> empty_pb2.Empty:
         """Asynchronous and best effort, as in the cloud: a job that has ended stays as it is."""

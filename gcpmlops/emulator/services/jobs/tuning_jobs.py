@@ -88,7 +88,7 @@ class HyperparameterTuningJobs(Service):
     ) -> types.ListHyperparameterTuningJobsResponse:
         """Newest first."""
         found, token = self._rows.page(request)
-        jobs = [self._masked(self._whole(job), request) for job in found]
+        jobs = [masks.part(self._whole(job), request.read_mask) for job in found]
         return types.ListHyperparameterTuningJobsResponse(hyperparameter_tuning_jobs=jobs, next_page_token=token)
 
     def cancel_hyperparameter_tuning_job(self, request: types.CancelHyperparameterTuningJobRequest) -> empty_pb2.Empty:
@@ -128,13 +128,6 @@ class HyperparameterTuningJobs(Service):
         """With its trials."""
         job.trials = self._trials.of(job.name)
         return job
-
-    def _masked(self, job: Job, request: types.ListHyperparameterTuningJobsRequest) -> Job:
-        if not request.read_mask.paths:
-            return job
-        part = Job()
-        masks.apply(request.read_mask, part, job)
-        return part
 
     def _fail_unfinished(self) -> None:
         for job in self._rows.unfinished():

@@ -10,10 +10,10 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 from google.rpc import status_pb2
 
-from gcpmlops.emulator.kernel import validate
+from gcpmlops.emulator.kernel import masks, validate
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.training_spec import State
-from gcpmlops.emulator.services.datasets.rows import check_display_name, masked
+from gcpmlops.emulator.services.datasets.rows import check_display_name
 from gcpmlops.emulator.services.jobs.rows import FINAL, JobRows
 from gcpmlops.emulator.services.pipelines.input_data import HandedOver, InputData, Plan
 from gcpmlops.emulator.services.pipelines.tasks import Ended, Task, Tasks
@@ -64,7 +64,7 @@ class TrainingPipelines(Service):
     ) -> types.ListTrainingPipelinesResponse:
         """Newest first."""
         items, token = self._rows.page(request)
-        shown = [masked(pipeline, request.read_mask) for pipeline in items]
+        shown = [masks.part(pipeline, request.read_mask) for pipeline in items]
         return types.ListTrainingPipelinesResponse(training_pipelines=shown, next_page_token=token)
 
     def cancel_training_pipeline(self, request: types.CancelTrainingPipelineRequest) -> empty_pb2.Empty:

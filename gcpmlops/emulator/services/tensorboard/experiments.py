@@ -6,11 +6,11 @@ from typing import Any
 
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.kernel import names, validate
+from gcpmlops.emulator.kernel import masks, names, validate
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.tensorboard.blobs import BlobData
 from gcpmlops.emulator.services.tensorboard.names import BOARD, EXPERIMENT, check_batch, check_display_name, check_id
-from gcpmlops.emulator.services.tensorboard.rows import Rows, masked
+from gcpmlops.emulator.services.tensorboard.rows import Rows
 
 
 class Experiments(Service):
@@ -43,7 +43,7 @@ class Experiments(Service):
     ) -> types.ListTensorboardExperimentsResponse:
         """In the order of their creation, or as `order_by` says."""
         found, token = self._rows.page(types.TensorboardExperiment, request, default=50, maximum=1000)
-        shown = [masked(item, request.read_mask) for item in found]
+        shown = [masks.part(item, request.read_mask) for item in found]
         return types.ListTensorboardExperimentsResponse(tensorboard_experiments=shown, next_page_token=token)
 
     def update_tensorboard_experiment(
@@ -83,7 +83,7 @@ class Experiments(Service):
     def list_tensorboard_runs(self, request: types.ListTensorboardRunsRequest) -> types.ListTensorboardRunsResponse:
         """In the order of their creation, or as `order_by` says."""
         found, token = self._rows.page(types.TensorboardRun, request, default=50, maximum=1000)
-        shown = [masked(item, request.read_mask) for item in found]
+        shown = [masks.part(item, request.read_mask) for item in found]
         return types.ListTensorboardRunsResponse(tensorboard_runs=shown, next_page_token=token)
 
     def update_tensorboard_run(self, request: types.UpdateTensorboardRunRequest) -> types.TensorboardRun:

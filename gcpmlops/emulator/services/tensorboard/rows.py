@@ -170,12 +170,3 @@ def _parent_kind(kind: Any) -> Any:
     kinds = list(_PATTERNS)
     place = kinds.index(kind)
     return kinds[place - 1] if place else None
-
-
-def masked(message: Any, mask: Any) -> Any:
-    """Only the fields that a read mask names; all of them without one."""
-    if not mask.paths:
-        return message
-    part = type(message)()
-    masks.apply(mask, part, message)
-    return part

@@ -6,11 +6,11 @@ from typing import Any
 
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.kernel import names, validate
+from gcpmlops.emulator.kernel import masks, names, validate
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.tensorboard.blobs import BlobData
 from gcpmlops.emulator.services.tensorboard.names import LOCATION, check_display_name
-from gcpmlops.emulator.services.tensorboard.rows import Rows, masked
+from gcpmlops.emulator.services.tensorboard.rows import Rows
 from gcpmlops.emulator.services.tensorboard.views import Views
 
 _Usage: Any = types.ReadTensorboardUsageResponse
@@ -42,7 +42,7 @@ class Tensorboards(Service):
         """In the order of their creation, or as `order_by` says."""
         names.parse(LOCATION, request.parent)
         found, token = self._rows.page(types.Tensorboard, request, default=100, maximum=100)
-        shown = [masked(self._shown(board), request.read_mask) for board in found]
+        shown = [masks.part(self._shown(board), request.read_mask) for board in found]
         return types.ListTensorboardsResponse(tensorboards=shown, next_page_token=token)
 
     def update_tensorboard(self, request: types.UpdateTensorboardRequest) -> Any:

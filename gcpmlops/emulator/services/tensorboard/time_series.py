@@ -6,12 +6,12 @@ from typing import Any
 
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.kernel import names, validate
+from gcpmlops.emulator.kernel import masks, names, validate
 from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.tensorboard.blobs import BlobData
 from gcpmlops.emulator.services.tensorboard.names import RUN, check_batch, check_display_name, check_id
-from gcpmlops.emulator.services.tensorboard.rows import Rows, masked
+from gcpmlops.emulator.services.tensorboard.rows import Rows
 
 _PLUGIN_DATA = 65 * 1024  # bytes
 _FROZEN = ("value_type", "plugin_name")
@@ -60,7 +60,7 @@ class TimeSeries(Service):
         """In the order of their creation, or as `order_by` says."""
         found, token = self._rows.page(_Series, request, default=50, maximum=1000)
         self._rows.points.fill_metadata([raw(item) for item in found])
-        shown = [masked(item, request.read_mask) for item in found]
+        shown = [masks.part(item, request.read_mask) for item in found]
         return types.ListTensorboardTimeSeriesResponse(tensorboard_time_series=shown, next_page_token=token)
 
     def update_tensorboard_time_series(

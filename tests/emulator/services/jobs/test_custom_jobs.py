@@ -11,6 +11,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
+from google.protobuf import field_mask_pb2
 
 from gcpmlops.emulator.kernel.clock import SystemClock
 from gcpmlops.emulator.kernel.locks import Locks
@@ -333,6 +334,8 @@ def test_listing(emulator: Emulator) -> None:
     assert [found.display_name for found in emulator.list_jobs(filter='display_name="b"').custom_jobs] == ["b"]
     assert [found.display_name for found in emulator.list_jobs(filter="labels.n=c").custom_jobs] == ["c"]
     assert len(emulator.list_jobs(filter='state="JOB_STATE_SUCCEEDED"').custom_jobs) == 3
+    part = emulator.list_jobs(read_mask=field_mask_pb2.FieldMask(paths=["name", "createTime"])).custom_jobs[0]
+    assert (part.name, bool(part.create_time), part.display_name) == (names[-1], True, "")
     first = emulator.list_jobs(page_size=2)
     second = emulator.list_jobs(page_size=2, page_token=first.next_page_token)
     assert [found.display_name for found in (*first.custom_jobs, *second.custom_jobs)] == ["c", "b", "a"]
