@@ -118,6 +118,16 @@ def test_pages_belong_to_their_request(board) -> None:
         board.client.list_tensorboard_runs({"parent": experiment, "filter": "display_name=a", "page_token": token})
 
 
+def test_read_masks(board) -> None:
+    run = board.run(board.experiment(), "r", "title", description="words")
+    series = board.series(run)
+    board.write(series, scalars([7]))
+    (shown,) = board.client.list_tensorboard_runs({"parent": run.rpartition("/runs/")[0], "read_mask": mask("name")})
+    assert (shown.name, shown.display_name, shown.description) == (run, "", "")
+    (found,) = board.client.list_tensorboard_time_series({"parent": run, "read_mask": mask("metadata")})
+    assert (found.name, found.metadata.max_step) == ("", 7)
+
+
 def test_a_parent_takes_all_below_with_it(board) -> None:
     experiment = board.experiment()
     series = board.series(board.run(experiment))
