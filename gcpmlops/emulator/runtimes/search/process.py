@@ -30,9 +30,9 @@ class Prior:
     high: Array
 
     @classmethod
-    def of(cls, parameters: int) -> Prior:
+    def of(cls, parameters: int, length_scale: float) -> Prior:
         """For the unit cube: the more parameters, the longer the scales, else all points would be far apart."""
-        length = math.log(0.4) + 0.5 * math.log(parameters)
+        length = math.log(length_scale) + 0.5 * math.log(parameters)
 
         def vector(length: float, amplitude: float, noise: float) -> Array:
             return np.array([length] * parameters + [amplitude, noise])

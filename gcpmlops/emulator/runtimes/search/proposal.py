@@ -12,6 +12,9 @@ from gcpmlops.emulator.runtimes.search.process import Prior, Processes, fit
 from gcpmlops.emulator.runtimes.search.warping import warped
 
 _MODELS = 8
+# Expected length scales, in turn. Long ones lead to the minimum fast, short ones out of a local one: either alone fails
+# more often than both.
+_LENGTH_SCALES = (0.25, 0.5)
 _FIT_POINTS = 80  # above, hyperparameters come from the best and the latest points
 _MODEL_POINTS = 300  # above, so do the models
 _SCATTERED = 8
@@ -39,7 +42,8 @@ def proposed(coding: Coding, points: Array, values: Array, running: Array, rng: 
     kept = _kept(values, _MODEL_POINTS)
     known = np.concatenate([points, running])
     points, values = points[kept], values[kept]
-    processes, best = _models(coding, points, values, running, rng)
+    prior = Prior.of(len(coding), _LENGTH_SCALES[len(known) % len(_LENGTH_SCALES)])
+    processes, best = _models(coding, points, values, running, prior, rng)
     top = points[np.argsort(values, kind="stable")[:3]]
     candidates = np.concatenate([coding.spread(_SPREAD, rng), *(coding.near(row, _AROUND, rng) for row in top)])
     promise = log_improvement(processes, candidates, best)
@@ -62,14 +66,13 @@ def _kept(values: Array, limit: int) -> NDArray[np.intp]:
 
 
 def _models(
-    coding: Coding, points: Array, values: Array, running: Array, rng: np.random.Generator
+    coding: Coding, points: Array, values: Array, running: Array, prior: Prior, rng: np.random.Generator
 ) -> tuple[Processes, Array]:
     """Hyperparameters drawn from around the most probable ones (in opposite pairs), and what is to be improved on.
 
     At points that are being evaluated, a model takes its own expectation for the value.
     """
     warps = warped(values)
-    prior = Prior.of(len(coding))
     some = _kept(values, _FIT_POINTS)
     found = fit(points[some], warps.targets[:, some], coding.groups, prior)
     best = int(np.argmax(found.log_density + warps.log_jacobian * len(some) / len(values)))

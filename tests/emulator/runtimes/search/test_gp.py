@@ -254,7 +254,7 @@ def test_slopes_are_those_of_the_values():
 
 def test_fitting_finds_which_parameter_matters():
     points = np.random.default_rng(0).random((30, 2))
-    found = fit(points, warped(np.sin(6 * points[:, 0])).targets[:1], np.arange(2), Prior.of(2))
+    found = fit(points, warped(np.sin(6 * points[:, 0])).targets[:1], np.arange(2), Prior.of(2, 0.5))
     length_scales = np.exp(found.theta[0, :2])
     assert 3 * length_scales[0] < length_scales[1]
 
