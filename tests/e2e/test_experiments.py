@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("e2e-experiments")
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_experiments(shell: Shell, transport: str) -> None:
-    runs = {"grpc": 30, "rest": 3}[transport]
+    runs = {"grpc": 8, "rest": 2}[transport]
     assert f"experiments over {transport}" in shell.python("experiments.py", transport, runs).stdout
 
 

@@ -131,7 +131,7 @@ client = gapic.MetadataServiceClient(
 lineage = client.query_artifact_lineage_subgraph(artifact=data.resource_name)
 assert {found.name for found in lineage.artifacts} == {data.resource_name, scores.resource_name}
 
-# 200 runs in one table.
+# Many runs in one table.
 many = aiplatform.Experiment.create(f"{name}-many")
 parent = many.resource_name.partition("/contexts/")[0]
 runs = []
