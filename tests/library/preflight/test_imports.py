@@ -183,3 +183,20 @@ def test_nothing_of_the_code_is_run(found, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     assert found(f"open({str(mark)!r}, 'w')\nraise SystemExit(3)\n", image=SKLEARN) == []
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("image", ["sklearn-cpu.1-6", "xgboost-cpu.2-1", "pytorch-cpu.2-4", "tf-cpu.2-15"])
+def test_the_emulators_images_have_what_preflight_says(image: str) -> None:
+    import re
+
+    from gcpmlops._preflight import distributions
+    from gcpmlops.emulator.runtimes import images
+
+    uri = f"us-docker.pkg.dev/vertex-ai/training/{image}:latest"
+    known, local = distributions.available(uri, []), images.parse(uri)
+    assert known is not None
+    assert local is not None
+    names = {re.split(r"[<=>!~]", package)[0].removesuffix("-cpu") for package in local.packages}
+    assert names <= known.surely
+    table = distributions._table()["images"][image.partition("-")[0]]["brings"]
+    assert set(table) <= names
