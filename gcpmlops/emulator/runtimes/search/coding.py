@@ -35,11 +35,12 @@ class Number:
 
     def encode(self, value: Any) -> Array:
         low, high = self._ends()
-        return np.clip((self._scaled(np.array([float(value)])) - low) / (high - low), 0.0, 1.0)
+        halves = 0.5 * self._scaled(np.array([float(value)])) - 0.5 * low  # the whole range may be beyond floats
+        return np.clip(halves / (0.5 * high - 0.5 * low), 0.0, 1.0)
 
     def decode(self, cells: Array) -> float | int:
         value = float(self._value(cells)[0])
-        return round(value) if self.integer else value
+        return min(max(round(value), int(self.low)), int(self.high)) if self.integer else value
 
     def snap(self, cells: Array) -> Array:
         """Rows of cells, each at the nearest value that exists."""
@@ -56,7 +57,7 @@ class Number:
 
     def _value(self, cells: Array) -> Array:
         low, high = self._ends()
-        value = low + cells * (high - low)
+        value = low * (1.0 - cells) + high * cells
         value = np.exp(value) if self.log else value
         if self.step:
             value = self.low + np.round((value - self.low) / self.step) * self.step

@@ -94,7 +94,7 @@ def _common(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
 
 
 def _within(space: dict[str, BaseDistribution], trial: FrozenTrial) -> bool:
-    return space.keys() <= trial.params.keys()
+    return all(trial.distributions.get(name) == found for name, found in space.items())
 
 
 def _rows(coding: Coding, trials: Sequence[FrozenTrial]) -> Array:

@@ -226,6 +226,19 @@ def test_sizes(dimensions, observations):
     assert all(-1 <= value <= 1 for value in params.values())
 
 
+def test_the_widest_ranges():
+    space = {"x": FloatDistribution(-8e307, 8e307), "n": IntDistribution(1 - 2**52, 2**52 - 1)}
+    study = search(space, lambda p: abs(p["x"] / 8e307 - 0.5) + p["n"] / 2**52, 12)
+    assert all(isinstance(trial.params["n"], int) and abs(trial.params["n"]) < 2**52 for trial in study.trials)
+    assert study.best_value < 0
+
+
+def test_a_running_trial_of_another_space_is_left_out():
+    study = filled(CUBE, [float(i) for i in range(8)])
+    study.ask(dict.fromkeys(CUBE, FloatDistribution(5, 6)))
+    assert all(0 <= value <= 1 for value in study.ask(CUBE).params.values())
+
+
 def test_coding_goes_there_and_back():
     coding = Coding(MIXED)
     params = {"rate": 0.01, "share": 0.3, "units": 30, "depth": 7, "kind": None}
