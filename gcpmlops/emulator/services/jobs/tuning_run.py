@@ -262,6 +262,8 @@ class TuningRun:
         if reason:
             self._say(trial, f"failed: {reason.partition(chr(10))[0]}", "ERROR")
             self._check_failures()
+        else:
+            self._say(trial, "completed successfully.")
 
     def _reason(self, each: _Running, told: _Told) -> str:
         """Why the run of a trial is no success, or nothing."""

@@ -125,7 +125,9 @@ report(0.1 * trial, 1); report(0.9 - 0.1 * trial, 2); report(0.2, 3)
         assert trial.final_measurement.metrics[0].value == pytest.approx(best)
         assert [each.step_count for each in trial.measurements] == [1, 2, 3]
         assert trial.start_time < trial.end_time
-        (line,) = (text for text in logged(job.name, trial_id=str(number)) if text.startswith("trial "))
+        said = logged(job.name, trial_id=str(number))
+        assert f"Trial {number} completed successfully." in said  # what wakes those who follow the search
+        (line,) = (text for text in said if text.startswith("trial "))
         arguments = [f"--x={point['x']!r}", f"--n={point['n']:.0f}", f"--batch={point['batch']:.0f}"]
         expected = ["--epochs=3", *arguments, f"--kind={point['kind']}"]
         assert line.split() == ["trial", str(number), *expected, f"gs://{bucket}/out/{number}/model/"]
