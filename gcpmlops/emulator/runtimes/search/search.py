@@ -130,11 +130,12 @@ class Search:
         defaults = self._defaults(draw, fixed) if self.algorithm == "DEFAULT" and not known else None
         if defaults is not None:
             return defaults
+        drawn = []
         for attempt in range(_ATTEMPTS):
-            point = self._draw(known, fixed, attempt)
-            if spaces.key(point) not in seen:
-                return point
-        return self._untried(seen, fixed, draw) or (point if self.repeats else None)
+            drawn.append(self._draw(known, fixed, attempt))
+            if spaces.key(drawn[-1]) not in seen:
+                return drawn[-1]
+        return self._untried(seen, fixed, draw) or (drawn[0] if self.repeats else None)
 
     def warm(self) -> None:
         """Imports what the first suggestion after an observation needs: half a second."""

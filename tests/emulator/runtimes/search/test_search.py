@@ -98,6 +98,12 @@ def test_a_finite_space_is_tried_out_before_points_come_again(algorithm) -> None
     assert Search(FINITE, ACCURACY, algorithm, repeats=False).suggest(1, observations) == []
 
 
+def test_what_comes_again_is_what_the_model_would_look_at() -> None:
+    observations = run(Search(FINITE, ACCURACY), 6, lambda point: point["batch"] + (point["kind"] == "a"))
+    again = [Search(FINITE, ACCURACY, seed=seed).suggest(1, observations)[0] for seed in range(6)]
+    assert sum(point == {"batch": 64, "kind": "a"} for point in again) > 3
+
+
 def test_defaults_come_first() -> None:
     space = (
         Double("a", 1, 100, "LOG", default=7.0),
