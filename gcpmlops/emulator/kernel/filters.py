@@ -303,6 +303,8 @@ def _wildcard(wanted: str) -> re.Pattern[str]:
 
 
 def _has(value: Any, wanted: str) -> bool:
+    if isinstance(value, _Key):
+        return value == wanted
     if isinstance(value, str) and not isinstance(value, _Enum):
         return wanted.strip("*").lower() in value.lower()
     return _compare(value, wanted) == 0
@@ -334,6 +336,12 @@ def _instant(value: timestamp_pb2.Timestamp) -> datetime:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class _Key(str):
+    """A key of a map: `labels:team` asks for that very key."""
+
+    __slots__ = ()
 
 
 class _Enum(str):
@@ -404,7 +412,7 @@ def _field_values(node: Message, path: list[str]) -> Iterator[Any]:
 
 def _map_values(entries: Any, path: list[str]) -> Iterator[Any]:
     if not path:
-        yield from entries.keys()
+        yield from map(_Key, entries.keys())
     elif (key := ".".join(path)) in entries:
         yield from _values(entries[key], [])
 

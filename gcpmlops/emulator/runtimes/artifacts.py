@@ -47,6 +47,18 @@ class Artifacts:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
+    def copy(self, key: str, to: str) -> None:
+        """Give another key the same files, replacing what was there; a key without files gives none."""
+        staging = self._directory / f"{uuid.uuid4().hex}.partial"
+        try:
+            if self.path(key).is_dir():
+                shutil.copytree(self.path(key), staging, copy_function=_link)
+            self.delete(to)
+            if staging.exists():
+                staging.rename(self.path(to))
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
     def path(self, key: str) -> Path:
         """The key's folder, which exists once `snapshot` has returned."""
         return self._directory / key.replace("/", "_")
@@ -91,6 +103,10 @@ def link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def _link(source: str, target: str) -> None:
+    link(Path(source), Path(target))
 
 
 def model_file(directory: Path, framework: str, uri: str) -> Path:

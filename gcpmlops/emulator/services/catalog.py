@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
-    from gcpmlops.emulator.services.models import ModelService
     from gcpmlops.emulator.services.projects import Projects
+    from gcpmlops.emulator.services.registry.models import ModelService
     from gcpmlops.emulator.services.tensorboard import Tensorboard
 
 
@@ -141,16 +141,16 @@ class Services:
     def _vertex(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.endpoints import EndpointService
         from gcpmlops.emulator.services.metadata import metadata_services
-        from gcpmlops.emulator.services.models import ModelService
         from gcpmlops.emulator.services.prediction import PredictionService
+        from gcpmlops.emulator.services.registry import Registry
         from gcpmlops.emulator.services.vizier.service import VizierService
 
-        models = ModelService(self._context, self._artifacts)
+        registry = Registry(self._context, self._artifacts, self.storage)
         return (
             self._custom_jobs,
             self._tuning_jobs,
-            models,
-            self._pipelines(models),
+            *registry.services(),
+            self._pipelines(registry.models),
             self._batch_prediction(),
             EndpointService(self._context, self._deployments),
             PredictionService(self._context, self._deployments),

@@ -27,8 +27,8 @@ from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.servers import Servers
 from gcpmlops.emulator.services.deployments import Deployments
 from gcpmlops.emulator.services.endpoints import EndpointService
-from gcpmlops.emulator.services.models import ModelService
 from gcpmlops.emulator.services.prediction import PredictionService
+from gcpmlops.emulator.services.registry.models import ModelService
 from gcpmlops.emulator.settings import Settings
 from gcpmlops.emulator.state.store import Store
 

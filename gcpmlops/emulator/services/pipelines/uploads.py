@@ -7,7 +7,7 @@ from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.kernel import validate
 from gcpmlops.emulator.runtimes.objects import ObjectStore
-from gcpmlops.emulator.services.models import ModelService
+from gcpmlops.emulator.services.registry.models import ModelService
 
 FIELD = "training_pipeline.model_to_upload"
 

@@ -8,14 +8,9 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
+from gcpmlops.emulator.services.registry.versions import Versions
+
 PARENT = "projects/p1/locations/us-central1"
-
-
-@pytest.fixture
-def uri(serving: Any) -> str:
-    serving.objects.put("models/v1/model.joblib", b"one")
-    serving.objects.put("models/v1/notes/a.txt", b"two")
-    return "gs://b/models/v1"
 
 
 def get(serving: Any, name: str) -> types.Model:
@@ -135,7 +130,15 @@ def test_models_are_listed_newest_first_filtered_ordered_and_paged(serving: Any,
     assert [model.display_name for model in listed(order_by="display_name").models] == ["a", "b", "c"]
     assert [model.name for model in listed(filter='display_name="a"').models] == [names[1]]
     assert [model.name for model in listed(filter="labels.k=c").models] == [names[2]]
+    assert [model.name for model in listed(filter="labels:k AND labels.k!=c").models] == names[1::-1]
+    assert [model.name for model in listed(filter="labels:z").models] == []
     assert [model.name for model in listed(filter="model=idb").models] == [names[0]]
+    assert [model.name for model in listed(filter='model_user_id="idb"').models] == [names[0]]
+    assert [model.name for model in listed(filter="model!=idb").models] == [names[2], names[1]]
+    assert list(listed(filter='display_name="model=idb"').models) == []
+    assert list(listed(filter='base_model_name="text-bison"').models) == []
+    assert len(listed(filter='create_time>"2020-01-01T00:00:00Z"').models) == 3
+    assert [model.name for model in listed(order_by="create_time desc").models] == names[::-1]
     first = listed(page_size=2)
     rest = listed(page_size=2, page_token=first.next_page_token)
     assert [model.name for model in [*first.models, *rest.models]] == names[::-1]
@@ -172,3 +175,63 @@ def test_a_taken_id_needs_parent_model(serving: Any, uri: str) -> None:
 def test_any_image_is_registered(serving: Any, uri: str) -> None:
     model = serving.upload(uri, image="gcr.io/me/own:1", container={"env": [{"name": "A", "value": "b"}]}).model
     assert get(serving, model).container_spec.env[0].value == "b"
+
+
+def test_versions_are_ordered_filtered_and_paged(serving: Any, uri: str) -> None:
+    model = serving.upload(uri).model
+    for team in ("x", "y"):
+        serving.upload(uri, parent_model=model, labels={"team": team})
+
+    def listed(**fields: Any) -> Any:
+        return serving.models.list_model_versions(types.ListModelVersionsRequest(name=model, **fields))
+
+    assert [row.version_id for row in listed(order_by="create_time desc").models] == ["3", "2", "1"]
+    assert [row.version_id for row in listed(filter='labels.team="y"').models] == ["3"]
+    assert [row.version_id for row in listed(filter="labels:team").models] == ["2", "3"]
+    first = listed(page_size=2)
+    assert [row.version_id for row in listed(page_size=2, page_token=first.next_page_token).models] == ["3"]
+
+
+def test_checkpoints_of_the_latest_version(serving: Any, uri: str) -> None:
+    model = serving.upload(uri).model
+    serving.upload(uri, parent_model=model, checkpoints=[{"checkpoint_id": "forged"}])
+
+    def listed(name: str, **fields: Any) -> Any:
+        request = types.ListModelVersionCheckpointsRequest(name=name, **fields)
+        return serving.models.list_model_version_checkpoints(request)
+
+    assert list(listed(model).checkpoints) == []
+    tuned = [types.Checkpoint(checkpoint_id=str(step), epoch=1, step=step) for step in (10, 20)]
+    rows = serving.context.store.collection(types.Model)
+    rows.update(f"{model}@2", lambda row: setattr(row, "checkpoints", tuned))
+    assert [(c.checkpoint_id, c.epoch, c.step) for c in listed(model).checkpoints] == [("10", 1, 10), ("20", 1, 20)]
+    assert list(listed(f"{model}@1").checkpoints) == []
+    first = listed(f"{model}@2", page_size=1)
+    assert [c.step for c in listed(f"{model}@2", page_size=1, page_token=first.next_page_token).checkpoints] == [20]
+    with pytest.raises(exceptions.NotFound):
+        listed(f"{model}0")
+
+
+def test_a_version_that_serves_is_not_deleted(serving: Any, uri: str) -> None:
+    model = serving.upload(uri).model
+    serving.upload(uri, parent_model=model)
+    request = types.DeleteModelVersionRequest(name=f"{model}@2")
+    rows = serving.context.store.collection(types.Model)
+    reference = types.DeployedModelRef(endpoint=f"{PARENT}/endpoints/1", deployed_model_id="9")
+    rows.update(f"{model}@2", lambda row: row.deployed_models.append(reference))
+    for refused in (
+        lambda: serving.models.delete_model_version(request),
+        lambda: serving.models.delete_model(types.DeleteModelRequest(name=model)),
+        lambda: Versions(serving.context, serving.artifacts).delete(model),
+    ):
+        with pytest.raises(exceptions.FailedPrecondition, match=r"deployed as 9 to .*endpoints/1"):
+            refused()
+    assert [row.version_id for row in rows.list(parent=model)] == ["1", "2"]
+    assert serving.artifacts.path(f"{model}@1").exists()
+
+
+def test_what_only_the_service_says_is_not_taken_from_clients(serving: Any, uri: str) -> None:
+    made = serving.upload(uri, original_model_info={"model": "x"}, training_pipeline="x", etag="x")
+    model = get(serving, made.model)
+    assert (model.training_pipeline, model.original_model_info.model) == ("", "")
+    assert model.model_source_info.source_type == types.ModelSourceInfo.ModelSourceType.CUSTOM
