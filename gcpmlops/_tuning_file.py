@@ -19,7 +19,7 @@ space:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from gcpmlops import _tuning_space
 from gcpmlops._job_settings import JobSettings
 from gcpmlops._tuning_space import Categorical, Discrete, Double, Integer, Parameter
 from gcpmlops._tuning_spec import SEARCH_SETTINGS, Search
+from gcpmlops._yaml_file import YamlFile, allowed
 from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.types import Path_, is_gs_uri
 
@@ -54,11 +55,13 @@ def load(path: Path_) -> dict[str, Any]:
     return _File(Path(path)).settings()
 
 
-class _File:
-    """One YAML document, kept as nodes that know their lines."""
+class _File(YamlFile):
+    """A search as a YAML document."""
+
+    keys = "space, metrics, ..."
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        super().__init__(path)
         self._parameters: dict[str, int] = {}  # the line of each, wherever it is nested
 
     def settings(self) -> dict[str, Any]:
@@ -75,23 +78,6 @@ class _File:
             if isinstance(path, str) and not is_gs_uri(path):
                 found[key] = str(self._path.parent / path)
         return found
-
-    def _root(self) -> Any:
-        import yaml
-
-        try:
-            root = yaml.compose(self._path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        except OSError as exc:
-            reason = exc.strerror or exc
-            raise InvalidArgument(f"{self._path}: {reason}", field="config", value=str(self._path)) from exc
-        except yaml.MarkedYAMLError as exc:
-            line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-            raise InvalidArgument(f"{self._path}:{line}: {exc.problem}", field="config") from exc
-        except (yaml.YAMLError, UnicodeDecodeError) as exc:
-            raise InvalidArgument(f"{self._path}: {exc}", field="config") from exc
-        if root is None:
-            raise InvalidArgument(f"{self._path}: the file is empty", field="config", allowed="space, metrics, ...")
-        return root
 
     def _check_search(self, found: dict[str, Any], nodes: dict[str, Any]) -> None:
         """What the file says of the search, with stand-ins for what arguments may still say."""
@@ -131,13 +117,13 @@ class _File:
     def _check_new(self, name: str, node: Any) -> None:
         line = self._parameters.setdefault(name, node.start_mark.line + 1)
         if line != node.start_mark.line + 1:
-            first = _allowed(f"space.{name}", f"each id once; the first stands in line {line}")
+            first = allowed(f"space.{name}", f"each id once; the first stands in line {line}")
             raise self._error(f"parameter {name!r} stands twice", node, first)
 
     def _parameter(self, name: str, node: Any) -> Parameter:
         pairs = {key: (key_node, child) for key, key_node, child in self._pairs(node, name)}
         if "type" not in pairs:
-            raise self._error(f"{name} has no type", node, _allowed("type", ", ".join(_KINDS)))
+            raise self._error(f"{name} has no type", node, allowed("type", ", ".join(_KINDS)))
         kind = self._kind(pairs["type"][1])
         known = [each.name for each in fields(kind) if each.name != "conditions"]
         given: dict[str, Any] = {}
@@ -156,76 +142,27 @@ class _File:
     def _kind(self, node: Any) -> type[Parameter]:
         kind = _KINDS.get(str(node.value))
         if kind is None:
-            raise self._error(f"type {node.value!r} is not known", node, _allowed("type", ", ".join(_KINDS)))
+            raise self._error(f"type {node.value!r} is not known", node, allowed("type", ", ".join(_KINDS)))
         return kind
 
     def _check_required(self, name: str, kind: type[Parameter], given: dict[str, Any], node: Any) -> None:
         needed = ("min", "max") if kind in (Double, Integer) else ("values",)
         missing = [key for key in needed if key not in given]
         if missing:
-            raise self._error(f"{name} has no {missing[0]}", node, _allowed(missing[0], f"{', '.join(needed)} needed"))
+            raise self._error(f"{name} has no {missing[0]}", node, allowed(missing[0], f"{', '.join(needed)} needed"))
 
     def _conditions(self, name: str, parameter: Any, node: Any) -> Parameter:
         if not isinstance(node.value, list) or node.id != "sequence":
-            raise self._error(f"{name}: when is not a list", node, _allowed("when", "- values: [...] with a space:"))
+            raise self._error(f"{name}: when is not a list", node, allowed("when", "- values: [...] with a space:"))
         for entry in node.value:
             parts = {key: (key_node, child) for key, key_node, child in self._pairs(entry, f"{name}: when")}
             for key, (key_node, _) in parts.items():
                 self._check_key(key, key_node, ("values", "space"))
             if set(parts) != {"values", "space"}:
-                raise self._error(f"{name}: when needs values and space", entry, _allowed("when", "values and space"))
+                raise self._error(f"{name}: when needs values and space", entry, allowed("when", "values and space"))
             children = self._space(parts["space"][1])
             try:
                 parameter = parameter.when(self._plain(parts["values"][1]), children)
             except InvalidArgument as exc:
                 raise self._error(f"{name}: {exc.message}", parts["values"][0], exc) from exc
         return parameter  # type: ignore[no-any-return]
-
-    def _pairs(self, node: Any, what: str) -> Iterator[tuple[str, Any, Any]]:
-        """(key, its node, the value's node); a key that stands twice is an error, not the last one's victory."""
-        if node.id != "mapping":
-            raise self._error(f"{what} is not a mapping", node, _allowed("config", "KEY: VALUE"))
-        lines: dict[str, int] = {}
-        for key_node, child in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            if key in lines:
-                first = _allowed("config", f"each key once; the first stands in line {lines[key]}")
-                raise self._error(f"{key!r} stands twice", key_node, first)
-            lines[key] = line
-            yield key, key_node, child
-
-    def _check_key(self, key: str, node: Any, known: Sequence[str]) -> None:
-        if key in known:
-            return
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}"
-        raise self._error(f"unknown key {key!r}", node, InvalidArgument(field=key, next_step=hint))
-
-    def _plain(self, node: Any) -> Any:
-        """Plain values; a mapping's keys are checked for being there twice."""
-        import yaml
-
-        if node.id == "mapping":
-            return {key: self._plain(child) for key, _, child in self._pairs(node, "it")}
-        if node.id == "sequence":
-            return [self._plain(child) for child in node.value]
-        # a SafeLoader of its own text makes numbers, dates and nulls of scalars
-        loader = yaml.SafeLoader("")
-        try:
-            return loader.construct_object(node)
-        finally:
-            loader.dispose()
-
-    def _error(self, message: str, node: Any, cause: InvalidArgument) -> InvalidArgument:
-        line = f":{node.start_mark.line + 1}" if node is not None else ""
-        return InvalidArgument(
-            f"{self._path}{line}: {message}",
-            field=cause.field,
-            value=cause.value,
-            allowed=cause.allowed,
-            next_step=cause.next_step,
-        )
-
-
-def _allowed(field: str, allowed: str) -> InvalidArgument:
-    return InvalidArgument(field=field, allowed=allowed)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gcpmlops.bigquery import BigQuery
     from gcpmlops.clients import Clients
     from gcpmlops.endpoints import Endpoints
+    from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.experiments import Experiments
     from gcpmlops.models import Models
     from gcpmlops.storage import Storage
@@ -85,6 +86,13 @@ class Client:
         from gcpmlops.experiments import Experiments
 
         return Experiments(self.clients, self.storage)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Metrics, intervals, slices, bias, comparisons, gates and reports of models."""
+        from gcpmlops.evaluation.evaluation import Evaluation
+
+        return Evaluation(self.bigquery)
 
     @cached_property
     def models(self) -> Models:

@@ -1,0 +1,176 @@
+"""Two classes: metrics at a threshold, of the ranking, and of the probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcpmlops.evaluation.bootstrap import Floats, Means, PrAuc, RocAuc, Statistic, ratio
+from gcpmlops.evaluation.examples import Examples
+from gcpmlops.evaluation.values import plain
+
+BINS = 10
+_POINTS = 400  # of a curve: more than a screen shows
+RATES = (
+    *("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "mcc"),
+    *("false_positive_rate", "false_negative_rate", "selection_rate"),
+)
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Rows whose score reaches `threshold` are called positive."""
+
+    threshold: float = 0.5
+    kind: str = "binary"
+
+    def points(self, examples: Examples) -> dict[str, float]:
+        called = examples.predictions >= self.threshold
+        return {**at_threshold(examples.targets, called), **of_scores(examples.targets, examples.predictions)}
+
+    def statistics(self, examples: Examples) -> Sequence[Statistic]:
+        targets, scores = examples.targets, examples.predictions
+        return (
+            Means(RATES, cells(targets, scores >= self.threshold), rates),
+            RocAuc(targets, scores),
+            PrAuc(targets, scores),
+            Means(("log_loss", "brier"), losses(targets, scores)),
+            CalibrationError(targets.astype(np.float64), scores),
+        )
+
+    def curves(self, examples: Examples) -> Mapping[str, Any]:
+        called = (examples.predictions >= self.threshold).astype(int)
+        return curves(examples.targets, examples.predictions) | {
+            "confusion": confusion(examples.targets.astype(int), called, examples.classes)
+        }
+
+
+def at_threshold(targets: NDArray[Any], called: NDArray[Any]) -> dict[str, float]:
+    """The metrics of decisions, by scikit-learn; NaN for 0 / 0."""
+    from sklearn import metrics
+
+    nan: dict[str, Any] = {"zero_division": np.nan}
+    recall, specificity = (metrics.recall_score(targets, called, pos_label=label, **nan) for label in (True, False))
+    return {
+        "accuracy": metrics.accuracy_score(targets, called),
+        "balanced_accuracy": (recall + specificity) / 2,
+        "precision": metrics.precision_score(targets, called, **nan),
+        "recall": recall,
+        "specificity": specificity,
+        "f1": metrics.f1_score(targets, called, **nan),
+        "mcc": metrics.matthews_corrcoef(targets, called) if _both(targets) and _both(called) else np.nan,
+        "false_positive_rate": 1 - specificity,
+        "false_negative_rate": 1 - recall,
+        "selection_rate": float(np.mean(called)),
+    }
+
+
+def of_scores(targets: NDArray[Any], scores: Floats) -> dict[str, float]:
+    """The metrics of scores, by scikit-learn; ranking is not defined with one class."""
+    from sklearn import metrics
+
+    both = _both(targets)
+    return {
+        "roc_auc": metrics.roc_auc_score(targets, scores) if both else np.nan,
+        "pr_auc": metrics.average_precision_score(targets, scores) if both else np.nan,
+        "log_loss": metrics.log_loss(targets, scores, labels=[False, True]),
+        "brier": float(np.mean((scores - targets) ** 2)) if not both else metrics.brier_score_loss(targets, scores),
+        "ece": float(CalibrationError(targets.astype(np.float64), scores)(np.ones((1, len(scores))))[0, 0]),
+    }
+
+
+def _both(targets: NDArray[Any]) -> bool:
+    return len(targets) > 0 and bool(targets.any()) and not bool(targets.all())
+
+
+def cells(targets: NDArray[Any], called: NDArray[Any]) -> list[Floats]:
+    """By row 1 or 0: true positive, false positive, false negative, true negative."""
+    parts = (targets & called, ~targets & called, targets & ~called, ~targets & ~called)
+    return [part.astype(np.float64) for part in parts]
+
+
+def rates(shares: Floats) -> Floats:
+    """The metrics of RATES from the shares or counts of the four cells."""
+    tp, fp, fn, tn = shares.T
+    recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
+    product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    total = tp + fp + fn + tn
+    return np.column_stack(
+        [
+            *(ratio(tp + tn, total), (recall + specificity) / 2, ratio(tp, tp + fp), recall, specificity),
+            *(ratio(2 * tp, 2 * tp + fp + fn), ratio(tp * tn - fp * fn, np.sqrt(product))),
+            *(1 - specificity, 1 - recall, ratio(tp + fp, total)),
+        ]
+    )
+
+
+def losses(targets: NDArray[Any], scores: Floats) -> list[Floats]:
+    """By row: log loss (clipped as scikit-learn clips) and squared error."""
+    tiny = np.finfo(np.float64).eps
+    chance = np.clip(np.where(targets, scores, 1 - scores), tiny, 1 - tiny)
+    return [-np.log(chance), (scores - targets) ** 2]
+
+
+def bin_of(scores: Floats) -> NDArray[np.int64]:
+    """The calibration bin of each score, as scikit-learn's calibration_curve cuts them."""
+    return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], scores).astype(np.int64)
+
+
+class CalibrationError:
+    """Expected calibration error: how far, bin by bin, the outcomes are from the scores, weighted by rows."""
+
+    names: tuple[str, ...] = ("ece",)
+
+    def __init__(self, outcomes: Floats, scores: Floats) -> None:
+        self._gaps = np.zeros((len(scores), BINS))
+        self._gaps[np.arange(len(scores)), bin_of(scores)] = outcomes - scores
+
+    def __call__(self, weights: Floats) -> Floats:
+        gaps = np.abs(weights @ self._gaps).sum(axis=1)
+        return np.asarray(gaps / weights.sum(axis=1))[:, None]
+
+
+def curves(targets: NDArray[Any], scores: Floats) -> dict[str, Any]:
+    """ROC, precision-recall, calibration and the metrics by threshold."""
+    return {"calibration": calibration(targets, scores)} | (_ranking(targets, scores) if _both(targets) else {})
+
+
+def _ranking(targets: NDArray[Any], scores: Floats) -> dict[str, Any]:
+    from sklearn import metrics
+
+    fpr, tpr, _ = metrics.roc_curve(targets, scores)
+    precision, recall, thresholds = metrics.precision_recall_curve(targets, scores, drop_intermediate=True)
+    at = _some(len(thresholds))
+    kept = _some(len(fpr))
+    return {
+        "roc": plain({"false_positive_rate": fpr[kept], "true_positive_rate": tpr[kept]}),
+        "pr": plain({"recall": recall[_some(len(recall))], "precision": precision[_some(len(precision))]}),
+        "thresholds": plain({"threshold": thresholds[at], "precision": precision[at], "recall": recall[at]}),
+    }
+
+
+def _some(count: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, count - 1, min(count, _POINTS)).astype(np.int64))
+
+
+def calibration(targets: NDArray[Any], scores: Floats) -> dict[str, Any]:
+    """Mean score and share of positives of each bin that has rows, and how many rows; empty with one class."""
+    from sklearn.calibration import calibration_curve
+
+    if not _both(targets):
+        return {"mean_score": [], "fraction_positive": [], "rows": []}
+    fraction, mean = calibration_curve(targets, scores, n_bins=BINS)
+    rows = np.bincount(bin_of(scores), minlength=BINS)
+    return plain({"mean_score": mean, "fraction_positive": fraction, "rows": rows[rows > 0]})  # type: ignore[no-any-return]
+
+
+def confusion(targets: NDArray[Any], called: NDArray[Any], classes: Sequence[Any]) -> dict[str, Any]:
+    """Rows are the truth, columns what the model said."""
+    from sklearn.metrics import confusion_matrix
+
+    matrix = confusion_matrix(targets, called, labels=range(len(classes)))
+    return {"labels": [str(label) for label in classes], "matrix": matrix.tolist()}

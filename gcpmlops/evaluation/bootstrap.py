@@ -1,0 +1,138 @@
+"""Bootstrap intervals: rows are drawn with replacement, and a resample is how often each row was drawn.
+
+A statistic sorts its rows once, when it is made; a resample then costs a gather and a few sums over counts, where
+drawing rows and calling scikit-learn sorts them all again. Resamples are taken in blocks that fit a core's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcpmlops.exceptions import InvalidArgument
+
+Floats: TypeAlias = NDArray[np.float64]
+_CELLS = 1 << 18  # counts in a block
+
+
+class Statistic(Protocol):
+    """Metrics of weighted rows: (resamples, rows) of weights → (resamples, names); NaN where one is not defined."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, weights: Floats) -> Floats: ...
+
+
+def counts(rows: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Blocks of (resamples, rows): how often each row was drawn. The same for the same seed."""
+    generator = np.random.default_rng(seed)
+    for size in blocks(rows, resamples):
+        drawn = generator.integers(rows, size=(size, rows), dtype=np.int32).astype(np.intp)
+        drawn += (np.arange(size) * rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
+
+
+def blocks(rows: int, resamples: int) -> Iterator[int]:
+    """How many resamples at a time."""
+    size = max(1, _CELLS // max(rows, 1))
+    for start in range(0, resamples, size):
+        yield min(size, resamples - start)
+
+
+def resample(statistics: Sequence[Statistic], rows: int, *, resamples: int = 1000, seed: int = 0) -> dict[str, Floats]:
+    """Each metric's value in every resample."""
+    return _collect(statistics, counts(rows, resamples, seed))
+
+
+def _collect(statistics: Sequence[Statistic], weights: Iterator[Floats]) -> dict[str, Floats]:
+    names = [name for statistic in statistics for name in statistic.names]
+    found = [np.hstack([statistic(block) for statistic in statistics]) for block in weights]
+    return dict(zip(names, np.vstack(found).T, strict=True)) if found and names else {}
+
+
+def interval(values: Floats, confidence: float = 0.95) -> tuple[float, float] | None:
+    """The percentile interval; None where the metric was not defined in half of the resamples or more."""
+    known = values[np.isfinite(values)]
+    if 2 * len(known) <= len(values):
+        return None
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def check(resamples: int, confidence: float) -> None:
+    """Raises InvalidArgument."""
+    if resamples < 0 or resamples == 1:
+        raise InvalidArgument(field="resamples", value=resamples, allowed="2 or more, such as 1000; 0: no intervals")
+    if not 0 < confidence < 1:
+        raise InvalidArgument(field="confidence", value=confidence, allowed="between 0 and 1, such as 0.95")
+
+
+def ratio(above: Floats, below: Floats) -> Floats:
+    """Above / below; NaN where below is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below == 0, np.nan, above / below)
+
+
+class _Ranked:
+    """Weights by score, from the highest down; equal scores are one step."""
+
+    def __init__(self, positive: NDArray[np.bool_], scores: Floats) -> None:
+        self._order = np.argsort(-scores, kind="stable")
+        ranked = scores[self._order]
+        self._positive = positive[self._order].astype(np.float64)
+        starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+        self._starts = None if len(starts) == len(ranked) else starts
+
+    def steps(self, weights: Floats) -> tuple[Floats, Floats]:
+        """(positives, all) at each score."""
+        ranked = np.take(weights, self._order, axis=1)
+        return self._by_score(ranked * self._positive), self._by_score(ranked)
+
+    def _by_score(self, ranked: Floats) -> Floats:
+        return ranked if self._starts is None else np.add.reduceat(ranked, self._starts, axis=1)
+
+
+class RocAuc(_Ranked):
+    """The chance that a positive row scores above a negative one; equal scores count half."""
+
+    names: tuple[str, ...] = ("roc_auc",)
+
+    def __call__(self, weights: Floats) -> Floats:
+        hits, everything = self.steps(weights)
+        above = np.cumsum(hits, axis=1)
+        positives = above[:, -1]
+        negatives = everything.sum(axis=1) - positives
+        everything -= hits  # the negatives at each score
+        area = np.einsum("ij,ij->i", everything, above) - np.einsum("ij,ij->i", everything, hits) / 2
+        return ratio(area, positives * negatives)[:, None]
+
+
+class PrAuc(_Ranked):
+    """Average precision: precision at each score, weighted by the recall that it adds."""
+
+    names: tuple[str, ...] = ("pr_auc",)
+
+    def __call__(self, weights: Floats) -> Floats:
+        hits, everything = self.steps(weights)
+        above = np.cumsum(hits, axis=1)
+        reached = np.cumsum(everything, axis=1)
+        precision = np.divide(above, reached, out=np.zeros_like(above), where=reached > 0)
+        return ratio(np.einsum("ij,ij->i", hits, precision), above[:, -1])[:, None]
+
+
+class Means:
+    """Weighted means of values that each row has: losses, errors. `then` makes the metrics of the means."""
+
+    def __init__(
+        self, names: Sequence[str], values: Sequence[Floats], then: Callable[[Floats], Floats] | None = None
+    ) -> None:
+        self.names = tuple(names)
+        self._values = np.column_stack(values)
+        self._then = then
+
+    def __call__(self, weights: Floats) -> Floats:
+        means = (weights @ self._values) / weights.sum(axis=1, keepdims=True)
+        return self._then(means) if self._then else means

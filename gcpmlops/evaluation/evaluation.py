@@ -1,0 +1,232 @@
+"""`client.evaluation`: how good and how fair a model is, on a DataFrame, a BigQuery table or a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
+
+from gcpmlops import _extras
+from gcpmlops.bigquery import BigQuery
+from gcpmlops.exceptions import InvalidArgument
+from gcpmlops.types import Path_
+
+if TYPE_CHECKING:
+    import pandas
+
+    from gcpmlops.evaluation.comparison import Comparison
+    from gcpmlops.evaluation.examples import Examples
+    from gcpmlops.evaluation.gates import Gate, Verdict
+    from gcpmlops.evaluation.result import EvaluationResult
+    from gcpmlops.evaluation.task import Task
+
+Data: TypeAlias = "pandas.DataFrame | str"
+
+
+class Settings(TypedDict, total=False):
+    """What every evaluation takes."""
+
+    name: str
+    """The model's name in reports."""
+    slices: Sequence[str]
+    """Columns and expressions (pandas' or GoogleSQL's signs): `carrier`, `km // 500`, `hour >= 18 AND month = 1`"""
+    minimum_size: int
+    """Slices and groups with fewer rows are counted and not measured (30)."""
+    resamples: int
+    """Of the bootstrap (1000); 0: no intervals."""
+    confidence: float
+    """Of the intervals (0.95)."""
+    seed: int
+    """The same seed gives the same intervals (0)."""
+
+
+_DEFAULTS: Settings = {
+    "name": "model", "slices": (), "minimum_size": 30, "resamples": 1000, "confidence": 0.95, "seed": 0
+}  # fmt: skip
+
+
+class Evaluation:
+    """`client.evaluation`. Data is a DataFrame, a BigQuery table, or a query; needs the extra `evaluation`."""
+
+    def __init__(self, bigquery: BigQuery) -> None:
+        self._bigquery = bigquery
+
+    def classification(
+        self,
+        data: Data,
+        *,
+        target: str,
+        score: str | Mapping[Any, str],
+        positive: Any = 1,
+        threshold: float = 0.5,
+        sensitive: Sequence[str] = (),
+        **settings: Unpack[Settings],
+    ) -> EvaluationResult:
+        """Measure a classifier: `score` is the column of the positive class's probability, or class → column.
+
+        With two classes, rows from `threshold` on are called positive, and `sensitive` names columns whose groups are
+        compared for bias. Raises InvalidArgument, MissingExtra, and what a BigQuery query raises.
+        """
+        frame = self.frame(data)
+        from gcpmlops.evaluation import examples
+        from gcpmlops.evaluation.binary import Binary
+        from gcpmlops.evaluation.multiclass import Multiclass
+
+        if not 0 <= threshold <= 1:
+            raise InvalidArgument(field="threshold", value=threshold, allowed="0 to 1")
+        rows = examples.classification(frame, target, score, positive)
+        task: Task = Binary(threshold) if isinstance(score, str) else Multiclass(rows.classes)
+        if sensitive and task.kind != "binary":
+            raise InvalidArgument("bias is measured between groups of two classes", field="sensitive", allowed="none")
+        about = {"target": target, "score": score, **({"threshold": threshold} if task.kind == "binary" else {})}
+        return _evaluate(task, rows, settings, about, _names(sensitive, "sensitive"))
+
+    def regression(self, data: Data, *, target: str, prediction: str, **settings: Unpack[Settings]) -> EvaluationResult:
+        """Measure predictions of a number. Raises InvalidArgument, MissingExtra, and what a query raises."""
+        frame = self.frame(data)
+        from gcpmlops.evaluation import examples
+        from gcpmlops.evaluation.regression import Regression
+
+        rows = examples.values(frame, target, prediction)
+        return _evaluate(Regression(), rows, settings, {"target": target, "prediction": prediction})
+
+    def forecasting(
+        self,
+        data: Data,
+        *,
+        target: str,
+        prediction: str,
+        time: str | None = None,
+        series: str | None = None,
+        season: int = 1,
+        history: Data | None = None,
+        quantiles: Mapping[float, str] | None = None,
+        **settings: Unpack[Settings],
+    ) -> EvaluationResult:
+        """Measure forecasts: regression's metrics, mase, and pinball loss and coverage of `quantiles` (0.9 → column).
+
+        mase scales by the error of repeating the value `season` steps back within each `series`, ordered by `time`, in
+        `history` (the data itself without one). Raises InvalidArgument, MissingExtra, and what a query raises.
+        """
+        frame = self.frame(data)
+        from gcpmlops.evaluation import examples, regression
+
+        wrong = [each for each in quantiles or {} if not 0 < each < 1]
+        if wrong or season < 1:
+            field, value = ("quantiles", wrong[0]) if wrong else ("season", season)
+            raise InvalidArgument(field=field, value=value, allowed="between 0 and 1" if wrong else "1 or more")
+        columns = {str(quantile): column for quantile, column in (quantiles or {}).items()}
+        rows = examples.values(frame, target, prediction, columns)
+        past = frame if history is None else self.frame(history)
+        for each in (frame, past):
+            examples.check_columns(each, [target, *filter(None, (series,)), *([time] if time and each is past else [])])
+        scale = regression.naive_scale(frame, past, target=target, series=series, time=time, season=season)
+        task = regression.Forecasting(quantiles=tuple(quantiles or ()))
+        about = {"target": target, "prediction": prediction, "season": season}
+        return _evaluate(task, rows.having(regression.SCALE, scale), settings, about)
+
+    def compare(
+        self,
+        champion: EvaluationResult,
+        challenger: EvaluationResult,
+        *,
+        metrics: Sequence[str] | None = None,
+        resamples: int = 1000,
+        confidence: float = 0.95,
+        seed: int = 0,
+    ) -> Comparison:
+        """The challenger's differences on the same rows: intervals by a paired bootstrap, p-values by permutation.
+
+        Raises InvalidArgument where the rows, classes or kinds differ.
+        """
+        from gcpmlops.evaluation import comparison
+
+        return comparison.compare(
+            champion, challenger, metrics=metrics, resamples=resamples, confidence=confidence, seed=seed
+        )
+
+    def check(
+        self,
+        result: EvaluationResult,
+        *,
+        gates: Path_ | Sequence[Gate],
+        champion: EvaluationResult | None = None,
+    ) -> Verdict:
+        """Judge by gates, or by a YAML file of them; `.require()` on the verdict raises where one failed.
+
+        Raises InvalidArgument, with file and line, for a gate on what was not evaluated.
+        """
+        from gcpmlops.evaluation import gate_file
+        from gcpmlops.evaluation import gates as gates_
+
+        if isinstance(gates, Sequence) and not isinstance(gates, str):
+            return gates_.check(result, gates, champion)
+        return gate_file.check(gates, result, champion)
+
+    def frame(self, data: Data) -> pandas.DataFrame:
+        """The rows: a DataFrame as it is, DATASET.TABLE whole, anything with a space as a query (jobs.insert)."""
+        make = _extras.need("pandas", extra="evaluation", purpose="an evaluation").DataFrame
+        _extras.need("sklearn", extra="evaluation", purpose="an evaluation")
+        if isinstance(data, make):
+            whole: pandas.DataFrame = data.reset_index(drop=True)
+            return whole
+        if not isinstance(data, str) or not data.strip():
+            allowed = "a DataFrame, DATASET.TABLE, or a query"
+            raise InvalidArgument(f"{type(data).__name__} is not data to evaluate", field="data", allowed=allowed)
+        if not any(character.isspace() for character in data.strip()):
+            self._bigquery.get_table(data)  # a missing one is NotFound with its name
+            data = f"SELECT * FROM `{data.replace(':', '.', 1)}`"
+        return self._bigquery.query(data).to_dataframe()
+
+
+def _evaluate(
+    task: Task, examples: Examples, given: Settings, about: Mapping[str, Any], sensitive: Sequence[str] = ()
+) -> EvaluationResult:
+    from gcpmlops.evaluation import bootstrap, fairness, slices
+    from gcpmlops.evaluation.result import EvaluationResult
+    from gcpmlops.evaluation.task import measure
+
+    settings: Settings = {**_DEFAULTS, **given}
+    unknown = set(settings) - set(_DEFAULTS)
+    if unknown:
+        raise TypeError(f"there is no setting {min(unknown)!r}; known: {', '.join(_DEFAULTS)}")
+    bootstrap.check(settings["resamples"], settings["confidence"])
+    resamples, confidence, seed = settings["resamples"], settings["confidence"], settings["seed"]
+    size = max(1, settings["minimum_size"])
+    by = _names(settings["slices"], "slices")
+    parts = slices.evaluate(
+        task, examples, by, minimum_size=size, resamples=resamples, confidence=confidence, seed=seed
+    )
+    bias = tuple(
+        fairness.evaluate(
+            examples,
+            each,
+            threshold=about["threshold"],
+            minimum_size=size,
+            resamples=resamples,
+            confidence=confidence,
+            seed=seed,
+        )
+        for each in sensitive
+    )
+    metrics = measure(task, examples, resamples=resamples, confidence=confidence, seed=seed)
+    return EvaluationResult(
+        settings["name"],
+        task.kind,
+        len(examples),
+        metrics,
+        parts,
+        bias,
+        {**about, "slices": list(by), "minimum_size": size}
+        | {"resamples": resamples, "confidence": confidence, "seed": seed},
+        task.curves(examples),
+        examples=examples,
+        task=task,
+    )
+
+
+def _names(given: Sequence[str], field: str) -> tuple[str, ...]:
+    """One name is a list of one: a str is a sequence of letters otherwise."""
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidArgument(field=field, value=given, allowed="names of columns, or expressions")
+    return names

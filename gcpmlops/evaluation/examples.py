@@ -1,0 +1,180 @@
+"""The rows that a model is judged by: truth, predictions, and the columns that slices are cut from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcpmlops.exceptions import InvalidArgument
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """`targets` are class numbers or values; `predictions` values, a positive class's scores, or (rows, classes)."""
+
+    targets: NDArray[Any]
+    predictions: NDArray[np.float64]
+    frame: pandas.DataFrame = field(repr=False)
+    classes: tuple[Any, ...] = ()
+    more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """What a task needs beside them, by row: quantiles, a scale."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: NDArray[Any]) -> Examples:
+        """Only these rows, by number or by mask."""
+        more = {name: values[rows] for name, values in self.more.items()}
+        return replace(
+            self,
+            targets=self.targets[rows],
+            predictions=self.predictions[rows],
+            frame=self.frame[rows] if rows.dtype == np.bool_ else self.frame.iloc[rows],
+            more=more,
+        )
+
+    def having(self, name: str, values: NDArray[np.float64]) -> Examples:
+        """With these values in `more`."""
+        return replace(self, more={**self.more, name: values})
+
+    def stacked(self, other: Examples) -> Examples:
+        """These rows, then the other's; the frame is left as it is."""
+        return replace(
+            self,
+            targets=np.concatenate([self.targets, other.targets]),
+            predictions=np.concatenate([self.predictions, other.predictions]),
+            more={name: np.concatenate([values, other.more[name]]) for name, values in self.more.items()},
+        )
+
+
+def classification(frame: pandas.DataFrame, target: str, score: str | Mapping[Any, str], positive: Any) -> Examples:
+    """Binary for one column of scores, multi-class for a mapping of class → column. Raises InvalidArgument."""
+    check_columns(frame, [target, *([score] if isinstance(score, str) else score.values())])
+    labels = _labels(frame, target)
+    if isinstance(score, str):
+        return _binary(frame, labels, target, score, positive)
+    classes = tuple(score)
+    if len(classes) < 2:
+        raise InvalidArgument(field="score", value=dict(score), allowed="a column for each of two or more classes")
+    strange = [label for label in _distinct(labels) if label not in classes]
+    if strange:
+        raise InvalidArgument(
+            f"column {target!r} has the class {strange[0]!r}, for which there is no score",
+            field="score",
+            value=strange[0],
+            allowed=", ".join(map(str, classes)),
+        )
+    _check_classes(labels, target)
+    scores = np.column_stack([_probabilities(frame, column) for column in score.values()])
+    _check_sums(scores)
+    numbers = {label: number for number, label in enumerate(classes)}
+    targets = labels.map(numbers).to_numpy(dtype=np.int64)
+    return Examples(targets, scores, frame, classes)
+
+
+def _binary(frame: pandas.DataFrame, labels: Any, target: str, score: str, positive: Any) -> Examples:
+    found = _check_classes(labels, target)
+    if len(found) > 2:
+        raise InvalidArgument(
+            f"column {target!r} has {len(found)} classes and one column of scores",
+            field="score",
+            value=score,
+            allowed="a mapping of each class to its column",
+        )
+    if positive not in found:
+        raise InvalidArgument(field="positive", value=positive, allowed=", ".join(map(repr, found)))
+    negative = next(label for label in found if label != positive)
+    targets = (labels == positive).to_numpy(dtype=np.bool_)
+    return Examples(targets, _probabilities(frame, score), frame, (negative, positive))
+
+
+def values(frame: pandas.DataFrame, target: str, prediction: str, more: Mapping[str, str] | None = None) -> Examples:
+    """Numbers to numbers; `more` maps a name to a further column of numbers. Raises InvalidArgument."""
+    check_columns(frame, [target, prediction, *(more or {}).values()])
+    rest = {name: numbers(frame, column) for name, column in (more or {}).items()}
+    return Examples(numbers(frame, target), numbers(frame, prediction), frame, more=rest)
+
+
+def numbers(frame: pandas.DataFrame, column: str) -> NDArray[np.float64]:
+    """The column as floats. Raises InvalidArgument for text, and for NaN and infinity, with the first row."""
+    try:
+        found = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as exc:
+        raise InvalidArgument(f"column {column!r} holds no numbers: {exc}", field=column) from exc
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        raise InvalidArgument(
+            f"column {column!r}: {len(bad):,} of {len(found):,} values are NaN or infinite, the first in row {bad[0]}",
+            field=column,
+            value=float(found[bad[0]]),
+            next_step="Fill them or leave those rows out, and say so: a row without a score cannot be judged.",
+        )
+    return found
+
+
+def _probabilities(frame: pandas.DataFrame, column: str) -> NDArray[np.float64]:
+    found = numbers(frame, column)
+    bad = np.flatnonzero((found < 0) | (found > 1))
+    if len(bad):
+        raise InvalidArgument(
+            f"column {column!r} holds {found[bad[0]]:.4g} in row {bad[0]}, which is no probability",
+            field=column,
+            value=float(found[bad[0]]),
+            allowed="0 to 1; decision values become probabilities by 1 / (1 + exp(-x)) or a calibrated classifier",
+        )
+    return found
+
+
+def _check_sums(scores: NDArray[np.float64]) -> None:
+    off = np.flatnonzero(np.abs(scores.sum(axis=1) - 1) > 1e-3)
+    if len(off):
+        raise InvalidArgument(
+            f"the scores of row {off[0]} add up to {scores[off[0]].sum():.4g}",
+            field="score",
+            allowed="probabilities over all classes, which add up to 1",
+        )
+
+
+def _labels(frame: pandas.DataFrame, target: str) -> Any:
+    labels = frame[target]
+    missing = int(labels.isna().sum())
+    if missing:
+        raise InvalidArgument(
+            f"column {target!r} is missing in {missing:,} of {len(frame):,} rows",
+            field=target,
+            next_step="Leave out rows whose outcome is not known yet.",
+        )
+    return labels
+
+
+def _distinct(labels: Any) -> list[Any]:
+    return [value.item() if hasattr(value, "item") else value for value in labels.unique()]
+
+
+def _check_classes(labels: Any, target: str) -> list[Any]:
+    found = _distinct(labels)
+    if len(found) < 2:
+        raise InvalidArgument(
+            f"column {target!r} has one class only, {found[0]!r}: nothing to tell apart",
+            field=target,
+            value=found[0],
+            allowed="two or more classes; a longer window or more data will have the other one",
+        )
+    return found
+
+
+def check_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> None:
+    """Raises InvalidArgument for a column that there is not, and for no rows."""
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        known = ", ".join(map(str, frame.columns))
+        raise InvalidArgument(f"the data has no column {missing[0]!r}", field="data", value=missing[0], allowed=known)
+    if not len(frame):
+        raise InvalidArgument("the data has no rows", field="data", allowed="one row or more")

@@ -1,0 +1,171 @@
+"""Bias between groups, by fairlearn: selection, true and false positive rates, their differences and ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcpmlops import _extras
+from gcpmlops.evaluation import binary, bootstrap, slices
+from gcpmlops.evaluation.bootstrap import Floats, ratio
+from gcpmlops.evaluation.examples import Examples
+from gcpmlops.evaluation.values import Estimate, finite
+from gcpmlops.exceptions import InvalidArgument
+
+MEASURES = (
+    *("demographic_parity_difference", "demographic_parity_ratio", "selection_rate_ratio"),
+    *("equalized_odds_difference", "equalized_odds_ratio"),
+    *("equal_opportunity_difference", "equal_opportunity_ratio"),
+)
+RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group: its rows, positives, and rates with intervals. `reason` says why it is left out of the measures."""
+
+    name: str
+    rows: int
+    positives: int
+    rates: Mapping[str, Estimate]
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**vars(self), "rates": {name: rate.to_dict() for name, rate in self.rates.items()}}
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """How differently the groups of `sensitive` fare; a difference of 0 and a ratio of 1 are even."""
+
+    sensitive: str
+    groups: tuple[Group, ...]
+    measures: Mapping[str, Estimate]
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        measures = {name: estimate.to_dict() for name, estimate in self.measures.items()}
+        return {**vars(self), "groups": [group.to_dict() for group in self.groups], "measures": measures}
+
+
+def evaluate(
+    examples: Examples,
+    sensitive: str,
+    *,
+    threshold: float,
+    minimum_size: int,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Fairness:
+    """Compare the groups that have the minimum size. Raises InvalidArgument, MissingExtra."""
+    if sensitive not in examples.frame.columns:
+        known = ", ".join(map(str, examples.frame.columns))
+        raise InvalidArgument(
+            f"the data has no column {sensitive!r}", field="sensitive", value=sensitive, allowed=known
+        )
+    targets, called = examples.targets, examples.predictions >= threshold
+    parts = [
+        (slices._label(key), rows)
+        for key, rows in slices.groups(examples.frame[sensitive], sensitive, field="sensitive")
+    ]
+    kept = [(name, rows) for name, rows in parts if len(rows) >= minimum_size]
+    tables = np.array([np.sum(binary.cells(targets[rows], called[rows]), axis=1) for _, rows in kept])
+    drawn = _resampled(tables, resamples, seed) if len(kept) else np.empty((0, resamples, 4))
+    groups = _groups(parts, targets, tables, drawn, minimum_size, confidence)
+    if len(kept) < 2:
+        return Fairness(sensitive, groups, {}, f"{len(kept)} of {len(parts)} groups have {minimum_size} rows or more")
+    return Fairness(sensitive, groups, _measures(targets, called, kept, tables, drawn, confidence))
+
+
+def _resampled(tables: NDArray[Any], resamples: int, seed: int) -> Floats:
+    """(groups, resamples, cells): drawing a group's rows is drawing its confusion matrix from a multinomial."""
+    generator = np.random.default_rng(seed)
+    drawn = [generator.multinomial(int(table.sum()), table / table.sum(), size=resamples) for table in tables]
+    return np.asarray(drawn, dtype=np.float64)
+
+
+def _rates(cells: Floats) -> Floats:
+    """Selection, true positive and false positive rate, from (..., 4 cells)."""
+    tp, fp, fn, tn = np.moveaxis(cells, -1, 0)
+    return np.stack([ratio(tp + fp, tp + fp + fn + tn), ratio(tp, tp + fn), ratio(fp, fp + tn)])
+
+
+def _groups(
+    parts: Sequence[tuple[str, NDArray[np.int64]]],
+    targets: NDArray[Any],
+    tables: NDArray[Any],
+    drawn: Floats,
+    minimum_size: int,
+    confidence: float,
+) -> tuple[Group, ...]:
+    """The biggest first; `tables` and `drawn` are of those of the minimum size, which come first."""
+    found = []
+    for number, (name, rows) in enumerate(parts):
+        positives = int(targets[rows].sum())
+        if number >= len(tables):
+            reason = f"{len(rows)} rows, fewer than the minimum size of {minimum_size}"
+            found.append(Group(name, len(rows), positives, {}, reason))
+            continue
+        pairs = zip(RATES, _rates(tables[number]), _rates(drawn[number]), strict=True)
+        rates = {rate: _estimate(float(value), each, confidence) for rate, value, each in pairs}
+        found.append(Group(name, len(rows), positives, rates))
+    return tuple(found)
+
+
+def _measures(
+    targets: NDArray[Any],
+    called: NDArray[Any],
+    kept: Sequence[tuple[str, NDArray[np.int64]]],
+    tables: NDArray[Any],
+    drawn: Floats,
+    confidence: float,
+) -> dict[str, Estimate]:
+    """Values by fairlearn; a measure is not defined where a group lacks the positives or negatives that it needs."""
+    rows = np.concatenate([rows for _, rows in kept])
+    names = np.concatenate([np.full(len(rows), name, dtype=object) for name, rows in kept])
+    tp, fp, fn, tn = tables.T
+    positives, negatives = bool(np.all(tp + fn > 0)), bool(np.all(fp + tn > 0))
+    resampled = _spread(_rates(drawn))
+    found = {}
+    for measure, value in _fairlearn().items():
+        defined = (positives or "equal" not in measure) and (negatives or "odds" not in measure)
+        point = float(value(targets[rows].astype(int), called[rows].astype(int), names)) if defined else float("nan")
+        found[measure] = _estimate(point, resampled[measure], confidence)
+    return found
+
+
+def _fairlearn() -> dict[str, Callable[[Any, Any, Any], float]]:
+    metrics = _extras.need("fairlearn.metrics", extra="evaluation", purpose="bias between groups")
+
+    def call(name: str) -> Callable[[Any, Any, Any], float]:
+        return lambda targets, called, groups: getattr(metrics, name)(targets, called, sensitive_features=groups)
+
+    return {name: call(name) for name in MEASURES}
+
+
+def _spread(rates: Floats) -> dict[str, Floats]:
+    """Each measure in every resample, from (rates, groups, resamples)."""
+    least, most = rates.min(axis=1), rates.max(axis=1)
+    gap, share = most - least, ratio(least, most)
+    return {
+        "demographic_parity_difference": gap[0],
+        "demographic_parity_ratio": share[0],
+        "selection_rate_ratio": share[0],
+        "equalized_odds_difference": np.maximum(gap[1], gap[2]),
+        "equalized_odds_ratio": np.minimum(share[1], share[2]),
+        "equal_opportunity_difference": gap[1],
+        "equal_opportunity_ratio": share[1],
+    }
+
+
+def _estimate(value: float, drawn: Floats, confidence: float) -> Estimate:
+    point = finite(value)
+    ends = bootstrap.interval(drawn, confidence) if point is not None else None
+    return Estimate(point, *(ends or (None, None)))

@@ -1,0 +1,65 @@
+"""A metric's value with its interval, and which way of it is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HIGHER = frozenset(
+    {"accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "mcc", "roc_auc", "pr_auc", "r2"}
+    | {"precision_macro", "recall_macro", "f1_macro", "f1_weighted", "roc_auc_ovr"}
+)
+LOWER = frozenset(
+    {"false_positive_rate", "false_negative_rate", "log_loss", "brier", "ece"}
+    | {"mae", "rmse", "mape", "smape", "mase", "pinball"}
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What was measured, and the ends of its bootstrap interval; None where it is not defined (one class, say)."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain values for JSON."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "not defined"
+        ends = "" if self.low is None or self.high is None else f" [{number(self.low)}, {number(self.high)}]"
+        return f"{number(self.value)}{ends}"
+
+
+def direction(metric: str) -> int:
+    """1 where more is better, -1 where less is, 0 where neither (a selection rate, a mean error)."""
+    name = metric.partition(":")[0]
+    return 1 if name in HIGHER else -1 if name in LOWER else 0
+
+
+def finite(value: float) -> float | None:
+    """The value; None for what is not a number or endless."""
+    return float(value) if math.isfinite(value) else None
+
+
+def number(value: float | None) -> str:
+    """Four significant digits."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it: numpy's scalars and arrays, tuples and mappings as Python's; NaN as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float):
+        return finite(value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
