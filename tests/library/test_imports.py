@@ -25,6 +25,7 @@ def python(code: str) -> str:
         "from gcpmlops import Double",
         "import gcpmlops.tuning",
         "import gcpmlops.experiments",
+        "import gcpmlops.evaluation.evaluation",
     ],
 )
 def test_import_brings_nothing_heavy(statement: str) -> None:
