@@ -104,13 +104,24 @@ class ModelService(Service):
         validate.require(request, "model.name", "update_mask.paths")
         name, _, version = request.model.name.partition("@")
         with self.locks(name):
-            current = self._models.version(request.model.name)
+            current = self._read_version(request)
             check_etag(request.model.etag, self._models.reply(current).etag, request.model.name)
-            if version in ("", "-"):
+            if version in ("", "-") and DEFAULT in current.version_aliases and not self._only_of_version(request):
                 self._change(name, request, MODEL_FIELDS, "update_time")
             else:
                 self._change(key_of(current), request, VERSION_FIELDS, "version_update_time")
-            return self._models.reply(self._models.version(request.model.name))
+            return self._models.reply(self._models.version(key_of(current)))
+
+    def _read_version(self, request: types.UpdateModelRequest) -> types.Model:
+        """The version that an update is about: ModelRegistry.update_version says it by its etag alone."""
+        if request.model.etag and "@" not in request.model.name:
+            for version in self._models.versions(request.model.name):
+                if self._models.reply(version).etag == request.model.etag:
+                    return version
+        return self._models.version(request.model.name)
+
+    def _only_of_version(self, request: types.UpdateModelRequest) -> bool:
+        return bool(request.model.etag) and "version_description" in masks.snake(request.update_mask).paths
 
     def delete_model(self, request: types.DeleteModelRequest) -> Any:
         """Deletes a model with all its versions, unless one is deployed."""

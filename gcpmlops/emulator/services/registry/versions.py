@@ -98,9 +98,9 @@ class Versions:
     def _existing(self, parent: str, parent_model: str) -> str:
         name = parent_model.partition("@")[0]
         names.parse(MODEL, name)
+        self.models.head(name)
         if name.rpartition("/models/")[0] != parent:
             raise validate.invalid("parent_model", f"{name} is not in {parent}.")
-        self.models.head(name)
         return name
 
     def _version(self, name: str, given: types.Model, head: types.Model | None) -> types.Model:

@@ -235,3 +235,16 @@ def test_what_only_the_service_says_is_not_taken_from_clients(serving: Any, uri:
     model = get(serving, made.model)
     assert (model.training_pipeline, model.original_model_info.model) == ("", "")
     assert model.model_source_info.source_type == types.ModelSourceInfo.ModelSourceType.CUSTOM
+
+
+def test_an_etag_alone_says_which_version_is_updated(serving: Any, uri: str) -> None:
+    model = serving.upload(uri).model
+    serving.upload(uri, parent_model=model)
+    read = get(serving, f"{model}@2")
+    read.version_description = "better"  # its name has no @2: ModelRegistry.update_version sends it back like that
+    request = types.UpdateModelRequest(model=read, update_mask={"paths": ["version_description"]})
+    assert serving.models.update_model(request).version_id == "2"
+    assert get(serving, f"{model}@2").version_description == "better"
+    assert get(serving, f"{model}@1").version_description == ""
+    with pytest.raises(exceptions.Aborted, match="etag"):
+        serving.models.update_model(request)
