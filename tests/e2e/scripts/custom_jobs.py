@@ -1,4 +1,4 @@
-"""Custom jobs through the SDK over a transport: a cluster, restarts, a timeout, a cancelled job, an experiment."""
+"""Custom jobs by the SDK over the given transports: a cluster, restarts, a timeout, a cancelled job, an experiment."""
 
 import sys
 import time
@@ -7,7 +7,6 @@ import uuid
 import pytest
 from google.cloud import aiplatform, aiplatform_v1, logging, storage
 
-transport = sys.argv[1]
 PYTHON = "python:3.11"
 MACHINE = {"machine_type": "n1-standard-4"}
 PRIMARY = """
@@ -38,11 +37,7 @@ open(path, "a").write("x")
 print("attempt", count + 1)
 sys.exit(3 if count < 2 else 0)
 """
-
-name = f"custom-{uuid.uuid4().hex[:10]}"
-bucket = storage.Client().create_bucket(name, location="us-central1")
-aiplatform.init(location="us-central1", staging_bucket=f"gs://{name}", api_transport=transport)
-experiment = aiplatform.Experiment.create(name)
+LOG = logging.Client()
 
 
 def pool(script: str, replicas: int = 1, **env: str) -> dict[str, object]:
@@ -51,7 +46,7 @@ def pool(script: str, replicas: int = 1, **env: str) -> dict[str, object]:
     return {"machine_spec": MACHINE, "replica_count": replicas, "container_spec": container}
 
 
-def job(*pools: dict[str, object], **run: object) -> aiplatform.CustomJob:
+def job(name: str, *pools: dict[str, object], **run: object) -> aiplatform.CustomJob:
     made = aiplatform.CustomJob(display_name=name, worker_pool_specs=list(pools), labels={"kind": name})
     made.submit(**run)
     return made
@@ -59,48 +54,63 @@ def job(*pools: dict[str, object], **run: object) -> aiplatform.CustomJob:
 
 def messages(made: aiplatform.CustomJob) -> list[str]:
     query = f'resource.type="ml_job" AND resource.labels.job_id="{made.name}"'
-    entries = logging.Client().list_entries(filter_=query, page_size=1000)
+    entries = LOG.list_entries(filter_=query, page_size=1000)
     return [entry.payload["message"] if isinstance(entry.payload, dict) else entry.payload for entry in entries]
 
 
-cluster = job(pool(PRIMARY), pool(WORKER, replicas=2))
-restarted = job(pool(FLAKY, DIR=f"/gcs/{name}"), restart_job_on_worker_restart=True, timeout=600)
-once = job(pool(FLAKY, DIR=f"/gcs/{name}/once"), restart_job_on_worker_restart=True, disable_retries=True)
-endless = job(pool("import time; time.sleep(1000)"), timeout=1, service_account="me@x.iam.gserviceaccount.com")
-script = "import os; print(os.environ['AIP_EXPERIMENT_NAME'])"
-tracked = job(pool(script), experiment=experiment)
-unwanted = job(pool("import time; time.sleep(1000)"))
-unwanted.cancel()
-
-jobs = (cluster, restarted, once, endless, tracked, unwanted)
-for each in jobs:
-    while not each.done():
-        time.sleep(0.05)
-assert [each.state.name.removeprefix("JOB_STATE_") for each in jobs] == [
-    "SUCCEEDED", "SUCCEEDED", "FAILED", "FAILED", "SUCCEEDED", "CANCELLED",
-]  # fmt: skip
-assert "ranks 0 1 2" in messages(cluster)
-assert messages(cluster)[-1] == "Job completed successfully."
-assert [line for line in messages(restarted) if line.startswith("attempt")] == ["attempt 1", "attempt 2", "attempt 3"]
-assert sum("Restarting the job" in line for line in messages(restarted)) == 2
-assert messages(once)[-1].startswith("The replica workerpool0-0 exited with a non-zero status of 3.")
-with pytest.raises(RuntimeError, match=r"scheduling\.timeout ran out"):
-    endless._block_until_complete()
-assert endless.job_spec.service_account == "me@x.iam.gserviceaccount.com"
-assert experiment.resource_name in messages(tracked)
-assert messages(unwanted)[-1] == "Job is cancelled."
-found = aiplatform.CustomJob.list(filter=f'labels.kind="{name}" AND state="JOB_STATE_FAILED"')
-assert {each.resource_name for each in found} == {once.resource_name, endless.resource_name}
-(newest,) = (
-    aiplatform_v1.JobServiceClient(
-        transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+def run(transport: str) -> None:
+    name = f"custom-{uuid.uuid4().hex[:10]}"
+    bucket = storage.Client().create_bucket(name, location="us-central1")
+    aiplatform.init(location="us-central1", staging_bucket=f"gs://{name}", api_transport=transport)
+    experiment = aiplatform.Experiment.create(name)
+    cluster = job(name, pool(PRIMARY), pool(WORKER, replicas=2))
+    restarted = job(name, pool(FLAKY, DIR=f"/gcs/{name}"), restart_job_on_worker_restart=True, timeout=600)
+    once = job(name, pool(FLAKY, DIR=f"/gcs/{name}/once"), restart_job_on_worker_restart=True, disable_retries=True)
+    endless = job(
+        name, pool("import time; time.sleep(1000)"), timeout=1, service_account="me@x.iam.gserviceaccount.com"
     )
-    .list_custom_jobs(request={"parent": cluster._parent, "page_size": 1})
-    .pages.__next__()
-    .custom_jobs
-)
-assert newest.name == unwanted.resource_name
-once.delete()
-bucket.delete(force=True)
-experiment.delete()
-print(f"custom jobs over {transport}")
+    script = "import os; print(os.environ['AIP_EXPERIMENT_NAME'])"
+    tracked = job(name, pool(script), experiment=experiment)
+    unwanted = job(name, pool("import time; time.sleep(1000)"))
+    unwanted.cancel()
+
+    jobs = (cluster, restarted, once, endless, tracked, unwanted)
+    for each in jobs:
+        while not each.done():
+            time.sleep(0.05)
+    assert [each.state.name.removeprefix("JOB_STATE_") for each in jobs] == [
+        "SUCCEEDED", "SUCCEEDED", "FAILED", "FAILED", "SUCCEEDED", "CANCELLED",
+    ]  # fmt: skip
+    assert "ranks 0 1 2" in messages(cluster)
+    assert messages(cluster)[-1] == "Job completed successfully."
+    assert [line for line in messages(restarted) if line.startswith("attempt")] == [
+        "attempt 1",
+        "attempt 2",
+        "attempt 3",
+    ]
+    assert sum("Restarting the job" in line for line in messages(restarted)) == 2
+    assert messages(once)[-1].startswith("The replica workerpool0-0 exited with a non-zero status of 3.")
+    with pytest.raises(RuntimeError, match=r"scheduling\.timeout ran out"):
+        endless._block_until_complete()
+    assert endless.job_spec.service_account == "me@x.iam.gserviceaccount.com"
+    assert experiment.resource_name in messages(tracked)
+    assert messages(unwanted)[-1] == "Job is cancelled."
+    found = aiplatform.CustomJob.list(filter=f'labels.kind="{name}" AND state="JOB_STATE_FAILED"')
+    assert {each.resource_name for each in found} == {once.resource_name, endless.resource_name}
+    (newest,) = (
+        aiplatform_v1.JobServiceClient(
+            transport=transport, client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
+        )
+        .list_custom_jobs(request={"parent": cluster._parent, "page_size": 1})
+        .pages.__next__()
+        .custom_jobs
+    )
+    assert newest.name == unwanted.resource_name
+    once.delete()
+    bucket.delete(force=True)
+    experiment.delete()
+    print(f"custom jobs over {transport}")
+
+
+for each in sys.argv[1:]:
+    run(each)
