@@ -5,27 +5,30 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import click
 
+_ARGUMENTS = {"TextColumn": ("{task.description}",)}
 
-class JobProgress:
-    """A spinner with state and elapsed time on a terminal; elsewhere a line at each new state. All of it on stderr."""
+
+class Display:
+    """What progress of all kinds shares: a line that lives on a terminal, plain lines elsewhere; all on stderr."""
+
+    columns: ClassVar[tuple[str, ...]]
+    """Names of rich's column classes, from left to right."""
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._state = ""
         self._display: Any = None
         self._task: Any = None
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
+            from rich import progress
             from rich.console import Console
-            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-            self._display = Progress(*columns, console=Console(stderr=True, soft_wrap=True), transient=True)
+            made = [getattr(progress, name)(*_ARGUMENTS.get(name, ())) for name in self.columns]
+            self._display = progress.Progress(*made, console=Console(stderr=True, soft_wrap=True), transient=True)
             self._display.start()
             self._task = self._display.add_task("submitted", total=None)
         return self
@@ -36,12 +39,27 @@ class JobProgress:
         if self._display is not None:
             self._display.stop()
 
+    def line(self, text: str) -> None:
+        """One line, above what lives."""
+        if self._display is not None:
+            self._display.console.print(text, markup=False, highlight=False)
+        else:
+            click.echo(text, err=True)
+
+
+class JobProgress(Display):
+    """A spinner with state and elapsed time on a terminal; elsewhere a line at each new state."""
+
+    columns = ("SpinnerColumn", "TextColumn", "TimeElapsedColumn")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+        self._state = ""
+
     def log(self, line: Any) -> None:
         """One line of the job's log."""
-        if self._display is not None:
-            self._display.console.print(line.text, markup=False, highlight=False)
-        else:
-            click.echo(line.text, err=True)
+        self.line(line.text)
 
     def state(self, job: Any) -> None:
         """The job as it was just seen."""

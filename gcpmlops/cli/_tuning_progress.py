@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import click
+from gcpmlops.cli._progress import Display
 
 
-class TuningProgress:
-    """A bar with the best value so far on a terminal, lines elsewhere. All of it on stderr; rich only on a terminal."""
+class TuningProgress(Display):
+    """A bar with the best value so far on a terminal, lines elsewhere."""
 
-    def __init__(self) -> None:
-        self._display: Any = None
-        self._task: Any = None
-
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._display = Progress(*columns, console=Console(stderr=True, soft_wrap=True), transient=True)
-            self._display.start()
-            self._task = self._display.add_task("submitted", total=None)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._display is not None:
-            self._display.stop()
+    columns = ("TextColumn", "BarColumn", "MofNCompleteColumn", "TimeElapsedColumn")
 
     def trial(self, trial: Any, job: Any) -> None:
         """One that has ended."""
         from gcpmlops._tuning_watch import progress_line
 
-        line = progress_line(trial, job)
-        if self._display is not None:
-            self._display.console.print(line, markup=False, highlight=False)
-        else:
-            click.echo(line, err=True)
+        self.line(progress_line(trial, job))
 
     def job(self, job: Any) -> None:
         """The job as it was just seen."""
