@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-_GENERATED = ("google.cloud.aiplatform_v1", "google.cloud.logging_v2")
+_GENERATED = ("google.cloud.aiplatform_v1", "google.cloud.logging_v2", "google.cloud.monitoring_v3")
 _running = threading.RLock()
 _in_progress: set[str] = set()
 

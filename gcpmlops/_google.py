@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from google.cloud.aiplatform_v1.types import accelerator_type as accelerator_type
     from google.cloud.aiplatform_v1.types import artifact as artifact
+    from google.cloud.aiplatform_v1.types import batch_prediction_job as batch_prediction_job
     from google.cloud.aiplatform_v1.types import context as context
     from google.cloud.aiplatform_v1.types import custom_job as custom_job
     from google.cloud.aiplatform_v1.types import endpoint as endpoint
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import metadata_service as metadata_service
     from google.cloud.aiplatform_v1.types import metadata_store as metadata_store
     from google.cloud.aiplatform_v1.types import model as model
+    from google.cloud.aiplatform_v1.types import model_evaluation as model_evaluation
+    from google.cloud.aiplatform_v1.types import model_evaluation_slice as model_evaluation_slice
     from google.cloud.aiplatform_v1.types import model_service as model_service
     from google.cloud.aiplatform_v1.types import study as study
     from google.cloud.aiplatform_v1.types import tensorboard as tensorboard
@@ -50,17 +53,22 @@ if TYPE_CHECKING:
         LoggingServiceV2Client as LoggingServiceV2Client,
     )
     from google.cloud.logging_v2.types import logging as logging_types
+    from google.cloud.monitoring_v3.services.metric_service.client import MetricServiceClient as MetricServiceClient
+    from google.cloud.monitoring_v3.types import common as monitoring_common
+    from google.cloud.monitoring_v3.types import metric_service as metric_service
 
 __all__ = [
     "EndpointServiceClient",
     "JobServiceClient",
     "LoggingServiceV2Client",
     "MetadataServiceClient",
+    "MetricServiceClient",
     "ModelServiceClient",
     "PredictionServiceClient",
     "TensorboardServiceClient",
     "accelerator_type",
     "artifact",
+    "batch_prediction_job",
     "context",
     "custom_job",
     "endpoint",
@@ -74,8 +82,12 @@ __all__ = [
     "machine_resources",
     "metadata_service",
     "metadata_store",
+    "metric_service",
     "model",
+    "model_evaluation",
+    "model_evaluation_slice",
     "model_service",
+    "monitoring_common",
     "study",
     "tensorboard",
     "tensorboard_data",
@@ -91,10 +103,13 @@ _WHERE = {
     "JobServiceClient": f"{_VERTEX}.services.job_service.client:JobServiceClient",
     "LoggingServiceV2Client": "google.cloud.logging_v2.services.logging_service_v2.client:LoggingServiceV2Client",
     "MetadataServiceClient": f"{_VERTEX}.services.metadata_service.client:MetadataServiceClient",
+    "MetricServiceClient": "google.cloud.monitoring_v3.services.metric_service.client:MetricServiceClient",
     "ModelServiceClient": f"{_VERTEX}.services.model_service.client:ModelServiceClient",
     "PredictionServiceClient": f"{_VERTEX}.services.prediction_service.client:PredictionServiceClient",
     "TensorboardServiceClient": f"{_VERTEX}.services.tensorboard_service.client:TensorboardServiceClient",
     "logging_types": "google.cloud.logging_v2.types.logging",
+    "metric_service": "google.cloud.monitoring_v3.types.metric_service",
+    "monitoring_common": "google.cloud.monitoring_v3.types.common",
 }
 
 

@@ -86,6 +86,11 @@ class Clients:
         return self._gapic(_google.LoggingServiceV2Client, "logging.googleapis.com")
 
     @cached_property
+    def metrics(self) -> _google.MetricServiceClient:
+        """Cloud Monitoring MetricService (gRPC)."""
+        return self._gapic(_google.MetricServiceClient, "monitoring.googleapis.com")
+
+    @cached_property
     def retry(self) -> Retry:
         """The retry policy of idempotent calls: jittered exponential back-off, 0.1 s to 10 s, until the deadline."""
         from google.api_core.retry import Retry
@@ -145,7 +150,7 @@ class Clients:
         for name in ("storage", "bigquery"):
             if name in vars(self):
                 vars(self).pop(name).close()
-        for name in ("jobs", "models", "endpoints", "prediction", "metadata", "tensorboard", "logging"):
+        for name in ("jobs", "models", "endpoints", "prediction", "metadata", "tensorboard", "logging", "metrics"):
             if name in vars(self):
                 vars(self).pop(name).transport.close()
 
