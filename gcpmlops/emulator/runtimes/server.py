@@ -1,258 +1,246 @@
-"""One model server: a process on a unix socket that is kept alive, and asked over HTTP.
+"""A deployed model: a pool of processes that are kept alive, and asked over HTTP.
 
 Google API errors come out of here as they go to the caller: a server that is down or dies while it answers is
 UNAVAILABLE, one that is too slow DEADLINE_EXCEEDED, one that does not start FAILED_PRECONDITION with its last lines.
+A request that no process can have acted on goes to another one, and is not an error.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TypeVar
 
 from google.api_core import exceptions
 
-from gcpmlops.emulator.runtimes.process import Exit, OnLine, Process, Processes, ProcessSpec
-from gcpmlops.emulator.runtimes.unix_http import HttpReply, UnixHttp
+from gcpmlops.emulator.runtimes.process import OnLine, Processes
+from gcpmlops.emulator.runtimes.server_replica import ServerReplica
+from gcpmlops.emulator.runtimes.server_spec import Launcher, ServerSpec, ServerStoppedError
+from gcpmlops.emulator.runtimes.unix_http import Chunks, HttpReply, NotSentError, StreamedReply, UnixHttp
 
-PROBE_SECONDS = 0.02
-FIRST_PAUSE_SECONDS = 0.1
-LAST_PAUSE_SECONDS = 30.0
-STEADY_SECONDS = 10.0  # a server that lived this long is restarted without a pause
+__all__ = ["DRAIN_SECONDS", "ModelServer", "ServerSpec", "ServerStoppedError"]
+
 DRAIN_SECONDS = 30.0
-TAIL_LINES = 20
 
-
-@dataclass(frozen=True)
-class ServerSpec:
-    """A deployed model, as its process needs it. `model_dir` holds the artifacts; times in seconds."""
-
-    name: str
-    image: str
-    model_dir: Path
-    artifact_uri: str
-    health_route: str
-    predict_route: str
-    env: Mapping[str, str] = field(default_factory=dict)
-    ready_seconds: float = 300.0
-
-
-@dataclass
-class Run:
-    """One life of the process."""
-
-    client: UnixHttp
-    exited: threading.Event = field(default_factory=threading.Event)
-    process: Process | None = None
-    exit: Exit | None = None
-
-    def ending(self) -> str:
-        """How it ended, in words."""
-        return self.exit.describe() if self.exit else "still running"
+R = TypeVar("R")
 
 
 class ModelServer:
-    """Keeps one process alive from `start` to `stop`."""
+    """The replicas of one deployed model, from `start` to `stop`; each request goes to the least loaded one."""
 
-    def __init__(
-        self,
-        spec: ServerSpec,
-        command: Callable[[ServerSpec, Path], ProcessSpec],
-        processes: Processes,
-        socket_path: Path,
-        on_line: OnLine,
-    ) -> None:
+    def __init__(self, spec: ServerSpec, launcher: Launcher, processes: Processes, on_line: OnLine) -> None:
         self.spec = spec
-        self._command = command
+        self._launcher = launcher
         self._processes = processes
-        self._socket_path = socket_path
         self._on_line = on_line
         self._changed = threading.Condition()
-        self._client: UnixHttp | None = None
-        self._failure: exceptions.GoogleAPICallError | None = None
+        self._replicas: list[ServerReplica] = []
+        self._minimum, self._maximum = spec.minimum, spec.maximum
         self._stopping = False
         self._in_flight = 0
-        self._keeper = threading.Thread(target=self._keep, name=f"server-{spec.name}", daemon=True)
+        self._turns = 0
 
     def start(self) -> None:
         """Begin in the background; `wait_ready` tells how it went."""
-        self._keeper.start()
+        self._resize(self._minimum)
 
-    def wait_ready(self, timeout: float | None = None) -> UnixHttp:
-        """The client of a healthy server.
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Return when the minimum of replicas is healthy.
 
-        Raises: what the last start failed with; ServiceUnavailable after `timeout` seconds.
+        Raises: what the last start of one failed with; ServiceUnavailable after `timeout` seconds.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._client or self._failure or self._stopping, timeout)
-            if self._client is not None:
-                return self._client
-            if self._failure is not None:
-                raise self._failure
-        state = "is being undeployed" if self._stopping else f"is still starting after {timeout} s"
-        raise exceptions.ServiceUnavailable(f"The model server of {self.spec.name} {state}.")
+            self._changed.wait_for(lambda: self._stopping or self._failure() or self._enough(), timeout)
+            if self._stopping:
+                raise ServerStoppedError(f"The model server of {self.spec.name} is being undeployed.")
+            if self._enough():
+                return
+            if failure := self._failure():
+                raise failure
+        raise exceptions.ServiceUnavailable(
+            f"The model server of {self.spec.name} is still starting after {timeout:g} s: "
+            f"{self.replica_count} of {self._minimum} replicas are healthy."
+        )
 
     def request(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> HttpReply:
         """One request, waiting first for a server that is being restarted; `timeout` in seconds bounds both.
 
-        Raises: ServiceUnavailable, DeadlineExceeded.
+        Raises: ServerStoppedError, ServiceUnavailable, DeadlineExceeded.
         """
-        deadline = time.monotonic() + timeout
-        with self._counted():
-            client = self._ready_client(timeout)
-            try:
-                return client.request(method, target, body, headers, deadline - time.monotonic())
-            except (ConnectionRefusedError, FileNotFoundError):  # it died idle: nothing was sent yet
-                return self._successor(client, deadline).request(
-                    method, target, body, headers, deadline - time.monotonic()
-                )
-            except TimeoutError as error:
-                raise exceptions.DeadlineExceeded(
-                    f"The model server of {self.spec.name} did not answer within {timeout:g} s."
-                ) from error
-            except OSError as error:
-                self._doubt(client)
-                raise exceptions.ServiceUnavailable(
-                    f"The model server of {self.spec.name} ended while it answered ({error}); it is being restarted."
-                ) from error
+        replica, reply = self._exchange(
+            lambda client, left: client.request(method, target, body, headers, left), timeout
+        )
+        self._release(replica, answered=True)
+        return reply
+
+    def stream(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> StreamedReply:
+        """`request`, with the body as it comes; its chunks raise the same errors."""
+        replica, reply = self._exchange(
+            lambda client, left: client.stream(method, target, body, headers, left), timeout
+        )
+
+        def done(error: BaseException | None) -> None:
+            self._release(replica, answered=error is None)
+
+        return StreamedReply(reply.status, reply.headers, Chunks(self._told(replica, reply.chunks, timeout), done))
 
     @property
-    def busy(self) -> bool:
-        """Whether a request is in flight."""
-        return self._in_flight > 0
+    def replica_count(self) -> int:
+        """How many replicas are healthy now."""
+        return sum(replica.client is not None and not replica.leaving for replica in list(self._replicas))
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests the replicas have."""
+        return self._in_flight
+
+    def scale(self, minimum: int, maximum: int) -> None:
+        """Change the bounds; return when the minimum is healthy.
+
+        Raises: what a start failed with, and then the bounds are as before.
+        """
+        before = self._minimum, self._maximum
+        self._minimum, self._maximum = minimum, maximum
+        self._resize(min(max(minimum, self._size()), maximum))
+        try:
+            self.wait_ready()
+        except exceptions.GoogleAPICallError:
+            self._minimum, self._maximum = before
+            self._resize(min(self._size(), before[1]))
+            raise
 
     def stop(self, drain: float = DRAIN_SECONDS) -> None:
-        """Let requests in flight end (`drain` seconds at most), then end the process; returns when it is gone."""
+        """Take no more requests, let those in flight end (`drain` seconds at most), end the processes, and return."""
         with self._changed:
-            self._changed.wait_for(lambda: self._in_flight == 0, drain)
             self._stopping = True
-            self._client = None
             self._changed.notify_all()
-        if self._keeper.ident is not None:
-            self._keeper.join()
+            self._changed.wait_for(lambda: self._in_flight == 0, drain)
+            replicas = list(self._replicas)
+        for replica in replicas:
+            replica.end()
+        for replica in replicas:
+            replica.join()
 
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._changed:
-            self._in_flight += 1
+    def _exchange(self, send: Callable[[UnixHttp, float], R], timeout: float) -> tuple[ServerReplica, R]:
+        """Send to one replica after another until one has got it; the one that answered is still to be released."""
+        deadline = time.monotonic() + timeout
+        while True:
+            replica, client = self._lease(deadline, timeout)
+            try:
+                return replica, send(client, deadline - time.monotonic())
+            except NotSentError:
+                self._release(replica)
+                replica.lost(client)
+            except OSError as error:
+                self._release(replica)
+                raise self._told_error(replica, client, error, timeout) from error
+            except BaseException:
+                self._release(replica)
+                raise
+
+    def _told(self, replica: ServerReplica, chunks: Chunks, timeout: float) -> Iterator[bytes]:
+        client = replica.client
         try:
-            yield
-        finally:
-            with self._changed:
-                self._in_flight -= 1
-                if not self._in_flight:
-                    self._changed.notify_all()
+            yield from chunks
+        except OSError as error:
+            raise self._told_error(replica, client, error, timeout) from error
 
-    def _ready_client(self, timeout: float) -> UnixHttp:
-        client = self._client
+    def _told_error(
+        self, replica: ServerReplica, client: UnixHttp | None, error: OSError, timeout: float
+    ) -> exceptions.GoogleAPICallError:
+        """What the caller hears of a request that may have been processed."""
+        if isinstance(error, TimeoutError):
+            replica.late()
+            return exceptions.DeadlineExceeded(
+                f"The model server of {self.spec.name} did not answer within {timeout:g} s."
+            )
         if client is not None:
-            return client
-        try:
-            return self.wait_ready(timeout)
-        except exceptions.ServiceUnavailable:
-            raise
-        except exceptions.GoogleAPICallError as error:
-            text = f"The model server of {self.spec.name} is down: {error.message}"
-            raise exceptions.ServiceUnavailable(text) from error
+            replica.lost(client)
+        return exceptions.ServiceUnavailable(
+            f"The model server of {self.spec.name} ended while it answered ({error}); it is being restarted."
+        )
 
-    def _successor(self, client: UnixHttp, deadline: float) -> UnixHttp:
-        """The client that comes after one whose server has gone."""
+    def _lease(self, deadline: float, timeout: float) -> tuple[ServerReplica, UnixHttp]:
+        """The least loaded healthy replica, which has one more request now."""
         with self._changed:
-            self._changed.wait_for(lambda: self._client is not client, deadline - time.monotonic())
-        return self._ready_client(deadline - time.monotonic())
+            if (found := self._best()) is None:
+                left = deadline - time.monotonic()
+                self._changed.wait_for(lambda: self._best() or self._stopping or self._down(), left)
+                found = self._best()
+            if found is None:
+                raise self._unavailable(timeout)
+            replica, client = found
+            self._in_flight += 1
+            self._turns += 1
+            replica.in_flight, replica.turn = replica.in_flight + 1, self._turns
+            return replica, client
 
-    def _doubt(self, client: UnixHttp) -> None:
-        """A connection broke: the next requests wait for the keeper to look, as a dying process still accepts some."""
+    def _release(self, replica: ServerReplica, *, answered: bool = False) -> None:
         with self._changed:
-            if self._client is client:
-                self._client = None
+            self._in_flight -= 1
+            replica.in_flight -= 1
+            replica.answered += answered
+            if (self._stopping and not self._in_flight) or (replica.leaving and not replica.in_flight):
                 self._changed.notify_all()
 
-    def _keep(self) -> None:
-        """Start, watch, restart, until told to stop."""
-        pause = 0.0
-        while not self._stopping:
-            begun = time.monotonic()
-            self._live()
-            steady = time.monotonic() - begun > STEADY_SECONDS
-            pause = 0.0 if steady else min(max(pause * 2, FIRST_PAUSE_SECONDS), LAST_PAUSE_SECONDS)
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopping, pause)
+    def _best(self) -> tuple[ServerReplica, UnixHttp] | None:
+        if self._stopping:
+            return None
+        best: ServerReplica | None = None
+        for replica in self._replicas:
+            if replica.client is None or replica.leaving:
+                continue
+            if best is None or (replica.in_flight, replica.turn) < (best.in_flight, best.turn):
+                best = replica
+        return None if best is None or best.client is None else (best, best.client)
 
-    def _live(self) -> None:
-        """One life of the process, to its end."""
-        run = Run(UnixHttp(self._socket_path))
-        try:
-            self._launch(run)
-            self._await_health(run)
-            self._become(run.client, None)
-            self._watch(run)
-        except exceptions.GoogleAPICallError as error:
-            self._become(None, error)
-        except Exception as error:  # noqa: BLE001 - the caller of deploy hears of it, and the keeper goes on
-            self._become(None, exceptions.InternalServerError(f"{type(error).__name__}: {error}"))
-        finally:
-            self._end(run)
+    def _down(self) -> bool:
+        """Whether no replica runs and none is on its way."""
+        return all(replica.failure is not None for replica in self._replicas)
 
-    def _launch(self, run: Run) -> None:
-        self._socket_path.unlink(missing_ok=True)
-        spec = self._command(self.spec, self._socket_path)
+    def _failure(self) -> exceptions.GoogleAPICallError | None:
+        return next((replica.failure for replica in self._replicas if replica.failure is not None), None)
 
-        def ended(result: Exit) -> None:
-            run.exit = result
-            run.exited.set()
-            with self._changed:
-                self._changed.notify_all()
+    def _enough(self) -> bool:
+        return self.replica_count >= self._minimum
 
-        run.process = self._processes.start(spec, self._on_line, ended)
+    def _unavailable(self, timeout: float) -> exceptions.ServiceUnavailable:
+        name = f"The model server of {self.spec.name}"
+        if self._stopping:
+            return ServerStoppedError(f"{name} is being undeployed.")
+        if failure := self._failure():
+            return exceptions.ServiceUnavailable(f"{name} is down: {failure.message}")
+        return exceptions.ServiceUnavailable(f"{name} is still starting after {timeout:g} s.")
 
-    def _await_health(self, run: Run) -> None:
-        deadline = time.monotonic() + self.spec.ready_seconds
-        while not self._is_healthy(run.client):
-            if self._stopping:
-                raise exceptions.Cancelled(f"The model server of {self.spec.name} was stopped before it was ready.")
-            if run.exited.wait(PROBE_SECONDS):
-                raise failed(f"Model server exited unexpectedly ({run.ending()}).", run.exit)
-            if time.monotonic() > deadline:
-                self._end(run)
-                raise failed(f"Model server never became ready in {self.spec.ready_seconds:g} s.", run.exit)
+    def _size(self) -> int:
+        return sum(not replica.leaving for replica in self._replicas)
 
-    def _is_healthy(self, client: UnixHttp) -> bool:
-        try:
-            return client.request("GET", self.spec.health_route, b"", {}, 5.0).status == 200
-        except OSError:
-            return False  # not listening yet
-
-    def _watch(self, run: Run) -> None:
-        """Return when the process has ended or should end."""
-        while not (run.exited.is_set() or self._stopping):
-            if self._client is None and not run.exited.wait(PROBE_SECONDS) and self._is_healthy(run.client):
-                self._become(run.client, None)
-            with self._changed:
-                self._changed.wait_for(lambda: self._client is None or run.exited.is_set() or self._stopping)
-        self._become(None, None)
-        if not self._stopping:
-            self._on_line("stderr", f"The model server ended ({run.ending()}) and is being restarted.")
-
-    def _become(self, client: UnixHttp | None, failure: exceptions.GoogleAPICallError | None) -> None:
+    def _resize(self, size: int) -> None:
+        """Start what is missing; take what is too much out of service, and end it once it is idle."""
         with self._changed:
-            self._client = None if self._stopping else client
-            self._failure = failure
-            self._changed.notify_all()
+            staying = [replica for replica in self._replicas if not replica.leaving]
+            missing = 0 if self._stopping else size - len(staying)
+            new = [self._new() for _ in range(missing)]
+            self._replicas = [*self._replicas, *new]
+            surplus = sorted(staying, key=lambda replica: (replica.client is not None, replica.in_flight))
+            surplus = surplus[: max(0, len(staying) - size)]
+            for replica in surplus:
+                replica.leaving = True
+        for replica in new:
+            replica.start()
+        for replica in surplus:
+            threading.Thread(target=self._retire, args=(replica,), name="retire", daemon=True).start()
 
-    def _end(self, run: Run) -> None:
-        run.client.close()
-        if run.process is not None:
-            run.process.cancel()
-            run.process.wait()
-        self._socket_path.unlink(missing_ok=True)
+    def _new(self) -> ServerReplica:
+        return ServerReplica(self.spec, self._launcher, self._processes, self._on_line, self._changed)
 
-
-def failed(what: str, result: Exit | None) -> exceptions.FailedPrecondition:
-    """The error of a server that does not start, with its last words."""
-    tail = "\n".join(result.tail[-TAIL_LINES:]) if result and result.tail else "(it printed nothing)"
-    advice = "Please validate that your model file or container configuration are valid. Its last log lines:"
-    return exceptions.FailedPrecondition(f"{what} {advice}\n{tail}")
+    def _retire(self, replica: ServerReplica) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: replica.in_flight == 0 or self._stopping, DRAIN_SECONDS)
+        replica.end()
+        replica.join()
+        with self._changed:
+            self._replicas = [other for other in self._replicas if other is not replica]

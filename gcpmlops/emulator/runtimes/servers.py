@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +14,9 @@ from gcpmlops.emulator.runtimes import images, model_server
 from gcpmlops.emulator.runtimes.artifacts import MODEL_FILES, model_file
 from gcpmlops.emulator.runtimes.environment import Environments
 from gcpmlops.emulator.runtimes.process import OnLine, Processes, ProcessSpec
-from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
+from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer
+from gcpmlops.emulator.runtimes.server_spec import Launch, ServerSpec
+from gcpmlops.emulator.runtimes.unix_http import UnixHttp
 
 SERVER_PACKAGES = ("orjson",)  # beside those that every prediction image has here
 KEPT_VARIABLES = (
@@ -52,16 +55,14 @@ class Servers:
         self._env = env
         self._servers: dict[str, ModelServer] = {}
         self._lock = threading.Lock()
-        self._count = 0
+        self._counter = itertools.count(1)
 
     def start(self, spec: ServerSpec, on_line: OnLine) -> ModelServer:
         """Begin to serve `spec.name` in the background; `wait_ready` of the result tells how it went."""
         with self._lock:
             if spec.name in self._servers:
                 raise exceptions.AlreadyExists(f"{spec.name} is being served already.")
-            self._count += 1
-            socket_path = self._sockets / f"model-{self._count}"
-            server = ModelServer(spec, self._command, self._processes, socket_path, on_line)
+            server = ModelServer(spec, self._launch, self._processes, on_line)
             self._servers[spec.name] = server
         server.start()
         return server
@@ -86,6 +87,10 @@ class Servers:
             thread.start()
         for thread in threads:
             thread.join()
+
+    def _launch(self, spec: ServerSpec) -> Launch:
+        path = self._sockets / f"model-{next(self._counter)}"
+        return Launch(self._command(spec, path), UnixHttp(path), gone=lambda: path.unlink(missing_ok=True))
 
     def _command(self, spec: ServerSpec, socket_path: Path) -> ProcessSpec:
         model_file(spec.model_dir, prediction_image(spec.image).framework, spec.artifact_uri)

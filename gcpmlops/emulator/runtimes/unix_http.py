@@ -8,10 +8,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MAX_HEAD_BYTES = 64 * 1024
 RECEIVE_BYTES = 256 * 1024
@@ -21,6 +22,10 @@ class ConnectionLostError(ConnectionError):
     """The server went away before it had answered."""
 
 
+class NotSentError(ConnectionError):
+    """The server went away, or was never there, before it had the whole request: it can't have acted on it."""
+
+
 @dataclass(frozen=True)
 class HttpReply:
     """Status, headers (names in lower case) and the whole body."""
@@ -28,6 +33,45 @@ class HttpReply:
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+class Chunks(Iterator[bytes]):
+    """The body of a reply as it comes. `done` is called exactly once, with what went wrong or None."""
+
+    def __init__(self, parts: Iterator[bytes], done: Callable[[BaseException | None], None]) -> None:
+        self._parts = parts
+        self._done: Callable[[BaseException | None], None] | None = done
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._parts)
+        except StopIteration:
+            self._end(None)
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    def close(self) -> None:
+        """Give up what is still to come."""
+        self._end(ConnectionLostError("the reader has gone"))
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _end(self, error: BaseException | None) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(error)
+
+
+@dataclass(frozen=True)
+class StreamedReply:
+    """Status, headers (names in lower case) and the body as it comes."""
+
+    status: int
+    headers: dict[str, str]
+    chunks: Chunks
 
 
 class UnixHttp:
@@ -44,6 +88,24 @@ class UnixHttp:
         with self._connection(timeout) as connection:
             return connection.exchange(method, target, body, headers, time.monotonic() + timeout)
 
+    def stream(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> StreamedReply:
+        """One exchange whose reply is read as it comes; `timeout` bounds the whole, and each chunk may raise OSError."""
+        connection = self._take() or self._connect(timeout)
+        try:
+            status, found, parts = connection.begin(method, target, body, headers, time.monotonic() + timeout)
+        except BaseException:
+            connection.close()
+            raise
+        return StreamedReply(status, found, Chunks(parts, lambda error: self._done(connection, error)))
+
+    def _done(self, connection: Connection, error: BaseException | None) -> None:
+        if error is None:
+            self._give(connection)
+        else:
+            connection.close()
+
     def close(self) -> None:
         """Close the idle connections; those in use close when they are done."""
         with self._lock:
@@ -53,13 +115,16 @@ class UnixHttp:
 
     @contextmanager
     def _connection(self, timeout: float) -> Iterator[Connection]:
-        connection = self._take() or Connection(self.path, timeout)
+        connection = self._take() or self._connect(timeout)
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
         self._give(connection)
+
+    def _connect(self, timeout: float) -> Connection:
+        return Connection(socket.AF_UNIX, str(self.path), timeout)
 
     def _take(self) -> Connection | None:
         while True:
@@ -82,17 +147,20 @@ class UnixHttp:
 class Connection:
     """One socket, one exchange at a time."""
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, family: socket.AddressFamily, address: Any, timeout: float) -> None:
         self.keep_alive = True
         self._buffer = b""
         self._deadline = time.monotonic() + timeout
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
-            self._socket.settimeout(timeout)
-            self._socket.connect(str(path))
-        except BaseException:
+            self._arm()
+            self._socket.connect(address)
+        except TimeoutError:
             self._socket.close()
             raise
+        except OSError as error:
+            self._socket.close()
+            raise NotSentError(str(error)) from error
 
     def close(self) -> None:
         self._socket.close()
@@ -110,42 +178,54 @@ class Connection:
 
     def exchange(self, method: str, target: str, body: bytes, headers: Mapping[str, str], deadline: float) -> HttpReply:
         """Send the request and read the reply."""
+        status, found, parts = self.begin(method, target, body, headers, deadline)
+        return HttpReply(status, found, b"".join(parts))
+
+    def begin(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], deadline: float
+    ) -> tuple[int, dict[str, str], Iterator[bytes]]:
+        """Send the request; status and headers of the reply, and its body as it comes."""
         self._deadline, self._buffer = deadline, b""
         lines = [f"{method} {target} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if any("\r" in line or "\n" in line for line in lines):
             raise ConnectionError("a header of the request contains a line break")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
-        self._arm()
-        # Not having to copy a large body is worth one more system call.
-        self._socket.sendall(head + body if len(body) < RECEIVE_BYTES else head)
-        if len(body) >= RECEIVE_BYTES:
-            self._socket.sendall(body)
+        self._send(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"), body)
         return self._reply(method)
 
-    def _reply(self, method: str) -> HttpReply:
+    def _send(self, head: bytes, body: bytes) -> None:
+        self._arm()
+        try:
+            # Not having to copy a large body is worth one more system call.
+            self._socket.sendall(head + body if len(body) < RECEIVE_BYTES else head)
+            if len(body) >= RECEIVE_BYTES:
+                self._socket.sendall(body)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise NotSentError(str(error)) from error
+
+    def _reply(self, method: str) -> tuple[int, dict[str, str], Iterator[bytes]]:
         status, headers = parse_head(self._until(b"\r\n\r\n"))
         while status < 200:
             status, headers = parse_head(self._until(b"\r\n\r\n"))
         if headers.get("connection", "").lower() == "close":
             self.keep_alive = False
         if method == "HEAD" or status in (204, 304):
-            return HttpReply(status, headers, b"")
+            return status, headers, iter(())
         if headers.get("transfer-encoding", "").lower() == "chunked":
-            return HttpReply(status, headers, self._chunks())
+            return status, headers, self._chunks()
         if "content-length" in headers:
-            return HttpReply(status, headers, self._exactly(int(headers["content-length"])))
+            return status, headers, self._exactly(length(headers["content-length"]))
         self.keep_alive = False
-        return HttpReply(status, headers, self._rest())
+        return status, headers, self._rest()
 
-    def _chunks(self) -> bytes:
-        parts = []
-        while size := int(self._until(b"\r\n").split(b";")[0], 16):
-            parts.append(self._exactly(size))
-            self._exactly(2)
+    def _chunks(self) -> Iterator[bytes]:
+        while size := length(self._until(b"\r\n").split(b";")[0], 16):
+            yield from self._exactly(size)
+            self._until(b"\r\n")
         while self._until(b"\r\n"):  # trailers
             pass
-        return b"".join(parts)
 
     def _until(self, mark: bytes) -> bytes:
         while (end := self._buffer.find(mark)) < 0:
@@ -155,22 +235,20 @@ class Connection:
         found, self._buffer = self._buffer[:end], self._buffer[end + len(mark) :]
         return found
 
-    def _exactly(self, size: int) -> bytes:
-        parts, have = [self._buffer], len(self._buffer)
-        while have < size:
-            parts.append(self._receive())
-            have += len(parts[-1])
-        data = b"".join(parts)
-        self._buffer = data[size:]
-        return data[:size]
+    def _exactly(self, size: int) -> Iterator[bytes]:
+        while size:
+            data = self._buffer or self._receive()
+            part, self._buffer = (data, b"") if len(data) <= size else (data[:size], data[size:])
+            size -= len(part)
+            yield part
 
-    def _rest(self) -> bytes:
-        parts = [self._buffer]
+    def _rest(self) -> Iterator[bytes]:
+        if self._buffer:
+            yield self._buffer
         self._arm()
         while data := self._socket.recv(RECEIVE_BYTES):
-            parts.append(data)
+            yield data
             self._arm()
-        return b"".join(parts)
 
     def _receive(self) -> bytes:
         self._arm()
@@ -195,3 +273,14 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
         return status, {name.lower(): value.strip() for name, value in pairs}
     except (ValueError, IndexError) as error:
         raise ConnectionLostError(f"the server's reply is not HTTP: {head[:80]!r}") from error
+
+
+def length(text: str | bytes, base: int = 10) -> int:
+    """A length in a reply. Raises ConnectionLostError where it is none."""
+    try:
+        found = int(text, base)
+    except ValueError:
+        found = -1
+    if found < 0:
+        raise ConnectionLostError(f"the server's reply has {text!r} for a length")
+    return found

@@ -13,7 +13,7 @@ from gcpmlops.emulator.kernel import names
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.artifacts import Artifacts
 from gcpmlops.emulator.runtimes.process import OnLine
-from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec
+from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec, ServerStoppedError
 from gcpmlops.emulator.runtimes.servers import Servers
 from gcpmlops.emulator.services.logging.writer import WriteLog
 from gcpmlops.emulator.services.model_rows import ModelRows, key_of
@@ -52,7 +52,7 @@ class Deployments:
         self.resume()
         server = self._servers.find(server_name(endpoint, deployed_id))
         if server is None:
-            raise exceptions.ServiceUnavailable(f"Deployed model {deployed_id} of {endpoint} is not running.")
+            raise ServerStoppedError(f"Deployed model {deployed_id} of {endpoint} is not running.")
         return server
 
     def stop(self, endpoint: str, deployed_id: str, drain: float = DRAIN_SECONDS) -> None:

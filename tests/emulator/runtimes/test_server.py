@@ -217,7 +217,7 @@ def test_stopping_lets_requests_in_flight_end(servers: Servers, slow: ServerSpec
     replies: list[int] = []
     thread = threading.Thread(target=lambda: replies.append(predict(server, {"instances": [[0.5]]})[0]))
     thread.start()
-    while not server.busy:
+    while not server.in_flight:
         thread.join(0.005)
     servers.stop(slow.name)
     thread.join()

@@ -1,0 +1,197 @@
+"""One replica of a deployed model: a process that is kept alive and watched from `start` to `end`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from google.api_core import exceptions
+
+from gcpmlops.emulator.runtimes.process import Exit, OnLine, Process, Processes
+from gcpmlops.emulator.runtimes.server_spec import Launch, Launcher, ServerSpec, failed
+from gcpmlops.emulator.runtimes.unix_http import UnixHttp
+
+START_PROBE_SECONDS = 0.02
+HEALTH_PERIOD_SECONDS = 5.0
+HEALTH_TIMEOUT_SECONDS = 5.0
+HEALTH_FAILURES = 3  # in a row, and the process is started anew
+FIRST_PAUSE_SECONDS = 0.1
+LAST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 10.0  # a process that lived this long, or answered a request, is restarted without a pause
+
+
+@dataclass
+class Life:
+    """One life of the process."""
+
+    launch: Launch
+    exited: threading.Event = field(default_factory=threading.Event)
+    process: Process | None = None
+    exit: Exit | None = None
+
+    def ending(self) -> str:
+        """How it ended, in words."""
+        return self.exit.describe() if self.exit else "still running"
+
+
+class ServerReplica:
+    """`changed` is the pool's: it guards what requests and the keeper share, and tells of every change.
+
+    Attributes:
+        client: of the process while it is healthy, else None.
+        failure: what the last start failed with, until one succeeds.
+        in_flight: requests that it has (the pool counts).
+        answered: requests that it has answered in this life (the pool counts).
+        turn: when it was last chosen (the pool's).
+        leaving: the pool sends it nothing more.
+    """
+
+    def __init__(
+        self, spec: ServerSpec, launcher: Launcher, processes: Processes, on_line: OnLine, changed: threading.Condition
+    ) -> None:
+        self.client: UnixHttp | None = None
+        self.failure: exceptions.GoogleAPICallError | None = None
+        self.in_flight = 0
+        self.answered = 0
+        self.turn = 0
+        self.leaving = False
+        self._spec = spec
+        self._launcher = launcher
+        self._processes = processes
+        self._on_line = on_line
+        self._changed = changed
+        self._doubted = False
+        self._ending = False
+        self._life: Life | None = None
+        self._keeper = threading.Thread(target=self._keep, name=f"server-{spec.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin in the background."""
+        self._keeper.start()
+
+    def end(self) -> None:
+        """End the process; returns at once, `join` waits."""
+        with self._changed:
+            self._ending = self.leaving = True
+            self.client = None
+            self._changed.notify_all()
+
+    def join(self) -> None:
+        """Return when the process is gone."""
+        self._keeper.join()
+
+    @property
+    def process(self) -> Process | None:
+        """The process of this life."""
+        return self._life.process if self._life else None
+
+    def lost(self, client: UnixHttp) -> None:
+        """A connection broke: no request comes here until the keeper has looked (a dying process still accepts)."""
+        with self._changed:
+            if self.client is client:
+                self.client = None
+            self._doubted = True
+            self._changed.notify_all()
+
+    def late(self) -> None:
+        """A request was not answered in time: the keeper looks at once."""
+        with self._changed:
+            self._doubted = True
+            self._changed.notify_all()
+
+    def _keep(self) -> None:
+        """Start, watch, restart, until told to end."""
+        pause = 0.0
+        while not self._ending:
+            begun, self.answered = time.monotonic(), 0
+            self._live()
+            steady = self.answered > 0 or time.monotonic() - begun > STEADY_SECONDS
+            pause = 0.0 if steady else min(max(pause * 2, FIRST_PAUSE_SECONDS), LAST_PAUSE_SECONDS)
+            with self._changed:
+                self._changed.wait_for(lambda: self._ending, pause)
+
+    def _live(self) -> None:
+        """One life of the process, to its end."""
+        try:
+            life = self._life = Life(self._launcher(self._spec))
+            try:
+                self._begin(life)
+                self._await_health(life)
+                self._become(life.launch.client, None)
+                self._watch(life)
+            finally:
+                self._bury(life)
+        except exceptions.GoogleAPICallError as error:
+            self._become(None, error)
+        except Exception as error:  # noqa: BLE001 - the caller of deploy hears of it, and the keeper goes on
+            self._become(None, exceptions.InternalServerError(f"{type(error).__name__}: {error}"))
+
+    def _begin(self, life: Life) -> None:
+        def ended(result: Exit) -> None:
+            life.exit = result
+            with self._changed:
+                life.exited.set()
+                if self.client is life.launch.client:
+                    self.client = None
+                self._changed.notify_all()
+
+        life.process = self._processes.start(life.launch.process, self._on_line, ended)
+
+    def _await_health(self, life: Life) -> None:
+        deadline = time.monotonic() + self._spec.ready_seconds
+        while not self._is_healthy(life, min(HEALTH_TIMEOUT_SECONDS, self._spec.ready_seconds)):
+            if self._ending:
+                raise exceptions.Cancelled(f"The model server of {self._spec.name} was stopped before it was ready.")
+            if life.exited.wait(START_PROBE_SECONDS):
+                raise failed(self._spec.name, f"exited unexpectedly ({life.ending()})", life.exit)
+            if time.monotonic() > deadline:
+                self._bury(life)
+                raise failed(self._spec.name, f"never became ready in {self._spec.ready_seconds:g} s", life.exit)
+
+    def _is_healthy(self, life: Life, timeout: float = HEALTH_TIMEOUT_SECONDS) -> bool:
+        try:
+            return life.launch.client.request("GET", self._spec.health_route, b"", {}, timeout).status == 200
+        except TimeoutError:
+            return False
+        except OSError:
+            return False  # not listening
+
+    def _watch(self, life: Life) -> None:
+        """Return when the process has ended or should end."""
+        failures = 0
+        while self._next_look(life, failures):
+            if self._is_healthy(life):
+                failures = 0
+                self._become(life.launch.client, None)
+                continue
+            self._become(None, None)
+            # A process that computes may be too busy for its health route; its requests have deadlines of their own.
+            failures += 0 if self.in_flight else 1
+            if failures >= HEALTH_FAILURES:
+                break
+        self._become(None, None)
+        if not self._ending:
+            how = f"ended ({life.ending()})" if life.exited.is_set() else "does not answer its health route"
+            self._on_line("stderr", f"The model server {how} and is being restarted.")
+
+    def _next_look(self, life: Life, failures: int) -> bool:
+        """Whether to look at its health again, once it is time to."""
+        pause = HEALTH_PERIOD_SECONDS if self.client is not None else START_PROBE_SECONDS * 5**failures
+        with self._changed:
+            self._changed.wait_for(lambda: self._doubted or life.exited.is_set() or self._ending, pause)
+            self._doubted = False
+            return not (life.exited.is_set() or self._ending)
+
+    def _become(self, client: UnixHttp | None, failure: exceptions.GoogleAPICallError | None) -> None:
+        with self._changed:
+            self.client = None if self._ending or (self._life and self._life.exited.is_set()) else client
+            self.failure = failure
+            self._changed.notify_all()
+
+    def _bury(self, life: Life) -> None:
+        life.launch.client.close()
+        if life.process is not None:
+            life.process.cancel()
+            life.process.wait()
+        life.launch.gone()

@@ -1,0 +1,54 @@
+"""What a deployed model's processes are started from, and how one that does not start is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.api_core import exceptions
+
+from gcpmlops.emulator.runtimes.process import Exit, ProcessSpec
+from gcpmlops.emulator.runtimes.unix_http import UnixHttp
+
+TAIL_LINES = 20
+
+
+class ServerStoppedError(exceptions.ServiceUnavailable):
+    """The model was undeployed before anything of this request was sent to it: another one may answer."""
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """A deployed model, as its processes need it. `model_dir` holds the artifacts; times in seconds."""
+
+    name: str
+    image: str
+    model_dir: Path
+    artifact_uri: str
+    health_route: str
+    predict_route: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready_seconds: float = 300.0
+    minimum: int = 1
+    maximum: int = 1
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One start of one process: what to run, and where it will answer."""
+
+    process: ProcessSpec
+    client: UnixHttp
+    gone: Callable[[], None] = lambda: None
+    """Called once it has ended."""
+
+
+Launcher = Callable[[ServerSpec], Launch]
+
+
+def failed(name: str, what: str, result: Exit | None) -> exceptions.FailedPrecondition:
+    """The error of a server that does not start, with its last words."""
+    tail = "\n".join(result.tail[-TAIL_LINES:]) if result and result.tail else "(it printed nothing)"
+    advice = "Please validate that your model file or container configuration are valid. Its last log lines:"
+    return exceptions.FailedPrecondition(f"Model server of {name} {what}. {advice}\n{tail}")
