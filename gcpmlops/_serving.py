@@ -54,8 +54,15 @@ def framework_of(filenames: Iterable[str], *, where: str) -> str:
     )
 
 
-def version_of(source: object) -> str | None:
-    """The version of the library that an estimator comes from: a pickle is safe to load with that one only."""
-    module = sys.modules.get(type(source).__module__.partition(".")[0])
-    version = getattr(module, "__version__", None) if hasattr(source, "predict") else None
-    return ".".join(version.split(".")[:2]) if isinstance(version, str) else None
+def version_of(source: object) -> tuple[str | None, str | None]:
+    """(framework, MAJOR.MINOR) that an estimator is safe to load with: of its own library, or else of scikit-learn.
+
+    (None, None) for what is no estimator.
+    """
+    if not hasattr(source, "predict"):
+        return None, None
+    for package in (type(source).__module__.partition(".")[0], "sklearn"):
+        version = getattr(sys.modules.get(package), "__version__", None)
+        if package in _FRAMEWORKS and isinstance(version, str):
+            return package, ".".join(version.split(".")[:2])
+    return None, None

@@ -75,6 +75,40 @@ def test_update_and_delete(client: Client, model) -> None:
         client.models.get(model.name)
 
 
+@pytest.fixture(scope="module")
+def shared(client: Client, staging: str, estimator: LogisticRegression):
+    """One version that the tests which only read and copy share."""
+    samples = {"instances": [[0.5], [2.5]], "parameters": {"probability": True}}
+    return client.models.upload(estimator, display_name="shared", version_aliases=["best"], samples=samples)
+
+
+def test_samples_are_kept_with_the_version(client: Client, shared) -> None:
+    assert shared.samples == client.models.samples("shared@best") == [[0.5], [2.5]]
+    assert client.models.samples(shared.name).parameters == {"probability": True}
+
+
+def test_copies(client: Client, shared, unique) -> None:
+    copy = client.models.copy("shared@best", model_id=unique("copy"))
+    assert (copy.display_name, copy.version_id, copy.aliases) == ("shared", "1", ["default"])
+    assert copy.proto.original_model_info.model.startswith(shared.name)
+    second = client.models.copy(shared.versioned_name, parent_model=copy.name)
+    assert (second.name, second.version_id, second.samples) == (copy.name, "2", [[0.5], [2.5]])
+    with pytest.raises(exceptions.AlreadyExists):
+        client.models.copy(shared.name, model_id=copy.id)
+    with pytest.raises(exceptions.InvalidArgument, match="no id of its own"):
+        client.models.copy(shared.name, model_id="x", parent_model=copy.name)
+    client.models.delete(copy.name)
+
+
+def test_export(client: Client, shared, bucket: str) -> None:
+    folder = client.models.export(shared.versioned_name, destination=f"gs://{bucket}/exports")
+    assert folder.startswith(f"gs://{bucket}/exports/model-export-shared-")
+    names = sorted(each.name.rpartition("/")[2] for each in client.storage.list(folder))
+    assert names == ["model.joblib", "samples.json"]
+    with pytest.raises(exceptions.InvalidArgument, match="export_format_id"):
+        client.models.export(shared.name, destination=f"gs://{bucket}", export_format="tflite")
+
+
 def test_filter(client: Client, model) -> None:
     assert [m.name for m in client.models.list(filter=f'display_name="{model.display_name}"')] == [model.name]
 
