@@ -97,6 +97,11 @@ class ModelServer:
         """How many requests the replicas have."""
         return self._in_flight
 
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of all replicas."""
+        return sum(replica.process.rss for replica in list(self._replicas) if replica.process is not None)
+
     def scale(self, minimum: int, maximum: int) -> None:
         """Change the bounds; return when the minimum is healthy.
 

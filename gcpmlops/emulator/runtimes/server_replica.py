@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from google.api_core import exceptions
 
 from gcpmlops.emulator.runtimes.process import Exit, OnLine, Process, Processes
-from gcpmlops.emulator.runtimes.server_spec import Launch, Launcher, ServerSpec, failed
-from gcpmlops.emulator.runtimes.unix_http import UnixHttp
+from gcpmlops.emulator.runtimes.server_spec import Launch, Launcher, ServerSpec, exited, never_ready
+from gcpmlops.emulator.runtimes.unix_http import NotSentError, UnixHttp
 
 START_PROBE_SECONDS = 0.02
 HEALTH_PERIOD_SECONDS = 5.0
@@ -140,40 +140,43 @@ class ServerReplica:
 
     def _await_health(self, life: Life) -> None:
         deadline = time.monotonic() + self._spec.ready_seconds
-        while not self._is_healthy(life, min(HEALTH_TIMEOUT_SECONDS, self._spec.ready_seconds)):
+        while problem := self._health(life, min(HEALTH_TIMEOUT_SECONDS, self._spec.ready_seconds)):
             if self._ending:
                 raise exceptions.Cancelled(f"The model server of {self._spec.name} was stopped before it was ready.")
             if life.exited.wait(START_PROBE_SECONDS):
-                raise failed(self._spec.name, f"exited unexpectedly ({life.ending()})", life.exit)
+                raise exited(self._spec, life.exit)
             if time.monotonic() > deadline:
                 self._bury(life)
-                raise failed(self._spec.name, f"never became ready in {self._spec.ready_seconds:g} s", life.exit)
+                raise never_ready(self._spec, problem, life.exit)
 
-    def _is_healthy(self, life: Life, timeout: float = HEALTH_TIMEOUT_SECONDS) -> bool:
+    def _health(self, life: Life, timeout: float = HEALTH_TIMEOUT_SECONDS) -> str:
+        """What is wrong with its health; nothing where its route answers 200."""
         try:
-            return life.launch.client.request("GET", self._spec.health_route, b"", {}, timeout).status == 200
+            reply = life.launch.client.request("GET", self._spec.health_route, b"", {}, timeout)
         except TimeoutError:
-            return False
-        except OSError:
-            return False  # not listening
+            return f"did not answer within {timeout:g} s"
+        except NotSentError:
+            return "can't be connected to"
+        except OSError as error:
+            return f"did not answer: {error}"
+        return "" if reply.status == 200 else f"answered {reply.status}"
 
     def _watch(self, life: Life) -> None:
         """Return when the process has ended or should end."""
-        failures = 0
-        while self._next_look(life, failures):
-            if self._is_healthy(life):
-                failures = 0
-                self._become(life.launch.client, None)
-                continue
-            self._become(None, None)
+        failures, problem = 0, ""
+        while failures < HEALTH_FAILURES and self._next_look(life, failures):
+            problem = self._health(life)
+            self._become(None if problem else life.launch.client, None)
             # A process that computes may be too busy for its health route; its requests have deadlines of their own.
-            failures += 0 if self.in_flight else 1
-            if failures >= HEALTH_FAILURES:
-                break
+            failures = failures + (not self.in_flight) if problem else 0
         self._become(None, None)
         if not self._ending:
-            how = f"ended ({life.ending()})" if life.exited.is_set() else "does not answer its health route"
-            self._on_line("stderr", f"The model server {how} and is being restarted.")
+            why = (
+                f"ended ({life.ending()})"
+                if life.exited.is_set()
+                else f"is unhealthy ({self._spec.health_route} {problem})"
+            )
+            self._on_line("stderr", f"The model server {why} and is being restarted.")
 
     def _next_look(self, life: Life, failures: int) -> bool:
         """Whether to look at its health again, once it is time to."""

@@ -17,6 +17,16 @@ TAIL_LINES = 20
 class ServerStoppedError(exceptions.ServiceUnavailable):
     """The model was undeployed before anything of this request was sent to it: another one may answer."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)  # type: ignore[no-untyped-call]  # google.api_core has no annotations here
+
+
+class NeverReadyError(exceptions.FailedPrecondition):
+    """The process runs, and its health route does not answer 200."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)  # type: ignore[no-untyped-call]  # as above
+
 
 @dataclass(frozen=True)
 class ServerSpec:
@@ -47,8 +57,22 @@ class Launch:
 Launcher = Callable[[ServerSpec], Launch]
 
 
-def failed(name: str, what: str, result: Exit | None) -> exceptions.FailedPrecondition:
-    """The error of a server that does not start, with its last words."""
+def exited(spec: ServerSpec, result: Exit | None) -> exceptions.FailedPrecondition:
+    """The error of a server that ended before it was healthy, with its last words."""
+    how = result.describe() if result else "still running"
+    return exceptions.FailedPrecondition(
+        f"Model server of {spec.name} exited unexpectedly ({how}). {_last_words(result)}"
+    )
+
+
+def never_ready(spec: ServerSpec, health: str, result: Exit | None) -> NeverReadyError:
+    """The error of a server that runs and does not get healthy; `health` is what its health route did last."""
+    return NeverReadyError(
+        f"Model server of {spec.name} never became ready in {spec.ready_seconds:g} s: {spec.health_route} {health}. "
+        f"{_last_words(result)}"
+    )
+
+
+def _last_words(result: Exit | None) -> str:
     tail = "\n".join(result.tail[-TAIL_LINES:]) if result and result.tail else "(it printed nothing)"
-    advice = "Please validate that your model file or container configuration are valid. Its last log lines:"
-    return exceptions.FailedPrecondition(f"Model server of {name} {what}. {advice}\n{tail}")
+    return f"Please validate that your model file or container configuration are valid. Its last log lines:\n{tail}"

@@ -91,7 +91,7 @@ class UnixHttp:
     def stream(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float
     ) -> StreamedReply:
-        """One exchange whose reply is read as it comes; `timeout` bounds the whole, and each chunk may raise OSError."""
+        """One exchange, its reply read as it comes; `timeout` bounds the whole, and each chunk may raise OSError."""
         connection = self._take() or self._connect(timeout)
         try:
             status, found, parts = connection.begin(method, target, body, headers, time.monotonic() + timeout)
