@@ -14,28 +14,50 @@ from gcpmlops.evaluation.examples import Examples
 from gcpmlops.evaluation.values import plain
 
 BINS = 10
+THRESHOLDS = 200  # of the curve by threshold
 _POINTS = 400  # of a curve: more than a screen shows
+NEEDS_SCORES = "needs scores; there are labels alone"
 RATES = (
     *("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "mcc"),
     *("false_positive_rate", "false_negative_rate", "selection_rate"),
 )
+SCORES = ("roc_auc", "pr_auc", "log_loss", "brier", "ece")
+_WHY = {
+    "recall": "no row is positive",
+    "false_negative_rate": "no row is positive",
+    "specificity": "no row is negative",
+    "false_positive_rate": "no row is negative",
+    "precision": "no row was called positive",
+    "f1": "no row is positive or was called so",
+    "mcc": "one class only, in truth or as called",
+}
 
 
 @dataclass(frozen=True)
 class Binary:
-    """Rows whose score reaches `threshold` are called positive."""
+    """Rows whose score reaches `threshold` are called positive. Not `scored`: predictions are 0 or 1."""
 
     threshold: float = 0.5
+    scored: bool = True
     kind: str = "binary"
 
     def points(self, examples: Examples) -> dict[str, float]:
-        called = examples.predictions >= self.threshold
-        return {**at_threshold(examples.targets, called), **of_scores(examples.targets, examples.predictions)}
+        targets, scores = examples.targets, examples.predictions
+        ranked = of_scores(targets, scores) if self.scored else dict.fromkeys(SCORES, np.nan)
+        return {**at_threshold(targets, scores >= self.threshold), **ranked}
+
+    def undefined(self, metric: str, examples: Examples) -> str:
+        if metric in SCORES and not self.scored:
+            return NEEDS_SCORES
+        return _WHY.get(metric, "one class only")
 
     def statistics(self, examples: Examples) -> Sequence[Statistic]:
         targets, scores = examples.targets, examples.predictions
+        decisions = Means(RATES, cells(targets, scores >= self.threshold), rates)
+        if not self.scored:
+            return (decisions,)
         return (
-            Means(RATES, cells(targets, scores >= self.threshold), rates),
+            decisions,
             RocAuc(targets, scores),
             PrAuc(targets, scores),
             Means(("log_loss", "brier"), losses(targets, scores)),
@@ -44,9 +66,8 @@ class Binary:
 
     def curves(self, examples: Examples) -> Mapping[str, Any]:
         called = (examples.predictions >= self.threshold).astype(int)
-        return curves(examples.targets, examples.predictions) | {
-            "confusion": confusion(examples.targets.astype(int), called, examples.classes)
-        }
+        ranked = curves(examples.targets, examples.predictions) if self.scored else {}
+        return ranked | {"confusion": confusion(examples.targets.astype(int), called, examples.classes)}
 
 
 def at_threshold(targets: NDArray[Any], called: NDArray[Any]) -> dict[str, float]:
@@ -143,18 +164,31 @@ def _ranking(targets: NDArray[Any], scores: Floats) -> dict[str, Any]:
     from sklearn import metrics
 
     fpr, tpr, _ = metrics.roc_curve(targets, scores)
-    precision, recall, thresholds = metrics.precision_recall_curve(targets, scores, drop_intermediate=True)
-    at = _some(len(thresholds))
-    kept = _some(len(fpr))
+    precision, recall, _ = metrics.precision_recall_curve(targets, scores, drop_intermediate=True)
+    kept, shown = _some(len(fpr)), _some(len(recall))
     return {
         "roc": plain({"false_positive_rate": fpr[kept], "true_positive_rate": tpr[kept]}),
-        "pr": plain({"recall": recall[_some(len(recall))], "precision": precision[_some(len(precision))]}),
-        "thresholds": plain({"threshold": thresholds[at], "precision": precision[at], "recall": recall[at]}),
+        "pr": plain({"recall": recall[shown], "precision": precision[shown]}),
+        "thresholds": plain(by_threshold(targets, scores, most=THRESHOLDS)),
     }
 
 
-def _some(count: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, count - 1, min(count, _POINTS)).astype(np.int64))
+def by_threshold(targets: NDArray[Any], scores: Floats, *, most: int | None = None) -> dict[str, NDArray[Any]]:
+    """Counts of the four cells and RATES from each score on, the lowest first; at most `most` of the scores."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(targets[order])
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))[::-1]
+    last = last if most is None else last[_some(len(last), most)]
+    tp = hits[last].astype(np.int64)
+    fp = last + 1 - tp
+    fn, tn = hits[-1] - tp, len(scores) - hits[-1] - fp
+    counts = {"true_positives": tp, "false_positives": fp, "false_negatives": fn, "true_negatives": tn}
+    values = rates(np.column_stack(list(counts.values())).astype(np.float64))
+    return {"threshold": ranked[last], **counts, **dict(zip(RATES, values.T, strict=True))}
+
+
+def _some(count: int, most: int = _POINTS) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 def calibration(targets: NDArray[Any], scores: Floats) -> dict[str, Any]:

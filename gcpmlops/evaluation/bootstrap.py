@@ -7,6 +7,7 @@ drawing rows and calling scikit-learn sorts them all again. Resamples are taken 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -16,6 +17,22 @@ from gcpmlops.exceptions import InvalidArgument
 
 Floats: TypeAlias = NDArray[np.float64]
 _CELLS = 1 << 18  # counts in a block
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How intervals are made. Raises InvalidArgument."""
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resamples < 0 or self.resamples == 1 or self.resamples % 1:
+            allowed = "2 or more, such as 1000; 0: no intervals"
+            raise InvalidArgument(field="resamples", value=self.resamples, allowed=allowed)
+        if not 0 < self.confidence < 1:
+            raise InvalidArgument(field="confidence", value=self.confidence, allowed="between 0 and 1, such as 0.95")
 
 
 class Statistic(Protocol):
@@ -42,15 +59,13 @@ def blocks(rows: int, resamples: int) -> Iterator[int]:
         yield min(size, resamples - start)
 
 
-def resample(statistics: Sequence[Statistic], rows: int, *, resamples: int = 1000, seed: int = 0) -> dict[str, Floats]:
+def resample(statistics: Sequence[Statistic], rows: int, drawing: Drawing) -> dict[str, Floats]:
     """Each metric's value in every resample."""
-    return _collect(statistics, counts(rows, resamples, seed))
-
-
-def _collect(statistics: Sequence[Statistic], weights: Iterator[Floats]) -> dict[str, Floats]:
     names = [name for statistic in statistics for name in statistic.names]
-    found = [np.hstack([statistic(block) for statistic in statistics]) for block in weights]
-    return dict(zip(names, np.vstack(found).T, strict=True)) if found and names else {}
+    weights = counts(rows, drawing.resamples, drawing.seed) if names else iter(())
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not defined
+        found = [np.hstack([statistic(block) for statistic in statistics]) for block in weights]
+    return dict(zip(names, np.vstack(found).T, strict=True)) if found else {}
 
 
 def interval(values: Floats, confidence: float = 0.95) -> tuple[float, float] | None:
@@ -60,14 +75,6 @@ def interval(values: Floats, confidence: float = 0.95) -> tuple[float, float] | 
         return None
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
-
-
-def check(resamples: int, confidence: float) -> None:
-    """Raises InvalidArgument."""
-    if resamples < 0 or resamples == 1:
-        raise InvalidArgument(field="resamples", value=resamples, allowed="2 or more, such as 1000; 0: no intervals")
-    if not 0 < confidence < 1:
-        raise InvalidArgument(field="confidence", value=confidence, allowed="between 0 and 1, such as 0.95")
 
 
 def ratio(above: Floats, below: Floats) -> Floats:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gcpmlops import _html
 from gcpmlops.evaluation import bootstrap
-from gcpmlops.evaluation.bootstrap import Floats, Statistic
+from gcpmlops.evaluation.bootstrap import Drawing, Floats, Statistic
 from gcpmlops.evaluation.examples import Examples
 from gcpmlops.evaluation.result import EvaluationResult, find
+from gcpmlops.evaluation.task import Task
 from gcpmlops.evaluation.values import direction, finite, number, plain
 from gcpmlops.exceptions import InvalidArgument
 
@@ -99,87 +100,99 @@ def compare(
 ) -> Comparison:
     """Both on the rows that they were evaluated on, which must be the same. Raises InvalidArgument."""
     check_pair(champion, challenger)
-    bootstrap.check(resamples, confidence)
+    drawing = Drawing(resamples, confidence, seed)
     names = list(metrics) if metrics is not None else [name for name in challenger.metrics if direction(name)]
     for name in names:
         find(challenger.metrics, name)
         find(champion.metrics, name)
-    found = differences(
-        champion, challenger, (champion.examples, challenger.examples), names, (resamples, confidence, seed)
-    )
+    found = differences((side(champion), side(challenger)), names, drawing)
     return Comparison(champion, challenger, found)
 
 
 def check_pair(champion: EvaluationResult, challenger: EvaluationResult) -> None:
     """Raises InvalidArgument unless both are of one kind and on the same rows."""
-    if champion.task.kind != challenger.task.kind or champion.examples.classes != challenger.examples.classes:
+    if champion.kind != challenger.kind or champion.classes != challenger.classes:
         raise InvalidArgument(
             f"{champion.name} is {champion.kind} and {challenger.name} {challenger.kind}, or their classes differ",
             field="champion",
             allowed="models of the same kind and classes",
         )
-    if len(champion.examples) != len(challenger.examples):
-        message = f"{champion.name} has {champion.rows:,} rows and {challenger.name} {challenger.rows:,}"
-        raise InvalidArgument(message, field="champion", allowed="both models on the same rows, in the same order")
-    if not np.array_equal(champion.examples.targets, challenger.examples.targets):
-        first = int(np.flatnonzero(champion.examples.targets != challenger.examples.targets)[0])
-        message = f"the targets of {champion.name} and {challenger.name} differ, first in row {first}"
-        raise InvalidArgument(message, field="champion", allowed="both models on the same rows, in the same order")
+    if champion.rows != challenger.rows:
+        raise _not_the_same(f"{champion.name} has {champion.rows:,} rows and {challenger.name} {challenger.rows:,}")
+    if champion.digest != challenger.digest:
+        where = ""
+        if champion.examples is not None and challenger.examples is not None:
+            first = np.flatnonzero(champion.examples.targets != challenger.examples.targets)[0]
+            where = f", first in row {first}"
+        raise _not_the_same(f"the targets of {champion.name} and {challenger.name} differ{where}")
 
 
-def differences(
-    champion: EvaluationResult,
-    challenger: EvaluationResult,
-    examples: tuple[Examples, Examples],
-    names: Sequence[str],
-    drawing: tuple[int, float, int],
-) -> dict[str, Difference]:
-    """Of these rows of both: the whole, or a slice. `drawing` is (resamples, confidence, seed)."""
-    resamples, confidence, seed = drawing
-    tasks = (champion.task, challenger.task)
-    points = [task.points(each) for task, each in zip(tasks, examples, strict=True)]
+def _not_the_same(message: str) -> InvalidArgument:
+    return InvalidArgument(message, field="champion", allowed="both models on the same rows, in the same order")
+
+
+class Side(NamedTuple):
+    """One of the two models, on the rows that are looked at: all, or a slice's."""
+
+    task: Task
+    examples: Examples
+
+
+def side(result: EvaluationResult) -> Side:
+    """Raises InvalidArgument where only what was found is at hand, without the rows."""
+    if result.examples is None or result.task is None:
+        raise InvalidArgument(
+            f"{result.name} was read back without its rows, which a paired comparison needs",
+            field="champion",
+            next_step="Evaluate both models in one process, or bound values by gates without `certain`.",
+        )
+    return Side(result.task, result.examples)
+
+
+def differences(sides: tuple[Side, Side], names: Sequence[str], drawing: Drawing) -> dict[str, Difference]:
+    """Of the champion and the challenger, on these rows."""
+    points = [task.points(examples) for task, examples in sides]
     drawn = [
-        bootstrap.resample(_only(task.statistics(each), names), len(each), resamples=resamples, seed=seed)
-        for task, each in zip(tasks, examples, strict=True)
+        bootstrap.resample(_only(task.statistics(examples), names), len(examples), drawing) for task, examples in sides
     ]
-    swapped = _permuted(tasks, examples, names, resamples, seed)
-    found = {}
-    for name in names:
+    swapped = _permuted(sides, names, drawing)
+
+    def difference(name: str) -> Difference:
         before, after = points[0].get(name, np.nan), points[1].get(name, np.nan)
         known = name in drawn[0] and name in drawn[1]
-        ends = bootstrap.interval(drawn[1][name] - drawn[0][name], confidence) if known else None
-        p_value = _p_value(swapped.get(name), after - before)
+        ends = bootstrap.interval(drawn[1][name] - drawn[0][name], drawing.confidence) if known else None
         low, high = ends or (None, None)
-        change = finite(after - before)
-        found[name] = Difference(name, finite(before), finite(after), change, low, high, p_value, confidence)
-    return found
+        p_value, change = _p_value(swapped.get(name), after - before), finite(after - before)
+        return Difference(name, finite(before), finite(after), change, low, high, p_value, drawing.confidence)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {name: difference(name) for name in names}
 
 
 def _only(statistics: Sequence[Statistic], names: Sequence[str]) -> list[Statistic]:
     return [each for each in statistics if set(each.names) & set(names)]
 
 
-def _permuted(
-    tasks: tuple[Any, Any], examples: tuple[Examples, Examples], names: Sequence[str], resamples: int, seed: int
-) -> dict[str, Floats]:
+def _permuted(sides: tuple[Side, Side], names: Sequence[str], drawing: Drawing) -> dict[str, Floats]:
     """The differences after swaps. Models with settings of their own, such as thresholds, have none."""
-    if tasks[0] != tasks[1]:
+    (task, champion), (other, challenger) = sides
+    if task != other:
         return {}
-    statistics = _only(tasks[0].statistics(examples[0].stacked(examples[1])), names)
-    if not resamples or not statistics:
+    statistics = _only(task.statistics(champion.stacked(challenger)), names)
+    if not drawing.resamples or not statistics:
         return {}
     blocks = [
         np.hstack([each(np.hstack([1 - swap, swap])) - each(np.hstack([swap, 1 - swap])) for each in statistics])
-        for swap in _swaps(len(examples[0]), resamples, seed)
+        for swap in _swaps(len(champion), drawing)
     ]
     columns = [name for each in statistics for name in each.names]
     return dict(zip(columns, np.vstack(blocks).T, strict=True))
 
 
-def _swaps(rows: int, resamples: int, seed: int) -> Iterator[Floats]:
+def _swaps(rows: int, drawing: Drawing) -> Iterator[Floats]:
     """Blocks of (resamples, rows): 1 where the models change places."""
-    generator = np.random.default_rng(seed)
-    for size in bootstrap.blocks(2 * rows, resamples):
+    generator = np.random.default_rng(drawing.seed)
+    for size in bootstrap.blocks(2 * rows, drawing.resamples):
         yield generator.integers(2, size=(size, rows), dtype=np.int8).astype(np.float64)
 
 

@@ -55,16 +55,18 @@ class Evaluation:
         data: Data,
         *,
         target: str,
-        score: str | Mapping[Any, str],
+        score: str | Mapping[Any, str] | None = None,
+        prediction: str | None = None,
         positive: Any = 1,
         threshold: float = 0.5,
         sensitive: Sequence[str] = (),
         **settings: Unpack[Settings],
     ) -> EvaluationResult:
-        """Measure a classifier: `score` is the column of the positive class's probability, or class → column.
+        """Measure a classifier by `score`, the column of the positive class's probability, or class → column.
 
-        With two classes, rows from `threshold` on are called positive, and `sensitive` names columns whose groups are
-        compared for bias. Raises InvalidArgument, MissingExtra, and what a BigQuery query raises.
+        Where there are labels alone, `prediction` is their column; metrics that need scores then have no value. With
+        two classes, rows whose score reaches `threshold` are called positive, and `sensitive` names columns whose
+        groups are compared for bias. Raises InvalidArgument, MissingExtra, and what a BigQuery query raises.
         """
         frame = self.frame(data)
         from gcpmlops.evaluation import examples
@@ -73,11 +75,18 @@ class Evaluation:
 
         if not 0 <= threshold <= 1:
             raise InvalidArgument(field="threshold", value=threshold, allowed="0 to 1")
-        rows = examples.classification(frame, target, score, positive)
-        task: Task = Binary(threshold) if isinstance(score, str) else Multiclass(rows.classes)
-        if sensitive and task.kind != "binary":
+        if (score is None) == (prediction is None):
+            raise InvalidArgument("a classifier has scores or labels", field="score", allowed="score or prediction")
+        if prediction is not None:
+            rows, threshold = examples.called(frame, target, prediction, positive), 0.5
+        else:
+            rows = examples.classification(frame, target, score or {}, positive)
+        scored, two = prediction is None, rows.predictions.ndim == 1
+        task: Task = Binary(threshold, scored) if two else Multiclass(rows.classes, scored)
+        if sensitive and not two:
             raise InvalidArgument("bias is measured between groups of two classes", field="sensitive", allowed="none")
-        about = {"target": target, "score": score, **({"threshold": threshold} if task.kind == "binary" else {})}
+        about: dict[str, Any] = {"target": target, **({"score": score} if scored else {"prediction": prediction})}
+        about |= {"threshold": threshold} if two and scored else {}
         return _evaluate(task, rows, settings, about, _names(sensitive, "sensitive"))
 
     def regression(self, data: Data, *, target: str, prediction: str, **settings: Unpack[Settings]) -> EvaluationResult:
@@ -181,7 +190,8 @@ class Evaluation:
 def _evaluate(
     task: Task, examples: Examples, given: Settings, about: Mapping[str, Any], sensitive: Sequence[str] = ()
 ) -> EvaluationResult:
-    from gcpmlops.evaluation import bootstrap, fairness, slices
+    from gcpmlops.evaluation import fairness, slices
+    from gcpmlops.evaluation.bootstrap import Drawing
     from gcpmlops.evaluation.result import EvaluationResult
     from gcpmlops.evaluation.task import measure
 
@@ -189,36 +199,24 @@ def _evaluate(
     unknown = set(settings) - set(_DEFAULTS)
     if unknown:
         raise TypeError(f"there is no setting {min(unknown)!r}; known: {', '.join(_DEFAULTS)}")
-    bootstrap.check(settings["resamples"], settings["confidence"])
-    resamples, confidence, seed = settings["resamples"], settings["confidence"], settings["seed"]
+    drawing = Drawing(settings["resamples"], settings["confidence"], settings["seed"])
     size = max(1, settings["minimum_size"])
     by = _names(settings["slices"], "slices")
-    parts = slices.evaluate(
-        task, examples, by, minimum_size=size, resamples=resamples, confidence=confidence, seed=seed
-    )
-    bias = tuple(
-        fairness.evaluate(
-            examples,
-            each,
-            threshold=about["threshold"],
-            minimum_size=size,
-            resamples=resamples,
-            confidence=confidence,
-            seed=seed,
-        )
-        for each in sensitive
-    )
-    metrics = measure(task, examples, resamples=resamples, confidence=confidence, seed=seed)
+    threshold = about.get("threshold", 0.5)
     return EvaluationResult(
         settings["name"],
         task.kind,
         len(examples),
-        metrics,
-        parts,
-        bias,
-        {**about, "slices": list(by), "minimum_size": size}
-        | {"resamples": resamples, "confidence": confidence, "seed": seed},
+        measure(task, examples, drawing),
+        slices.evaluate(task, examples, by, minimum_size=size, drawing=drawing),
+        tuple(
+            fairness.evaluate(examples, each, threshold=threshold, minimum_size=size, drawing=drawing)
+            for each in sensitive
+        ),
+        {**about, "slices": list(by), "sensitive": list(sensitive), "minimum_size": size, **vars(drawing)},
         task.curves(examples),
+        tuple(map(str, examples.classes)),
+        examples.digest,
         examples=examples,
         task=task,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ from gcpmlops.exceptions import InvalidArgument
 
 if TYPE_CHECKING:
     import pandas
+
+
+MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def digest(self) -> str:
+        """Of the targets, in their order."""
+        return hashlib.blake2b(np.ascontiguousarray(self.targets).tobytes(), digest_size=12).hexdigest()
 
     def take(self, rows: NDArray[Any]) -> Examples:
         """Only these rows, by number or by mask."""
@@ -63,7 +72,17 @@ def classification(frame: pandas.DataFrame, target: str, score: str | Mapping[An
     classes = tuple(score)
     if len(classes) < 2:
         raise InvalidArgument(field="score", value=dict(score), allowed="a column for each of two or more classes")
-    strange = [label for label in _distinct(labels) if label not in classes]
+    numbered = _numbered(_check_classes(labels, target), classes, target)
+    scores = np.column_stack([_probabilities(frame, column) for column in score.values()])
+    _check_sums(scores)
+    return Examples(labels.map(numbered).to_numpy(dtype=np.int64), scores, frame, classes)
+
+
+def _numbered(found: Sequence[Any], classes: Sequence[Any], target: str) -> dict[Any, int]:
+    """Label → number of its class; a class that is given as text is the label that reads so. Raises InvalidArgument."""
+    known = {label: number for number, label in enumerate(classes) if isinstance(label, str)}
+    exact = {label: number for number, label in enumerate(classes)}
+    strange = [label for label in found if label not in exact and str(label) not in known]
     if strange:
         raise InvalidArgument(
             f"column {target!r} has the class {strange[0]!r}, for which there is no score",
@@ -71,12 +90,7 @@ def classification(frame: pandas.DataFrame, target: str, score: str | Mapping[An
             value=strange[0],
             allowed=", ".join(map(str, classes)),
         )
-    _check_classes(labels, target)
-    scores = np.column_stack([_probabilities(frame, column) for column in score.values()])
-    _check_sums(scores)
-    numbers = {label: number for number, label in enumerate(classes)}
-    targets = labels.map(numbers).to_numpy(dtype=np.int64)
-    return Examples(targets, scores, frame, classes)
+    return {label: exact[label] if label in exact else known[str(label)] for label in found}
 
 
 def _binary(frame: pandas.DataFrame, labels: Any, target: str, score: str, positive: Any) -> Examples:
@@ -88,11 +102,56 @@ def _binary(frame: pandas.DataFrame, labels: Any, target: str, score: str, posit
             value=score,
             allowed="a mapping of each class to its column",
         )
-    if positive not in found:
-        raise InvalidArgument(field="positive", value=positive, allowed=", ".join(map(repr, found)))
-    negative = next(label for label in found if label != positive)
+    negative, positive = _sides(found, positive)
     targets = (labels == positive).to_numpy(dtype=np.bool_)
     return Examples(targets, _probabilities(frame, score), frame, (negative, positive))
+
+
+def _sides(found: Sequence[Any], positive: Any) -> tuple[Any, Any]:
+    """(negative, positive) of two labels; text stands for the label that reads so. Raises InvalidArgument."""
+    alike = [label for label in found if label == positive] or [label for label in found if str(label) == positive]
+    if not alike:
+        raise InvalidArgument(field="positive", value=positive, allowed=", ".join(map(repr, found)))
+    return next(label for label in found if label != alike[0]), alike[0]
+
+
+def called(frame: pandas.DataFrame, target: str, prediction: str, positive: Any) -> Examples:
+    """Labels alone: binary where there are two of them, multi-class for more. Raises InvalidArgument."""
+    check_columns(frame, [target, prediction])
+    truth, said = _labels(frame, target), _labels(frame, prediction, why="A row without a prediction cannot be judged.")
+    found = _check_classes(truth, target)
+    predicted = _distinct(said)
+    if not set(found) & set(predicted):
+        raise InvalidArgument(
+            f"column {prediction!r} holds none of the classes of {target!r}: {predicted[0]!r} is not among them",
+            field="prediction",
+            value=predicted[0],
+            allowed=", ".join(map(repr, found[:20])),
+        )
+    classes = sorted({*found, *predicted}, key=_by_kind)
+    if len(classes) == 2:
+        negative, positive = _sides(classes, positive)
+        scores = (said == positive).to_numpy(dtype=np.float64)
+        return Examples((truth == positive).to_numpy(dtype=np.bool_), scores, frame, (negative, positive))
+    numbered = {label: number for number, label in enumerate(classes)}
+    numbers = said.map(numbered).to_numpy(dtype=np.int64)
+    return Examples(
+        truth.map(numbered).to_numpy(dtype=np.int64), _one_hot(numbers, len(classes)), frame, tuple(classes)
+    )
+
+
+def _by_kind(label: Any) -> tuple[bool, Any]:
+    return (isinstance(label, str), label)
+
+
+def _one_hot(numbers: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+    if size > MOST_CLASSES:
+        raise InvalidArgument(
+            f"{size:,} classes", field="prediction", value=size, allowed=f"at most {MOST_CLASSES:,}; or a regression"
+        )
+    scores = np.zeros((len(numbers), size))
+    scores[np.arange(len(numbers)), numbers] = 1
+    return scores
 
 
 def values(frame: pandas.DataFrame, target: str, prediction: str, more: Mapping[str, str] | None = None) -> Examples:
@@ -142,16 +201,35 @@ def _check_sums(scores: NDArray[np.float64]) -> None:
         )
 
 
-def _labels(frame: pandas.DataFrame, target: str) -> Any:
-    labels = frame[target]
+def _labels(
+    frame: pandas.DataFrame, column: str, *, why: str = "Leave out rows whose outcome is not known yet."
+) -> Any:
+    labels = frame[column]
     missing = int(labels.isna().sum())
     if missing:
-        raise InvalidArgument(
-            f"column {target!r} is missing in {missing:,} of {len(frame):,} rows",
-            field=target,
-            next_step="Leave out rows whose outcome is not known yet.",
-        )
+        count = f"all {missing:,}" if missing == len(frame) else f"{missing:,} of {len(frame):,}"
+        raise InvalidArgument(f"column {column!r} is missing in {count} rows", field=column, next_step=why)
+    if labels.dtype == object:
+        _check_alike(labels, column)
     return labels
+
+
+def _check_alike(labels: Any, column: str) -> None:
+    """Raises InvalidArgument for text among numbers, where "1" would be another class than 1, and for lists."""
+    kinds = labels.map(type)
+    first = kinds.iloc[0]
+    strange = kinds[kinds.map(lambda kind: issubclass(kind, str)) != issubclass(first, str)]
+    if len(strange):
+        row = strange.index[0]
+        raise InvalidArgument(
+            f"column {column!r} mixes {first.__name__} and {strange.iloc[0].__name__}: {labels.iloc[0]!r} in row 0, "
+            f"{labels[row]!r} in row {row}",
+            field=column,
+            value=labels[row],
+            allowed="one type in a column, such as frame[column].astype(str)",
+        )
+    if issubclass(first, (list, dict, np.ndarray)):
+        raise InvalidArgument(f"column {column!r} holds {first.__name__}s", field=column, allowed="one label in a row")
 
 
 def _distinct(labels: Any) -> list[Any]:
@@ -176,5 +254,9 @@ def check_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> None:
     if missing:
         known = ", ".join(map(str, frame.columns))
         raise InvalidArgument(f"the data has no column {missing[0]!r}", field="data", value=missing[0], allowed=known)
+    twice = [column for column in columns if list(frame.columns).count(column) > 1]
+    if twice:
+        message = f"the data has {list(frame.columns).count(twice[0])} columns {twice[0]!r}"
+        raise InvalidArgument(message, field="data", value=twice[0], allowed="each column once")
     if not len(frame):
         raise InvalidArgument("the data has no rows", field="data", allowed="one row or more")

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcpmlops import _extras
-from gcpmlops.evaluation import binary, bootstrap, slices
-from gcpmlops.evaluation.bootstrap import Floats, ratio
-from gcpmlops.evaluation.examples import Examples
-from gcpmlops.evaluation.values import Estimate, finite
-from gcpmlops.exceptions import InvalidArgument
+from gcpmlops.evaluation import binary, slices
+from gcpmlops.evaluation.bootstrap import Drawing, Floats, ratio
+from gcpmlops.evaluation.examples import Examples, check_columns
+from gcpmlops.evaluation.task import estimate
+from gcpmlops.evaluation.values import Estimate, estimates
 
 MEASURES = (
     *("demographic_parity_difference", "demographic_parity_ratio", "selection_rate_ratio"),
@@ -38,6 +38,11 @@ class Group:
         """Plain values for JSON."""
         return {**vars(self), "rates": {name: rate.to_dict() for name, rate in self.rates.items()}}
 
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Group:
+        """What `to_dict` made."""
+        return cls(**{**given, "rates": estimates(given["rates"])})
+
 
 @dataclass(frozen=True)
 class Fairness:
@@ -53,42 +58,32 @@ class Fairness:
         measures = {name: estimate.to_dict() for name, estimate in self.measures.items()}
         return {**vars(self), "groups": [group.to_dict() for group in self.groups], "measures": measures}
 
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Fairness:
+        """What `to_dict` made."""
+        groups = tuple(Group.from_dict(each) for each in given["groups"])
+        return cls(**{**given, "groups": groups, "measures": estimates(given["measures"])})
 
-def evaluate(
-    examples: Examples,
-    sensitive: str,
-    *,
-    threshold: float,
-    minimum_size: int,
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> Fairness:
+
+def evaluate(examples: Examples, sensitive: str, *, threshold: float, minimum_size: int, drawing: Drawing) -> Fairness:
     """Compare the groups that have the minimum size. Raises InvalidArgument, MissingExtra."""
-    if sensitive not in examples.frame.columns:
-        known = ", ".join(map(str, examples.frame.columns))
-        raise InvalidArgument(
-            f"the data has no column {sensitive!r}", field="sensitive", value=sensitive, allowed=known
-        )
+    check_columns(examples.frame, [sensitive])
     targets, called = examples.targets, examples.predictions >= threshold
-    parts = [
-        (slices._label(key), rows)
-        for key, rows in slices.groups(examples.frame[sensitive], sensitive, field="sensitive")
-    ]
+    parts = slices.groups(examples.frame[sensitive], sensitive, field="sensitive", minimum_size=minimum_size)
     kept = [(name, rows) for name, rows in parts if len(rows) >= minimum_size]
     tables = np.array([np.sum(binary.cells(targets[rows], called[rows]), axis=1) for _, rows in kept])
-    drawn = _resampled(tables, resamples, seed) if len(kept) else np.empty((0, resamples, 4))
-    groups = _groups(parts, targets, tables, drawn, minimum_size, confidence)
+    drawn = _resampled(tables, drawing)
+    groups = _groups(parts, targets, tables, drawn, minimum_size, drawing.confidence)
     if len(kept) < 2:
         return Fairness(sensitive, groups, {}, f"{len(kept)} of {len(parts)} groups have {minimum_size} rows or more")
-    return Fairness(sensitive, groups, _measures(targets, called, kept, tables, drawn, confidence))
+    return Fairness(sensitive, groups, _measures(targets, called, kept, tables, drawn, drawing.confidence))
 
 
-def _resampled(tables: NDArray[Any], resamples: int, seed: int) -> Floats:
+def _resampled(tables: NDArray[Any], drawing: Drawing) -> Floats:
     """(groups, resamples, cells): drawing a group's rows is drawing its confusion matrix from a multinomial."""
-    generator = np.random.default_rng(seed)
-    drawn = [generator.multinomial(int(table.sum()), table / table.sum(), size=resamples) for table in tables]
-    return np.asarray(drawn, dtype=np.float64)
+    generator = np.random.default_rng(drawing.seed)
+    drawn = [generator.multinomial(int(table.sum()), table / table.sum(), size=drawing.resamples) for table in tables]
+    return np.asarray(drawn, dtype=np.float64).reshape(-1, drawing.resamples, 4)
 
 
 def _rates(cells: Floats) -> Floats:
@@ -114,7 +109,7 @@ def _groups(
             found.append(Group(name, len(rows), positives, {}, reason))
             continue
         pairs = zip(RATES, _rates(tables[number]), _rates(drawn[number]), strict=True)
-        rates = {rate: _estimate(float(value), each, confidence) for rate, value, each in pairs}
+        rates = {rate: _estimate(rate, float(value), each, confidence) for rate, value, each in pairs}
         found.append(Group(name, len(rows), positives, rates))
     return tuple(found)
 
@@ -137,7 +132,7 @@ def _measures(
     for measure, value in _fairlearn().items():
         defined = (positives or "equal" not in measure) and (negatives or "odds" not in measure)
         point = float(value(targets[rows].astype(int), called[rows].astype(int), names)) if defined else float("nan")
-        found[measure] = _estimate(point, resampled[measure], confidence)
+        found[measure] = _estimate(measure, point, resampled[measure], confidence)
     return found
 
 
@@ -165,7 +160,10 @@ def _spread(rates: Floats) -> dict[str, Floats]:
     }
 
 
-def _estimate(value: float, drawn: Floats, confidence: float) -> Estimate:
-    point = finite(value)
-    ends = bootstrap.interval(drawn, confidence) if point is not None else None
-    return Estimate(point, *(ends or (None, None)))
+def _estimate(name: str, value: float, drawn: Floats, confidence: float) -> Estimate:
+    def why() -> str:
+        if "parity" in name or "selection" in name:
+            return "no row was called positive"
+        return f"a group has no {'negative' if name.startswith('false') else 'positive or negative'} rows"
+
+    return estimate(value, drawn, confidence, why=why)

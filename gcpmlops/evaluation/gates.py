@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from gcpmlops import _html
 from gcpmlops.evaluation import comparison
+from gcpmlops.evaluation.bootstrap import Drawing
 from gcpmlops.evaluation.fairness import MEASURES
 from gcpmlops.evaluation.result import EvaluationResult, find
 from gcpmlops.evaluation.values import Estimate, direction, number, plain
@@ -179,10 +181,14 @@ def _judge(
     if gate.tolerance is not None and champion is None:
         message = f"the gate on {gate.metric} compares with a champion, and none was given"
         raise InvalidArgument(message, field="champion", allowed="the champion's evaluation on the same rows")
-    for where, estimate, rows in _places(gate, result, skipped):
+    places = list(_places(gate, result, skipped))
+    for where, estimate, rows in places:
         yield from _bounds(gate, where, estimate)
         if gate.tolerance is not None and champion is not None:
             yield _against(gate, where, result, champion, rows)
+    if not places:  # nothing judged is nothing passed
+        reason = "none of its slices was big enough to be measured"
+        yield GateResult(gate, ", ".join(gate.slices), False, None, None, None, reason)
 
 
 def _places(
@@ -195,9 +201,13 @@ def _places(
     for wanted in gate.slices:
         parts = [each for each in result.slices if wanted in (each.by, each.name)]
         if not parts:
-            known = ", ".join(dict.fromkeys(each.by for each in result.slices))
+            known = list(dict.fromkeys(each.by for each in result.slices))
+            near = difflib.get_close_matches(wanted, [*known, *(each.name for each in result.slices)], n=1)
             message = f"the gate on {gate.metric} names the slice {wanted!r}, which was not evaluated"
-            raise InvalidArgument(message, field="slices", value=wanted, allowed=known or "none was cut")
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            allowed = ", ".join(known) or "none was cut"
+            next_step = f"{hint}Evaluated: {allowed}"
+            raise InvalidArgument(message, field="slices", value=wanted, allowed=allowed, next_step=next_step)
         for part in parts:
             if part.metrics:
                 yield part.name, part.metrics[gate.metric], (part.by, part.name)
@@ -229,7 +239,8 @@ def _result(
 ) -> GateResult:
     if value is None:
         no_interval = estimate is not None and estimate.value is not None
-        reason = "it has no interval here" if no_interval else "it is not defined here"
+        why = f": {estimate.reason}" if estimate is not None and estimate.reason else ""
+        reason = "it has no interval here" if no_interval else f"it is not defined here{why}"
         return GateResult(gate, where, False, None, bound, None, reason)
     margin = sign * (value - bound)
     return GateResult(gate, where, margin >= 0, value, bound, margin)
@@ -239,16 +250,34 @@ def _against(
     gate: Gate, where: str, result: EvaluationResult, champion: EvaluationResult, part: tuple[str, str]
 ) -> GateResult:
     """The gain over the champion must not be below -tolerance; `value` is the gain."""
+    rows = gate.certain or (champion.examples is not None and result.examples is not None)
+    change = (_paired if rows else _kept)(gate, result, champion, part)
+    value = change.gain
+    if gate.certain and value is not None:
+        value = change.low if direction(gate.metric) > 0 else None if change.high is None else -change.high
+    return _result(gate, where, value, -float(gate.tolerance or 0), 1, Estimate(change.gain))
+
+
+def _paired(
+    gate: Gate, result: EvaluationResult, champion: EvaluationResult, part: tuple[str, str]
+) -> comparison.Difference:
+    """On the same rows."""
     from gcpmlops.evaluation import slices
 
-    examples = (champion.examples, result.examples)
+    sides = comparison.side(champion), comparison.side(result)
     if part[1]:
-        rows = next(rows for name, rows in slices.cut(result.examples.frame, part[0]) if name == part[1])
-        examples = (champion.examples.take(rows), result.examples.take(rows))
+        rows = next(rows for name, rows in slices.cut(sides[1].examples.frame, part[0]) if name == part[1])
+        sides = tuple(each._replace(examples=each.examples.take(rows)) for each in sides)  # type: ignore[assignment]
     settings = result.settings
-    drawing = (settings["resamples"] if gate.certain else 0, settings["confidence"], settings["seed"])
-    found = comparison.differences(champion, result, examples, [gate.metric], drawing)[gate.metric]
-    value = found.gain
-    if gate.certain and value is not None:
-        value = found.low if direction(gate.metric) > 0 else None if found.high is None else -found.high
-    return _result(gate, where, value, -float(gate.tolerance or 0), 1, Estimate(found.gain))
+    drawing = Drawing(settings["resamples"] if gate.certain else 0, settings["confidence"], settings["seed"])
+    return comparison.differences(sides, [gate.metric], drawing)[gate.metric]
+
+
+def _kept(
+    gate: Gate, result: EvaluationResult, champion: EvaluationResult, part: tuple[str, str]
+) -> comparison.Difference:
+    """From the values that were found, where the rows are not at hand."""
+    places = [each.slice(part[1]).metrics if part[1] else each.metrics for each in (champion, result)]
+    before, after = (find(metrics, gate.metric).value for metrics in places)
+    change = None if before is None or after is None else after - before
+    return comparison.Difference(gate.metric, before, after, change)

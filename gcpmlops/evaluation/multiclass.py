@@ -15,6 +15,7 @@ from gcpmlops.evaluation.examples import Examples
 
 _OVERALL = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_weighted")
 _PER_CLASS = ("precision", "recall", "f1")
+_SCORES = ("roc_auc_ovr", "log_loss", "brier", "ece")
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,25 @@ class Multiclass:
     """Metrics over all classes, and `precision:CLASS`, `recall:CLASS`, `f1:CLASS`."""
 
     classes: tuple[Any, ...]
+    scored: bool = True
     kind: str = "multiclass"
 
     def points(self, examples: Examples) -> dict[str, float]:
         targets, scores = examples.targets, examples.predictions
+        decisions = self._decisions(targets, scores.argmax(axis=1))
+        return {**decisions, **(self._of_scores(targets, scores) if self.scored else dict.fromkeys(_SCORES, np.nan))}
+
+    def undefined(self, metric: str, examples: Examples) -> str:
+        if metric in _SCORES:
+            return "a class has no rows" if self.scored else binary.NEEDS_SCORES
+        return {"precision": "it was never called", "recall": "it has no rows"}.get(
+            metric.partition(":")[0], "it has no rows and was never called"
+        )
+
+    def _of_scores(self, targets: NDArray[Any], scores: Floats) -> dict[str, float]:
         top, right = _top(targets, scores)
         error = binary.CalibrationError(right, top)(np.ones((1, len(top))))[0, 0]
         return {
-            **self._decisions(targets, scores.argmax(axis=1)),
             "roc_auc_ovr": _roc_auc(targets, scores),
             "log_loss": self._log_loss(targets, scores),
             "brier": float(np.mean(_losses(targets, scores)[1])),
@@ -62,9 +74,12 @@ class Multiclass:
 
     def statistics(self, examples: Examples) -> Sequence[Statistic]:
         targets, scores = examples.targets, examples.predictions
+        decisions = _Decisions(self.classes, targets, scores.argmax(axis=1))
+        if not self.scored:
+            return (decisions,)
         top, right = _top(targets, scores)
         return (
-            _Decisions(self.classes, targets, scores.argmax(axis=1)),
+            decisions,
             _OneVsRest(targets, scores),
             Means(("log_loss", "brier"), _losses(targets, scores)),
             binary.CalibrationError(right, top),
@@ -72,15 +87,14 @@ class Multiclass:
 
     def curves(self, examples: Examples) -> Mapping[str, Any]:
         targets, scores = examples.targets, examples.predictions
+        confusion = {"confusion": binary.confusion(targets, scores.argmax(axis=1), self.classes)}
+        if not self.scored:
+            return confusion
         top, right = _top(targets, scores)
         each = {
             str(label): binary.curves(targets == number, scores[:, number]) for number, label in enumerate(self.classes)
         }
-        return {
-            "confusion": binary.confusion(targets, scores.argmax(axis=1), self.classes),
-            "calibration": binary.calibration(right > 0, top),
-            "classes": each,
-        }
+        return {**confusion, "calibration": binary.calibration(right > 0, top), "classes": each}
 
 
 class _Decisions:

@@ -41,6 +41,13 @@ class Regression:
             "mean_error": float(np.mean(said - truth)),
         }
 
+    def undefined(self, metric: str, examples: Examples) -> str:
+        if metric == "mape" and not np.all(examples.targets != 0):
+            return "a target is 0"
+        if metric == "r2" and np.ptp(examples.targets) == 0:
+            return "all targets are the same"
+        return "the numbers are too large"
+
     def statistics(self, examples: Examples) -> Sequence[Statistic]:
         truth, said = examples.targets, examples.predictions
         error, centred = said - truth, truth - truth.mean()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from gcpmlops.evaluation import bootstrap
-from gcpmlops.evaluation.bootstrap import Statistic
+from gcpmlops.evaluation.bootstrap import Drawing, Floats, Statistic
 from gcpmlops.evaluation.examples import Examples
 from gcpmlops.evaluation.values import Estimate, finite
 
@@ -21,6 +23,9 @@ class Task(Protocol):
     def points(self, examples: Examples) -> dict[str, float]:
         """Each metric's value; NaN where it is not defined."""
 
+    def undefined(self, metric: str, examples: Examples) -> str:
+        """Why a metric is not defined on these rows."""
+
     def statistics(self, examples: Examples) -> Sequence[Statistic]:
         """The same metrics of weighted rows."""
 
@@ -28,12 +33,22 @@ class Task(Protocol):
         """What the report draws, as plain values."""
 
 
-def measure(task: Task, examples: Examples, *, resamples: int, confidence: float, seed: int) -> dict[str, Estimate]:
-    """Every metric with its interval."""
-    drawn = bootstrap.resample(task.statistics(examples), len(examples), resamples=resamples, seed=seed)
-    found = {}
-    for name, value in task.points(examples).items():
-        ends = bootstrap.interval(drawn[name], confidence) if name in drawn else None
-        point = finite(value)
-        found[name] = Estimate(point, *(ends or (None, None))) if point is not None else Estimate(None)
-    return found
+def measure(task: Task, examples: Examples, drawing: Drawing) -> dict[str, Estimate]:
+    """Every metric with its interval, or why it has no value."""
+    drawn = bootstrap.resample(task.statistics(examples), len(examples), drawing)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not defined
+        points = task.points(examples)
+
+    def found(name: str, value: float) -> Estimate:
+        return estimate(value, drawn.get(name), drawing.confidence, why=lambda: task.undefined(name, examples))
+
+    return {name: found(name, value) for name, value in points.items()}
+
+
+def estimate(value: float, drawn: Floats | None, confidence: float, *, why: Callable[[], str]) -> Estimate:
+    """The value with its interval; where it is none, `why`."""
+    point = finite(value)
+    if point is None:
+        return Estimate(None, reason=why())
+    ends = None if drawn is None else bootstrap.interval(drawn, confidence)
+    return Estimate(point, *(ends or (None, None)))

@@ -19,19 +19,26 @@ LOWER = frozenset(
 
 @dataclass(frozen=True)
 class Estimate:
-    """What was measured, and the ends of its bootstrap interval; None where it is not defined (one class, say)."""
+    """What was measured, and the ends of its bootstrap interval; without a value, `reason` says why."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    reason: str = ""
 
-    def to_dict(self) -> dict[str, float | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+        found = {"value": self.value, "low": self.low, "high": self.high}
+        return {**found, "reason": self.reason} if self.reason else found
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Estimate:
+        """What `to_dict` made."""
+        return cls(given["value"], given["low"], given["high"], given.get("reason", ""))
 
     def __str__(self) -> str:
         if self.value is None:
-            return "not defined"
+            return f"not defined: {self.reason}" if self.reason else "not defined"
         ends = "" if self.low is None or self.high is None else f" [{number(self.low)}, {number(self.high)}]"
         return f"{number(self.value)}{ends}"
 
@@ -40,6 +47,11 @@ def direction(metric: str) -> int:
     """1 where more is better, -1 where less is, 0 where neither (a selection rate, a mean error)."""
     name = metric.partition(":")[0]
     return 1 if name in HIGHER else -1 if name in LOWER else 0
+
+
+def estimates(given: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Name → Estimate, from JSON."""
+    return {name: Estimate.from_dict(each) for name, each in given.items()}
 
 
 def finite(value: float) -> float | None:

@@ -7,7 +7,7 @@ from sklearn import metrics
 
 from gcpmlops.evaluation import bootstrap
 from gcpmlops.evaluation.binary import Binary
-from gcpmlops.evaluation.bootstrap import PrAuc, RocAuc
+from gcpmlops.evaluation.bootstrap import Drawing, PrAuc, RocAuc
 from gcpmlops.evaluation.examples import Examples
 from gcpmlops.evaluation.multiclass import Multiclass
 from gcpmlops.evaluation.regression import Forecasting
@@ -107,7 +107,7 @@ def test_points_are_the_statistics_of_whole_rows(task: str) -> None:
 def test_intervals_repeat_by_seed_and_cover() -> None:
     scores = np.clip(RNG.random(ROWS) + Y * 0.3, 0, 1)
     first, again, other = (
-        bootstrap.resample([RocAuc(Y, scores)], ROWS, resamples=300, seed=seed)["roc_auc"] for seed in (1, 1, 2)
+        bootstrap.resample([RocAuc(Y, scores)], ROWS, Drawing(300, seed=seed))["roc_auc"] for seed in (1, 1, 2)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -122,6 +122,6 @@ def test_blocks_do_not_change_the_number_of_resamples() -> None:
 
 
 def test_settings() -> None:
-    for resamples, confidence in ((-1, 0.9), (1, 0.9), (10, 0), (10, 1)):
+    for resamples, confidence in ((-1, 0.9), (1, 0.9), (10.5, 0.9), (10, 0), (10, 1)):
         with pytest.raises(InvalidArgument):
-            bootstrap.check(resamples, confidence)
+            Drawing(resamples, confidence)
