@@ -26,6 +26,7 @@ class Call:
     Attributes:
         version: the API version in the path, e.g. ``v1`` or ``v1beta1``.
         headers: the request's headers or metadata, keys in lower case.
+        host: which host was asked, without a port; empty where that is not known.
         reply_headers: what the service adds to the reply (HTTP headers, gRPC trailing metadata).
         is_active: false once the client is gone; streams stop then.
         remaining: seconds until the client's deadline, None without one.
@@ -37,6 +38,7 @@ class Call:
     reply_headers: dict[str, str] = field(default_factory=dict)
     is_active: Callable[[], bool] = lambda: True
     remaining: Callable[[], float | None] = lambda: None
+    host: str = ""
 
 
 _current: ContextVar[Call] = ContextVar("call")

@@ -8,6 +8,7 @@ _SERVED = re.compile(
     r"(.+\.)?googleapis\.com|accounts\.google\.com|metadata\.google\.internal"
     r"|.+\.pkg\.dev|.+\.cloudfunctions\.net|.+\.run\.app|.+\.prediction\.vertexai\.goog"
 )
+_DEDICATED = ".prediction.vertexai.goog"
 _REGIONAL = re.compile(r"(?:[a-z]+-[a-z]+\d+-|[a-z]{2}-)?(?:prediction-)?([a-z][a-z0-9]*)\.googleapis\.com")
 # On www.googleapis.com, and on the plain port, the path alone tells the service.
 _STORAGE = ("/storage/", "/upload/storage/", "/download/storage/", "/resumable/upload/storage/", "/batch/storage")
@@ -22,6 +23,16 @@ _BY_PATH = (
 def is_served(host: str) -> bool:
     """Whether the proxy ends TLS for ``host`` itself; others are tunnelled or refused."""
     return _SERVED.fullmatch(host) is not None
+
+
+def is_dedicated(host: str) -> bool:
+    """Whether it is one endpoint's own host, where nothing but its predictions is served."""
+    return host.endswith(_DEDICATED)
+
+
+def is_shared(host: str) -> bool:
+    """Whether it is a host of Google's that all resources have in common; the emulator's own address is none."""
+    return host.endswith(".googleapis.com")
 
 
 def service_of(host: str, path: str) -> str:
@@ -39,7 +50,7 @@ def service_of(host: str, path: str) -> str:
         return "storage"
     if name in ("www.googleapis.com", "googleapis.com"):
         return service_by_path(path)
-    if name.endswith(".prediction.vertexai.goog"):  # a dedicated endpoint's own host
+    if is_dedicated(name):
         return "aiplatform"
     match = _REGIONAL.fullmatch(name)
     return match.group(1) if match else ""

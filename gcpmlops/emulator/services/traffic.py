@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Mapping
 
 from google.api_core import exceptions
@@ -39,15 +38,3 @@ def without(split: Mapping[str, int], gone: str, given: Mapping[str, int], left:
             f"Deployed model {gone} has {split[gone]} % of the traffic: give a traffic_split that leaves it none."
         )
     return {key: share for key, share in split.items() if key != gone}
-
-
-def choose(split: Mapping[str, int], chance: random.Random) -> str | None:
-    """The id that the next request goes to; None where no traffic is assigned."""
-    if not split:
-        return None
-    point = chance.random() * 100
-    for key in sorted(split):
-        point -= split[key]
-        if point < 0:
-            return key
-    return max(split, key=lambda key: split[key]) if any(split.values()) else None

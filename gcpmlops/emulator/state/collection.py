@@ -35,8 +35,12 @@ class Collection(Generic[M]):
         return message
 
     def find(self, name: str) -> M | None:
-        body = self._store.cache.get((self.kind, name), lambda: self._store.read(lambda conn: self._select(conn, name)))
+        body = self.stored(name)
         return None if body is None else self.decode(body)
+
+    def stored(self, name: str) -> bytes | None:
+        """The message's bytes: they are the same for as long as it is."""
+        return self._store.cache.get((self.kind, name), lambda: self._store.read(lambda conn: self._select(conn, name)))
 
     def insert(self, name: str, message: M, *, parent: str | None = None) -> M:
         """Raises: AlreadyExists."""

@@ -1,0 +1,95 @@
+"""google.cloud.aiplatform.v1.PredictionService: requests to endpoints go to the servers of their deployed models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from google.api import httpbody_pb2
+from google.cloud.aiplatform_v1 import types
+
+from gcpmlops.emulator.kernel import validate
+from gcpmlops.emulator.kernel.call import current_call
+from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.services import values
+from gcpmlops.emulator.services.deployments import Deployments
+from gcpmlops.emulator.services.prediction import replies
+from gcpmlops.emulator.services.prediction.containers import JSON, Containers, Target
+from gcpmlops.emulator.services.prediction.observed import Metrics, Observer
+from gcpmlops.emulator.services.prediction.rows import Rows
+
+
+class PredictionService(Service):
+    """Answers as the deployed model that the traffic split picks, request by request.
+
+    Args:
+        metrics: hears of every request that reached a model.
+        seed: shifts the even spread of the traffic.
+    """
+
+    proto = "google.cloud.aiplatform.v1.PredictionService"
+
+    def __init__(
+        self, context: Context, deployments: Deployments, *, metrics: Metrics | None = None, seed: int = 0
+    ) -> None:
+        super().__init__(context)
+        self._containers = Containers(context.store, deployments, start=seed)
+        self._observer = Observer(metrics)
+        self._display_names: Rows[str] = Rows(context.store.collection(types.Model), lambda model: model.display_name)
+
+    def predict(self, request: types.PredictRequest) -> types.PredictResponse:
+        """`instances` and `parameters` as JSON to the container, its `predictions` back."""
+        pb = types.PredictRequest.pb(request)
+        body = orjson.dumps(plain_request(pb))
+        with self._observer.request(pb.endpoint, len(pb.instances)) as seen:
+            target, reply = self._containers.ask(pb.endpoint, seen, lambda target: target.post(body, JSON))
+            return self._response(target, replies.predictions(reply))
+
+    def raw_predict(self, request: types.RawPredictRequest) -> httpbody_pb2.HttpBody:
+        """The body as it is to the container, and the container's back."""
+        pb = types.RawPredictRequest.pb(request)
+        body, content_type = pb.http_body.data, pb.http_body.content_type or JSON
+        with self._observer.request(pb.endpoint, 1) as seen:
+            target, reply = self._containers.ask(pb.endpoint, seen, lambda target: target.post(body, content_type))
+            replies.check(reply.status, reply.body)
+        current_call().reply_headers.update(headers(target))
+        return httpbody_pb2.HttpBody(content_type=reply.headers.get("content-type", JSON), data=reply.body)
+
+    def _response(self, target: Target, answer: dict[str, Any]) -> types.PredictResponse:
+        deployed = target.deployed
+        pb = types.PredictResponse.pb()(
+            deployed_model_id=deployed.id,
+            model=deployed.model,
+            model_version_id=deployed.model_version_id,
+            model_display_name=self._display_names.get(deployed.model),
+        )
+        values.extend(pb, "predictions", answer["predictions"])
+        if "metadata" in answer:
+            values.fill(pb.metadata, answer["metadata"])
+        response: types.PredictResponse = types.PredictResponse.wrap(pb)
+        return response
+
+
+def plain_request(pb: Any) -> dict[str, Any]:
+    """The container's request body of a message with `instances` and `parameters`. Raises InvalidArgument."""
+    if not pb.instances:
+        raise validate.invalid("instances", "required, but missing.")
+    field = "instances"
+    try:
+        body: dict[str, Any] = {"instances": [values.to_plain(item) for item in pb.instances]}
+        if pb.HasField(field := "parameters"):
+            body["parameters"] = values.to_plain(pb.parameters)
+    except ValueError as error:
+        raise validate.invalid(field, f"{error}.") from error
+    return body
+
+
+def headers(target: Target) -> dict[str, str]:
+    """What a raw reply says of the model that gave it."""
+    deployed = target.deployed
+    return {
+        "X-Vertex-AI-Endpoint-Id": target.endpoint.name.rpartition("/")[2],
+        "X-Vertex-AI-Deployed-Model-Id": deployed.id,
+        "X-Vertex-AI-Model": deployed.model,
+        "X-Vertex-AI-Model-Version-Id": deployed.model_version_id,
+    }
