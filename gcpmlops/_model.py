@@ -10,6 +10,7 @@ from gcpmlops._handle import Named
 
 if TYPE_CHECKING:
     from gcpmlops._model_samples import Samples
+    from gcpmlops._serving_check import ServingCheck
     from gcpmlops.models import Models
 
 
@@ -19,6 +20,8 @@ class Model(Named):
 
     proto: _google.model.Model
     _models: Models = field(repr=False, compare=False)
+    check: ServingCheck | None = field(default=None, repr=False, compare=False)
+    """What the serving check before its registration found; None where there was none, or long ago."""
 
     @property
     def versioned_name(self) -> str:
@@ -60,5 +63,6 @@ class Model(Named):
             "aliases": ", ".join(self.aliases),
             "files": self.artifact_uri,
             "image": self.image,
+            "serving check": self.check,
         }
         return _html.card(self.display_name, about)

@@ -1,10 +1,15 @@
-"""Prebuilt prediction images, and which of them fits a folder of model files."""
+"""How a model is served: prebuilt prediction images, which of them fits its files, and Google's container message."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from os import PathLike
+from typing import Any, TypedDict
 
+from gcpmlops import _google
 from gcpmlops.exceptions import InvalidArgument
 
 _REGISTRY = "us-docker.pkg.dev/vertex-ai/prediction"
@@ -22,6 +27,67 @@ _FILES = {
     "model.mar": "pytorch",
 }
 FRAMEWORKS = tuple(_FRAMEWORKS)
+_PREBUILT = re.compile(
+    r"((us|europe|asia)-docker\.pkg\.dev/vertex-ai|gcr\.io/cloud-aiplatform)/prediction/[\w.-]+(:.+)?"
+)
+
+
+class ServerSettings(TypedDict, total=False):
+    """Keyword arguments of `Models.upload` and `Models.check`, which describe them."""
+
+    framework: str | None
+    framework_version: str | None
+    image: str | None
+    env: Mapping[str, str] | None
+    predict_route: str | None
+    health_route: str | None
+    port: int | None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A container, its variables and routes."""
+
+    image: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    predict_route: str = ""
+    health_route: str = ""
+    port: int | None = None
+
+    @classmethod
+    def of(cls, source: Any, filenames: Iterable[str], settings: Mapping[str, Any]) -> Server:
+        """For a source and the names of its files. Raises TypeError for an unknown setting, InvalidArgument."""
+        for name in settings:
+            if name not in ServerSettings.__annotations__:
+                raise TypeError(f"there is no setting {name!r}; known: {', '.join(ServerSettings.__annotations__)}")
+        given = {each.name: settings[each.name] for each in fields(cls) if settings.get(each.name) is not None}
+        given["image"] = settings.get("image") or _image_for(source, filenames, settings)
+        return cls(**given)
+
+    @property
+    def is_prebuilt(self) -> bool:
+        """Whether the image is one of Google's."""
+        return bool(_PREBUILT.fullmatch(self.image))
+
+    def container(self) -> _google.model.ModelContainerSpec:
+        """Google's message."""
+        spec = _google.model.ModelContainerSpec(
+            image_uri=self.image,
+            env=[_google.env_var.EnvVar(name=name, value=value) for name, value in self.env.items()],
+            predict_route=self.predict_route,
+            health_route=self.health_route,
+        )
+        if self.port is not None:
+            spec.ports = [_google.model.Port(container_port=self.port)]
+        return spec
+
+
+def _image_for(source: Any, filenames: Iterable[str], settings: Mapping[str, Any]) -> str:
+    """Google's image for an estimator's own library and version, or for what the files' names say."""
+    own, own_version = version_of(source)
+    where = source if isinstance(source, (str, PathLike)) else type(source).__name__
+    framework = settings.get("framework") or own or framework_of(filenames, where=str(where))
+    return prediction_image(framework, settings.get("framework_version") or own_version)
 
 
 def prediction_image(framework: str, version: str | None = None) -> str:

@@ -7,6 +7,7 @@ GcpMlopsError                an error that names the resource and the next step
 ├── NotFound                 the resource does not exist
 ├── AlreadyExists            a resource of that name exists
 ├── FailedPrecondition       the resource is in a state that forbids it (not empty, still deployed, changed meanwhile)
+│   └── ServingCheckFailed   stage, log_tail, result: the model would not serve; nothing was registered
 ├── Unauthenticated          no credentials, or they were refused
 ├── PermissionDenied         permission, role, principal, fix: the command that grants it
 ├── QuotaExceeded            quota: the limit that was hit
@@ -16,6 +17,7 @@ GcpMlopsError                an error that names the resource and the next step
 ├── JobFailed                job, state, exit_code, cause, log_tail
 │   └── JobCancelled         the job was cancelled
 ├── MissingExtra             extra: what to install, as in pip install 'gcpmlops[plots]'
+├── RolloutFailed            rollout: steps, reasons and figures of a deployment that was undone or stopped
 ├── OperationFailed          a long-running operation ended with an error (a deployment that never became healthy)
 └── DataCheckFailed          report: every check with what was found
 
@@ -31,6 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gcpmlops._preflight import Problem
+    from gcpmlops._rollout import Rollout
+    from gcpmlops._serving_check import ServingCheck
     from gcpmlops.checks import CheckReport
 
 
@@ -93,6 +97,21 @@ class AlreadyExists(GcpMlopsError):
 
 class FailedPrecondition(GcpMlopsError):
     """The state of the resource forbids the call."""
+
+
+class ServingCheckFailed(FailedPrecondition):
+    """A model server did not start, answer or keep its limits; `result` has what was measured."""
+
+    def __init__(self, result: ServingCheck) -> None:
+        self.result, self.stage, self.log_tail = result, result.stage, tuple(result.log_tail)
+        super().__init__(
+            f"the serving check failed at {result.stage}: {result.error}",
+            next_step="Nothing was registered. To register it all the same: check=False (--no-check).",
+        )
+
+    def __str__(self) -> str:
+        tail = "\n".join(f"    {line}" for line in self.log_tail if line.strip() not in self.message)
+        return "\n".join(part for part in (self.message, tail, self.next_step) if part)
 
 
 class Unauthenticated(GcpMlopsError):
@@ -165,6 +184,33 @@ class JobCancelled(JobFailed):
 
 class OperationFailed(GcpMlopsError):
     """A long-running operation ended with an error; the message is the service's own."""
+
+
+class RolloutFailed(GcpMlopsError):
+    """A rollout was undone, or stopped as somebody else changed the endpoint; `rollout` has what was measured."""
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout = rollout
+        name = rollout.endpoint.rpartition("/")[2]
+        undone = rollout.decision == "ROLLED_BACK"
+        done = f"the traffic is what it was: {dict(rollout.previous)}" if undone else "the traffic was left as it is"
+        why = "\n".join(f"  {line}" for line in [*map(str, rollout.steps), *(rollout.reasons if not undone else ())])
+        step = f"Where it stands: `gcpmlops endpoints get {name}`; back to what served: `... rollback {name}`."
+        super().__init__(
+            f"{rollout.model} was not promoted: {'; '.join(rollout.reasons)}; {done}" + (f"\n{why}" if why else ""),
+            resource=rollout.endpoint,
+            next_step="\n".join([*rollout.notes, *([] if undone else [step])]),
+        )
+
+    @property
+    def steps(self) -> tuple[Any, ...]:
+        """The steps with their figures."""
+        return self.rollout.steps
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, with figures."""
+        return self.rollout.reasons
 
 
 class MissingExtra(GcpMlopsError):

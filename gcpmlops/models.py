@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Unpack
 
-from gcpmlops import _google, _model_files, _model_samples, _staging
+from gcpmlops import _google, _model_files, _model_samples, _serving_check, _staging
 from gcpmlops._job import Job
 from gcpmlops._model import Model
 from gcpmlops._model_files import Files
 from gcpmlops._model_registry import Registry
 from gcpmlops._model_samples import Samples
-from gcpmlops._serving import framework_of, prediction_image, version_of
+from gcpmlops._serving import Server, ServerSettings
+from gcpmlops._serving_check import Limits, ServingCheck
 from gcpmlops.exceptions import NotFound, translated
 from gcpmlops.types import GsUri, Labels, Path_, check_labels
 
-__all__ = ["Model", "Models", "Samples"]
+__all__ = ["Model", "Models", "Samples", "ServerSettings", "ServingCheck"]
 
 _JSON = "application/json"
+_log = logging.getLogger("gcpmlops.models")
 
 
 class Models(Registry):
@@ -33,9 +36,6 @@ class Models(Registry):
         source: Path_ | Job | Any,
         *,
         display_name: str,
-        framework: str | None = None,
-        framework_version: str | None = None,
-        image: str | None = None,
         parent_model: str | None = None,
         version_aliases: Sequence[str] = (),
         version_description: str | None = None,
@@ -43,30 +43,51 @@ class Models(Registry):
         model_id: str | None = None,
         description: str | None = None,
         labels: Labels | None = None,
-        env: Mapping[str, str] | None = None,
-        predict_route: str | None = None,
-        health_route: str | None = None,
-        port: int | None = None,
         samples: _model_samples.Given | None = None,
+        check: bool | None = None,
+        check_timeout: float = 600.0,
+        max_latency: float | None = None,
+        max_memory: float | None = None,
         staging_bucket: str | None = None,
         timeout: float | None = 1800,
+        **server: Unpack[ServerSettings],
     ) -> Model:
         """Register a model, or with `parent_model` a further version of one, and wait (UploadModel).
 
-        `source` is a gs:// folder, a local folder or file (put into the staging bucket), a training job (its model
-        folder), or a fitted scikit-learn or XGBoost estimator (saved as model.joblib, for its own version of the
-        library). It is served by `image`, or by Google's image for `framework` and `framework_version`; the framework
-        follows from the files: model.joblib, model.pkl, model.bst, saved_model.pb. With `is_default` the version
-        becomes the model's default one.
+        Args:
+            source: a gs:// folder, a local folder or file (put into the staging bucket), a training job (its model
+                folder), or a fitted scikit-learn or XGBoost estimator (saved as model.joblib, for its own version of
+                the library).
+            display_name: the model's.
+            parent_model: the model that gets a further version.
+            version_aliases: of the version.
+            version_description: of the version.
+            is_default: the version becomes the model's default one.
+            model_id: of a new model; a number otherwise.
+            description: of the model.
+            labels: of the model.
+            samples: instances that the model can predict: a list, a DataFrame, {"instances": ..., "parameters": ...},
+                or a JSON or JSONL file. They are kept as samples.json beside the files, replacing those there.
+            check: run the serving check (see `check`) first, and register nothing where it fails. None: where the
+                extra `emulator` is installed and the image is one of Google's that this machine has packages for.
+            check_timeout: seconds for the whole check.
+            max_latency: seconds that it allows the slowest request with all samples.
+            max_memory: MiB that it allows the server.
+            staging_bucket: where local files are put.
+            timeout: seconds for the registration.
+            **server: any of
 
-        `samples` are instances that the model can predict: a list, a DataFrame, {"instances": ..., "parameters": ...},
-        or a JSON or JSONL file. They are kept as samples.json beside the files, replacing those that were there.
-        Raises InvalidArgument, NotFound for a missing parent.
+                image: URI of the container that serves it; Google's for `framework` and `framework_version` otherwise.
+                    The framework follows from the files: model.joblib, model.pkl, model.bst, saved_model.pb.
+                env: variables. predict_route, health_route, port: the container's, where they are not the usual ones.
+
+        Raises InvalidArgument, ServingCheckFailed, NotFound for a missing parent.
         """
         given = None if samples is None else Samples.of(samples, self._storage)
-        place = source.model_dir if isinstance(source, Job) else source
-        with _model_files.opened(place, self._storage) as files:
-            serving = image or _image(place, files, framework, framework_version)
+        limits = Limits(max_latency, max_memory, check_timeout)
+        with _model_files.opened(_place(source), self._storage) as files:
+            serving = Server.of(_place(source), files.names, server)
+            found = self._check_before(check, files, serving, given, limits)
             uri = self._placed(files, display_name, staging_bucket)
         if given is not None:
             self._storage.upload(given.to_json(), destination=f"{uri}/{_model_samples.FILE}", content_type=_JSON)
@@ -77,9 +98,44 @@ class Models(Registry):
             version_aliases=[*(["default"] if is_default else []), *version_aliases],
             artifact_uri=uri,
             labels=check_labels(labels),
-            container_spec=_container(serving, env or {}, predict_route, health_route, port),
+            container_spec=serving.container(),
         )
-        return self._register(model, model_id, parent_model, timeout)
+        return replace(self._register(model, model_id, parent_model, timeout), check=found)
+
+    def check(
+        self,
+        source: Path_ | Job | Model | Any,
+        *,
+        samples: _model_samples.Given | None = None,
+        max_latency: float | None = None,
+        max_memory: float | None = None,
+        timeout: float = 600.0,
+        **server: Unpack[ServerSettings],
+    ) -> ServingCheck:
+        """Start a model server on this machine: does it answer, predict the samples, how fast, in how much memory?
+
+        `source`, `samples` and `server` are those of `upload`; or `source` is a registered `Model`. Without samples the
+        samples.json among its files is taken; without any nothing is predicted. `max_latency` (seconds, of the slowest
+        request with all samples) and `max_memory` (MiB, resident) make it fail. The result says whether all is well;
+        `.require()` raises ServingCheckFailed where not. Nothing is registered; gs:// files are downloaded.
+
+        Raises InvalidArgument, NotFound, MissingExtra without the extra `emulator`.
+        """
+        given = None if samples is None else Samples.of(samples, self._storage)
+        limits = Limits(max_latency, max_memory, timeout)
+        if isinstance(source, Model):
+            container = source.proto.container_spec
+            server = {
+                "image": source.image,
+                "env": {each.name: each.value for each in container.env},
+                "predict_route": container.predict_route,
+                "health_route": container.health_route,
+                **server,
+            }
+        with _model_files.opened(_place(source), self._storage) as files:
+            serving = Server.of(_place(source), files.names, server)
+            with files.in_a_folder(self._storage) as folder:
+                return _serving_check.run(folder, serving, given, limits)
 
     def samples(self, name: str) -> Samples | None:
         """The instances stored with a version: a list with `.parameters`; None without any (storage.objects.get).
@@ -95,6 +151,19 @@ class Models(Registry):
         except NotFound:
             return None
         return Samples.parse(content, where=uri)
+
+    def _check_before(
+        self, wanted: bool | None, files: Files, server: Server, samples: Samples | None, limits: Limits
+    ) -> ServingCheck | None:
+        """The check before a registration; None where there is none. Raises ServingCheckFailed."""
+        if wanted is False or (wanted is None and not _serving_check.is_possible(server)):
+            return None
+        with files.in_a_folder(self._storage) as folder:
+            found = _serving_check.run(folder, server, samples, limits)
+        if wanted is None and not found.was_possible:
+            _log.warning("no serving check, this machine has no environment for %s: %s", server.image, found.error)
+            return found
+        return found.require()
 
     def _placed(self, files: Files, display_name: str, bucket: str | None) -> str:
         """The gs:// folder of the files; local ones are put into the staging bucket."""
@@ -119,23 +188,8 @@ class Models(Registry):
         return self.get(f"{done.model}@{done.model_version_id}" if done.model_version_id else done.model)
 
 
-def _image(source: Any, files: Files, framework: str | None, version: str | None) -> str:
-    """Google's image for an estimator's own library and version, or for what the files' names say."""
-    own, own_version = version_of(source)
-    where = source if isinstance(source, (str, Path)) else type(source).__name__
-    found = framework or own or framework_of(files.names, where=str(where))
-    return prediction_image(found, version or own_version)
-
-
-def _container(
-    image: str, env: Mapping[str, str], predict_route: str | None, health_route: str | None, port: int | None
-) -> Any:
-    spec = _google.model.ModelContainerSpec(
-        image_uri=image,
-        env=[_google.env_var.EnvVar(name=name, value=value) for name, value in env.items()],
-        predict_route=predict_route or "",
-        health_route=health_route or "",
-    )
-    if port is not None:
-        spec.ports = [_google.model.Port(container_port=port)]
-    return spec
+def _place(source: Any) -> Any:
+    """Where the files are that a job or a registered model stands for; anything else is the place itself."""
+    if isinstance(source, Job):
+        return source.model_dir
+    return source.artifact_uri if isinstance(source, Model) else source

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from gcpmlops.cli._options import Call, command, labels, pairs
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group()
@@ -25,7 +28,51 @@ def _model(model: Any) -> dict[str, Any]:
 
 
 def _whole(model: Any) -> dict[str, Any]:
-    return {**_model(model), "name": model.versioned_name, "artifact_uri": model.artifact_uri, "image": model.image}
+    shown = {**_model(model), "name": model.versioned_name, "artifact_uri": model.artifact_uri, "image": model.image}
+    return shown | ({"serving_check": str(model.check)} if model.check else {})
+
+
+def _check(result: Any) -> dict[str, Any]:
+    return {
+        "ok": result.ok,
+        "stage": result.stage,
+        "error": result.error,
+        "image": result.image,
+        "samples": result.samples,
+        "boot_seconds": result.boot_seconds,
+        "predict_seconds": result.predict_seconds,
+        "memory_mib": result.memory_mib,
+        "predictions": result.predictions,
+        "log_tail": result.log_tail,
+    }
+
+
+def _summary(result: Any) -> dict[str, Any]:
+    """Only what says something, for people."""
+    return {key: value for key, value in _check(result).items() if key != "log_tail" and value not in ("", (), None)}
+
+
+def _server(function: F) -> F:
+    """How the model is served, its samples, and the limits of the serving check."""
+    for option in reversed(_SERVER):
+        option(function)
+    return function
+
+
+_SERVER: list[Callable[[F], F]] = [
+    click.option("--framework", help="sklearn, xgboost, tensorflow or pytorch; follows from the files."),
+    click.option("--framework-version", help="MAJOR.MINOR, such as 1.6."),
+    click.option("--image", help="Container image that serves it."),
+    click.option(
+        "--env", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Variable of the server; may be repeated."
+    ),
+    click.option("--predict-route", help="The container's path for predictions."),
+    click.option("--health-route", help="The container's path for health."),
+    click.option("--port", type=int, help="The container's port."),
+    click.option("--samples", type=click.Path(), help="JSON or JSONL file of instances that it can predict."),
+    click.option("--max-latency", type=float, help="Seconds that the serving check allows a request."),
+    click.option("--max-memory", type=float, help="MiB that the serving check allows the server."),
+]
 
 
 @command(
@@ -37,24 +84,36 @@ gcpmlops models upload model.joblib --name flights --parent-model flights --alia
 )
 @click.argument("source", type=click.Path())
 @click.option("--name", "display_name", required=True, help="Display name.")
-@click.option("--framework", help="sklearn, xgboost, tensorflow or pytorch; follows from the files.")
-@click.option("--framework-version", help="MAJOR.MINOR, such as 1.6.")
-@click.option("--image", help="Container image that serves it.")
 @click.option("--parent-model", help="Model to add a version to.")
 @click.option("--alias", "version_aliases", multiple=True, help="Alias of the version; may be repeated.")
 @click.option("--default/--no-default", "is_default", default=True, help="Whether it becomes the default version.")
 @click.option("--model-id", help="Id of a new model.")
 @click.option("--description")
 @labels
-@click.option(
-    "--env", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Variable of the server; may be repeated."
-)
+@_server
+@click.option("--check/--no-check", default=None, help="Start a model server first; by default where that is possible.")
+@click.option("--check-timeout", type=float, default=600.0, show_default=True, help="Seconds for the serving check.")
 @click.option("--staging-bucket", help="Where local files are put.")
 def upload(call: Call, source: str, **given: Any) -> None:
-    """Register a model from a gs:// folder, a local folder or a file."""
+    """Register a model from a gs:// folder, a local folder or a file, when a server has been seen to serve it."""
     with call.waiting(f"Uploading {source} as {given['display_name']}"):
         model = call.change("ModelService.UploadModel", "models.upload", source, **given)
     call.show(model, _whole)
+
+
+@command(models, "check", example="gcpmlops models check model.joblib --samples samples.jsonl --max-latency 0.1")
+@click.argument("source", type=click.Path())
+@_server
+@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds for everything.")
+def check(call: Call, source: str, **given: Any) -> None:
+    """Start a model server on this machine and see whether it serves these files; register nothing."""
+    with call.waiting(f"Checking whether {source} serves"):
+        result = call.read("models.check", source, **given)
+    call.show(result, _summary if call.format == "table" else _check)
+    if not result.ok:
+        for line in result.log_tail:
+            call.say(f"    {line}")
+        click.get_current_context().exit(1)
 
 
 @command(models, "get", example="gcpmlops models get flights@champion")
@@ -76,6 +135,39 @@ def list_(call: Call, filter_: str | None) -> None:
 def versions(call: Call, name: str) -> None:
     """List a model's versions."""
     call.show_all(call.read("models.versions", name), _model, what="versions")
+
+
+@command(models, "samples", example="gcpmlops models samples flights@champion > samples.json")
+@click.argument("name")
+def samples(call: Call, name: str) -> None:
+    """Print the instances stored with a version, as a request for a prediction."""
+    found = call.read("models.samples", name)
+    if found is None:
+        call.say(f"{name} has no samples.")
+        click.get_current_context().exit(1)
+    click.echo(found.to_json())
+
+
+@command(models, "copy", changes=True, example="gcpmlops models copy flights@champion --model-id flights-eu")
+@click.argument("name")
+@click.option("--model-id", help="Id of the new model.")
+@click.option("--parent-model", help="Model that gets a version instead.")
+def copy(call: Call, name: str, **given: Any) -> None:
+    """Copy a version into a model of its own, or into another one; a full NAME may be of another location."""
+    with call.waiting(f"Copying {name}"):
+        model = call.change("ModelService.CopyModel", "models.copy", name, **given)
+    call.show(model, _whole)
+
+
+@command(models, "export", changes=True, example="gcpmlops models export flights@champion gs://my-data/exports")
+@click.argument("name")
+@click.argument("destination")
+@click.option("--export-format", help="One of the version's supported formats; the first otherwise.")
+def export(call: Call, name: str, destination: str, **given: Any) -> None:
+    """Write a version's files into a new folder below DESTINATION, and print that folder."""
+    with call.waiting(f"Exporting {name}"):
+        folder = call.change("ModelService.ExportModel", "models.export", name, destination=destination, **given)
+    click.echo(folder)
 
 
 @command(models, "resolve", example="gcpmlops models resolve flights@champion")

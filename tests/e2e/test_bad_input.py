@@ -104,7 +104,7 @@ def test_artifacts_that_cannot_be_served(
 ) -> None:
     name = unique("artifact")
     client.storage.upload(b"this is no pickle", destination=f"gs://{staging}/{name}/{file}")
-    model = client.models.upload(f"gs://{staging}/{name}", display_name=name, image=SERVING)
+    model = client.models.upload(f"gs://{staging}/{name}", display_name=name, image=SERVING, check=False)
     endpoint = client.endpoints.create(name)
     before = _servers(emulator.pid)
     with pytest.raises(exceptions.GcpMlopsError) as failed:

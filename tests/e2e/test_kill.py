@@ -94,7 +94,7 @@ def test_kill_9_while_a_job_runs_and_a_load_is_under_way(start, tmp_path: Path) 
     model_file = tmp_path / "model.joblib"
     joblib.dump(LogisticRegression().fit([[0.0], [9.0]], [0, 1]), model_file)
     client.storage.upload(model_file, destination="gs://staging/model/")
-    model = client.models.upload("gs://staging/model", display_name="m", image=SERVING)
+    model = client.models.upload("gs://staging/model", display_name="m", image=SERVING, check=False)
     client.endpoints.create("e")
     client.endpoints.deploy("e", model=model)
     (tmp_path / "daemon.py").write_text(DAEMON)

@@ -25,7 +25,7 @@ def model(client: Client, staging: str, tmp_path_factory: pytest.TempPathFactory
     script = tmp_path_factory.mktemp("train") / "train.py"
     script.write_text(TRAIN)
     job = client.training.run(script)
-    return client.models.upload(job.model_dir, display_name="served")
+    return client.models.upload(job.model_dir, display_name="served", check=False)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ class TestTraffic:
     def test_broken_artifact_changes_nothing(self, client: Client, staging: str, endpoint, unique) -> None:
         uri = f"gs://{staging}/{unique('broken')}"
         client.storage.upload(b"not a model", destination=f"{uri}/model.joblib")
-        broken = client.models.upload(uri, display_name=unique("broken"))
+        broken = client.models.upload(uri, display_name=unique("broken"), check=False)
         with pytest.raises((exceptions.OperationFailed, exceptions.InvalidArgument, exceptions.FailedPrecondition)):
             client.endpoints.deploy(endpoint.name, model=broken)
         assert endpoint.refresh().deployed == {}

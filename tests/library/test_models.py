@@ -16,7 +16,7 @@ def estimator() -> LogisticRegression:
 
 @pytest.fixture
 def model(client: Client, staging: str, estimator: LogisticRegression, unique):
-    return client.models.upload(estimator, display_name=unique("flights"), labels={"team": "risk"})
+    return client.models.upload(estimator, display_name=unique("flights"), labels={"team": "risk"}, check=False)
 
 
 def test_estimator_is_registered(client: Client, model) -> None:
@@ -29,12 +29,14 @@ def test_estimator_is_registered(client: Client, model) -> None:
 
 def test_file_folder_and_uri(client: Client, staging: str, estimator, unique, tmp_path: Path) -> None:
     joblib.dump(estimator, tmp_path / "model.joblib")
-    from_file = client.models.upload(tmp_path / "model.joblib", display_name=unique("m"), framework_version="1.5")
+    from_file = client.models.upload(
+        tmp_path / "model.joblib", display_name=unique("m"), framework_version="1.5", check=False
+    )
     assert from_file.image.endswith("sklearn-cpu.1-5:latest")
-    from_folder = client.models.upload(tmp_path, display_name=unique("m"))
+    from_folder = client.models.upload(tmp_path, display_name=unique("m"), check=False)
     assert client.storage.exists(f"{from_folder.artifact_uri}/model.joblib")
     for uri in (from_folder.artifact_uri, f"{from_folder.artifact_uri}/", f"{from_folder.artifact_uri}/model.joblib"):
-        assert client.models.upload(uri, display_name=unique("m")).artifact_uri == from_folder.artifact_uri
+        assert client.models.upload(uri, display_name=unique("m"), check=False).artifact_uri == from_folder.artifact_uri
 
 
 def test_versions_and_aliases(client: Client, model, estimator) -> None:
@@ -44,6 +46,7 @@ def test_versions_and_aliases(client: Client, model, estimator) -> None:
         parent_model=model.display_name,
         version_aliases=["challenger"],
         is_default=False,
+        check=False,
     )
     assert (second.name, second.version_id) == (model.name, "2")
     assert [each.version_id for each in client.models.versions(model.name)] == ["1", "2"]
@@ -60,7 +63,7 @@ def test_versions_and_aliases(client: Client, model, estimator) -> None:
 
 
 def test_new_version_becomes_the_default(client: Client, model, estimator) -> None:
-    client.models.upload(estimator, display_name=model.display_name, parent_model=model.name)
+    client.models.upload(estimator, display_name=model.display_name, parent_model=model.name, check=False)
     assert client.models.get(model.name).version_id == "2"
 
 
@@ -79,7 +82,9 @@ def test_update_and_delete(client: Client, model) -> None:
 def shared(client: Client, staging: str, estimator: LogisticRegression):
     """One version that the tests which only read and copy share."""
     samples = {"instances": [[0.5], [2.5]], "parameters": {"probability": True}}
-    return client.models.upload(estimator, display_name="shared", version_aliases=["best"], samples=samples)
+    return client.models.upload(
+        estimator, display_name="shared", version_aliases=["best"], samples=samples, check=False
+    )
 
 
 def test_samples_are_kept_with_the_version(client: Client, shared) -> None:
