@@ -2,7 +2,8 @@
 
 Grammar: comparisons ``field OP value`` with ``= != < <= > >= : =~ !~``, joined by AND, OR, NOT, ``-`` and parentheses;
 two terms side by side are an AND; OR binds tighter than AND, as AIP-160 has it. A bare word searches every string.
-A service may add functions of its own (``in_context("...")``), which are also asked by ``name:"..."``: see ``parse``.
+A service may add functions of its own (``in_context("...")``), which are also asked by ``name:"..."``, and tests that
+stand where a value would (``field = starts_with("...")``): see ``parse``.
 """
 
 from __future__ import annotations
@@ -63,17 +64,24 @@ class Filter:
         return all(term(message) for term in self.terms)
 
 
-def parse(text: str, functions: Mapping[str, Function] | None = None, *, max_depth: int = 0) -> Filter:
+def parse(
+    text: str,
+    functions: Mapping[str, Function] | None = None,
+    *,
+    tests: Mapping[str, Function] | None = None,
+    max_depth: int = 0,
+) -> Filter:
     """Parses a filter that may call a service's own functions.
 
     Args:
         text: the filter; one that is empty lets everything through.
         functions: each gets the strings of ``name("a", "b")``, or of ``name:"a","b"``, and returns the test.
+        tests: each gets the strings of ``field = name("a", "b")`` and returns the test of the field's values.
         max_depth: how deep parentheses may nest (0: no limit).
 
     Raises: InvalidArgument for a filter that doesn't parse, or calls a function that isn't there.
     """
-    parser = _Parser(text, functions, max_depth)
+    parser = _Parser(text, functions, tests or {}, max_depth)
     return Filter(parser.parse(), parser.comparisons)
 
 
@@ -106,9 +114,12 @@ def _sort_key(item: Any, path: list[str], order_by: str) -> Any:
 
 
 class _Parser:
-    def __init__(self, text: str, functions: Mapping[str, Function] | None = None, max_depth: int = 0) -> None:
+    def __init__(
+        self, text: str, functions: Mapping[str, Function] | None, tests: Mapping[str, Function], max_depth: int
+    ) -> None:
         self.text = text
         self.functions = functions
+        self.tests = tests
         self.max_depth = max_depth
         self.depth = 0
         self.comparisons: list[tuple[Sequence[str], str, str]] = []
@@ -181,9 +192,26 @@ class _Parser:
         return self._compared(path, comparator)
 
     def _compared(self, path: list[str], comparator: str) -> Predicate:
+        if self._peek() in self.tests and comparator in ("=", "!="):
+            return self._tested(path, comparator)
         value = self._value()
         self.comparisons.append((path, comparator, value))
         return _comparison(path, comparator, value)
+
+    def _tested(self, path: list[str], comparator: str) -> Predicate:
+        _, name = self._next()
+        self._expect("(")
+        arguments = self._arguments()
+        self._expect(")")
+        self.comparisons.append((path, comparator, f"{name}({', '.join(arguments)})"))
+        test = self.tests[name](arguments)
+        return lambda m: any(test(value) for value in _values(m, path)) == (comparator == "=")
+
+    def _arguments(self) -> list[str]:
+        arguments = [self._value()]
+        while self._accept(","):
+            arguments.append(self._value())
+        return arguments
 
     def _is_call(self, name: str, functions: Mapping[str, Function]) -> bool:
         return self._peek() == "(" or (name in functions and self._peek() == ":")
@@ -192,9 +220,7 @@ class _Parser:
         if name not in functions:
             raise self._error(f"there is no function {name!r} (here: {', '.join(sorted(functions))})")
         _, opening = self._next()
-        arguments = [self._value()]
-        while self._accept(","):
-            arguments.append(self._value())
+        arguments = self._arguments()
         if opening == "(":
             self._expect(")")
         return functions[name](arguments)

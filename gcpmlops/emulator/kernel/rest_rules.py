@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from gcpmlops.emulator.kernel import contract
+from gcpmlops.emulator.kernel.masks import raw
 
-_DOCUMENTS = {"google.cloud.logging_v2": "logging.v2.json"}
+_DOCUMENTS = {"google.cloud.logging_v2": "logging.v2.json", "google.cloud.monitoring_v3": "monitoring.v3.json"}
 # Where resource and verb don't spell the RPC's name.
 _NAMES = {
     "entries.write": "WriteLogEntries",
@@ -33,6 +34,12 @@ _NAMES = {
     "buckets.createAsync": "CreateBucketAsync",
     "buckets.updateAsync": "UpdateBucketAsync",
     "buckets.undelete": "UndeleteBucket",
+    "timeSeries.create": "CreateTimeSeries",
+    "timeSeries.createService": "CreateServiceTimeSeries",
+    "timeSeries.query": "QueryTimeSeries",
+    "members.list": "ListGroupMembers",
+    "notificationChannels.getVerificationCode": "GetNotificationChannelVerificationCode",
+    "notificationChannels.sendVerificationCode": "SendNotificationChannelVerificationCode",
 }
 _VERBS = {"patch": "Update"}
 
@@ -45,7 +52,9 @@ def rules(package: str, document: str) -> dict[str, dict[str, list[list[str]]]]:
         service = contract.load(package, folder)
         for name, method in _calls(api):
             if name in service.methods:
-                rule = [method["httpMethod"], _template(method), _body(method)]
+                body = _body(method)
+                template = _template(method, service.methods[name].request, body)
+                rule = [method["httpMethod"], template, body]
                 known = found.setdefault(service.proto, {}).setdefault(name, [])
                 known += [rule] if rule not in known else []
     return found
@@ -62,13 +71,19 @@ def _calls(resource: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _noun(kind: str, verb: str) -> str:
     plural = kind[0].upper() + kind[1:]
-    return plural if verb == "list" else plural.removesuffix("s")
+    if verb == "list":
+        return plural
+    return f"{plural.removesuffix('ies')}y" if plural.endswith("ies") else plural.removesuffix("s")
 
 
-def _template(method: dict[str, Any]) -> str:
+def _template(method: dict[str, Any], request: Any, body: str) -> str:
+    """The path; its name is the resource's where the request has none of its own (``{snooze.name=...}``)."""
+
     def variable(match: re.Match[str]) -> str:
         pattern: str = method["parameters"][match[1]].get("pattern", "^[^/]+$").strip("^$")
-        return "{" + match[1] + "=" + pattern.replace("[^/]+", "*").replace(".*", "**") + "}"
+        own = any(match[1] in (field.name, field.json_name) for field in raw(request()).DESCRIPTOR.fields)
+        name = match[1] if own else f"{body}.{match[1]}"
+        return "{" + name + "=" + pattern.replace("[^/]+", "*").replace(".*", "**") + "}"
 
     return "/" + re.sub(r"\{\+?(\w+)\}", variable, method["path"])
 
@@ -80,7 +95,10 @@ def _body(method: dict[str, Any]) -> str:
         return "*" if reference else ""
     field: str = {"LogBucket": "bucket", "LogView": "view", "LogSink": "sink", "LogExclusion": "exclusion",
             "LogMetric": "metric", "Link": "link", "CmekSettings": "cmek_settings", "Settings": "settings",
-            "SavedQuery": "saved_query"}[reference]  # fmt: skip
+            "SavedQuery": "saved_query", "AlertPolicy": "alert_policy", "Group": "group",
+            "MetricDescriptor": "metric_descriptor", "NotificationChannel": "notification_channel",
+            "Snooze": "snooze", "UptimeCheckConfig": "uptime_check_config", "Service": "service",
+            "ServiceLevelObjective": "service_level_objective"}[reference]  # fmt: skip
     return field
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
+    from gcpmlops.emulator.services.monitoring.points import Points
+    from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.registry.models import ModelService
     from gcpmlops.emulator.services.tensorboard import Tensorboard
@@ -50,6 +52,7 @@ PACKAGES = {
         ("storage", "google.cloud.storage_control_v2", "google.storage.control.v2"),
         ("bigquerystorage", "google.cloud.bigquery_storage_v1", "google.cloud.bigquery.storage.v1"),
         ("cloudresourcemanager", "google.cloud.resourcemanager_v3", "google.cloud.resourcemanager.v3"),
+        ("monitoring", "google.cloud.monitoring_v3", "google.monitoring.v3"),
     )
 }
 
@@ -136,6 +139,7 @@ class Services:
             Api(*PACKAGES["storage"], self._storage_control),
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
             Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1,)),
+            Api(*PACKAGES["monitoring"], self._monitoring, names=names),
         )
 
     def _vertex(self) -> Iterable[Service]:
@@ -209,6 +213,11 @@ class Services:
     def _projects(self) -> Iterable[Service]:
         return (self._project_service,)
 
+    def _monitoring(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.monitoring.service import MetricService
+
+        return (MetricService(self._context, self._points),)
+
     def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._project_service.get_v1(variables, body)
         return answer
@@ -258,6 +267,21 @@ class Services:
 
         servers = Servers(self._sockets, self.processes, pythons(self._environments), self._child_variables())
         return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write)
+
+    @_made_once
+    def _points(self) -> Points:
+        from gcpmlops.emulator.services.monitoring.points import Points
+
+        return Points(self._context.store)
+
+    @_made_once
+    def _prediction_metrics(self) -> PredictionMetrics:
+        from gcpmlops.emulator.services.monitoring.display_names import DeployedNames
+        from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
+
+        shown = DeployedNames(self._context.store)
+        metrics: PredictionMetrics = self._closed_later(PredictionMetrics(self._points, self._context.clock, shown))
+        return metrics
 
     @_made_once
     def _custom_jobs(self) -> CustomJobs:

@@ -16,6 +16,7 @@ AIPLATFORM = "google.cloud.aiplatform_v1"
     [
         (AIPLATFORM, 34, 345, 340),
         ("google.cloud.logging_v2", 3, 43, 39),
+        ("google.cloud.monitoring_v3", 8, 51, 51),
         ("google.cloud.resourcemanager_v3", 7, 52, 52),
         ("google.cloud.storage_control_v2", 1, 39, 19),
         ("google.cloud.bigquery_storage_v1", 2, 9, 0),

@@ -1,0 +1,58 @@
+"""What identifies a time series, and its points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple, TypeAlias
+
+from google.api.distribution_pb2 import Distribution
+
+Kind = Literal["GAUGE", "DELTA", "CUMULATIVE"]
+ValueType = Literal["BOOL", "INT64", "DOUBLE", "STRING", "DISTRIBUTION"]
+Value: TypeAlias = bool | int | float | str | Distribution
+Labels = tuple[tuple[str, str], ...]  # by key
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One time series.
+
+    Attributes:
+        project: whose it is.
+        metric: its type, e.g. `aiplatform.googleapis.com/prediction/online/error_count`.
+        metric_labels: sorted pairs; see `labels`.
+        resource: the monitored resource's type.
+        resource_labels: sorted pairs.
+        kind: what a point's value is about: a moment, the time since the point before, or since the start.
+        value_type: of its values.
+    """
+
+    project: str
+    metric: str
+    metric_labels: Labels
+    resource: str
+    resource_labels: Labels
+    kind: Kind
+    value_type: ValueType
+
+
+class Point(NamedTuple):
+    """A value and its time, in microseconds since 1970."""
+
+    start: int
+    end: int
+    value: Value
+
+
+def labels(values: Mapping[str, str]) -> Labels:
+    """Labels in the order in which equal ones are equal."""
+    return tuple(sorted(values.items()))
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
