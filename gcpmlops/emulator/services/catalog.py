@@ -157,7 +157,7 @@ class Services:
             self._pipelines(registry.models),
             self._batch_prediction(),
             EndpointService(self._context, self._deployments),
-            PredictionService(self._context, self._deployments),
+            PredictionService(self._context, self._deployments, metrics=self._prediction_metrics),
             VizierService(self._context),
             *metadata_services(self._context),
             *self._tensorboard.services(),

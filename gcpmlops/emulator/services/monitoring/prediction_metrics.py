@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gcpmlops.emulator.kernel.clock import Clock
 from gcpmlops.emulator.services.monitoring.endpoint_series import DisplayNames, EndpointSeries, Key
@@ -17,12 +17,15 @@ from gcpmlops.emulator.services.monitoring.series import Point, Series, Value, m
 
 log = logging.getLogger(__name__)
 
+_SECOND = timedelta(seconds=1)
+
 
 @dataclass
 class _Tally:
-    """What one deployed model did since it was last stored."""
+    """What one deployed model did in a second, or in the part of it until somebody asked."""
 
     first: datetime
+    until: datetime
     last: datetime
     predictions: int = 0
     errors: int = 0
@@ -50,6 +53,7 @@ class PredictionMetrics:
         self._series = EndpointSeries(display_names)
         self._lock = threading.Lock()
         self._tallies: dict[Key, _Tally] = {}
+        self._full: list[tuple[Key, _Tally]] = []
         self._storing = threading.Lock()
         self._some = threading.Event()
         self._closed = threading.Event()
@@ -74,14 +78,18 @@ class PredictionMetrics:
             status: HTTP status that the caller got.
             seconds: from the request's arrival to the answer.
             model_seconds: of these, in the model server; 0 where it was never asked.
-            predictions: how many instances were predicted.
+            predictions: how many instances it brought; they count where it succeeded.
         """
-        now = self._clock.now()
+        now, key = self._clock.now(), (endpoint, deployed_model_id)
         with self._lock:
-            tally = self._tallies.get((endpoint, deployed_model_id)) or self._begin((endpoint, deployed_model_id), now)
+            tally = self._tallies.get(key)
+            if tally is None or not tally.first <= now < tally.until:
+                tally = self._begin(key, now)
             tally.last = now
-            tally.predictions += predictions
-            tally.errors += status >= 400
+            if status < 400:
+                tally.predictions += predictions
+            else:
+                tally.errors += 1
             hundreds = status // 100
             tally.responses[hundreds] = tally.responses.get(hundreds, 0) + 1
             tally.total.add(seconds * 1000)
@@ -93,9 +101,10 @@ class PredictionMetrics:
         """Returns when everything recorded so far is stored."""
         with self._storing:
             with self._lock:
-                tallies, self._tallies = self._tallies, {}
+                tallies = [*self._full, *self._tallies.items()]
+                self._full, self._tallies = [], {}
             if tallies:
-                self._points.add([row for key, tally in tallies.items() for row in self._rows(key, tally)])
+                self._points.add([row for key, tally in tallies for row in self._rows(key, tally)])
 
     def close(self) -> None:
         """Stores what is pending and ends the thread."""
@@ -106,7 +115,9 @@ class PredictionMetrics:
         self.flush()
 
     def _begin(self, key: Key, now: datetime) -> _Tally:
-        tally = self._tallies[key] = _Tally(now, now)
+        if key in self._tallies:
+            self._full.append((key, self._tallies[key]))
+        tally = self._tallies[key] = _Tally(now, now + _SECOND, now)
         self._some.set()
         if self._thread is None and not self._closed.is_set():
             self._thread = threading.Thread(target=self._run, name="prediction-metrics", daemon=True)

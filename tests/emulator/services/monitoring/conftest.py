@@ -61,7 +61,7 @@ class Monitoring:
             status=status,
             seconds=seconds,
             model_seconds=seconds / 2 if status != 503 else 0,
-            predictions=count if status == 200 else 0,
+            predictions=count,
         )
 
     def pass_by(self, seconds: float) -> datetime:
