@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -29,6 +30,8 @@ from gcpmlops.emulator.runtimes import supervisor
 from gcpmlops.emulator.runtimes.lines import Lines
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 OnLine = Callable[[str, str], None]
 """Called with the stream (`stdout` or `stderr`) and one line without its end."""
@@ -185,12 +188,20 @@ class Process:
     @property
     def rss(self) -> int:
         """Resident bytes of the whole tree; 0 once ended."""
-        total = 0
+        return sum(self._of_tree(lambda process: process.memory_info().rss))
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Time on processors, of everything that runs in the tree now; 0 once ended."""
+        return sum(self._of_tree(lambda process: sum(process.cpu_times()[:2])))
+
+    def _of_tree(self, look: Callable[[psutil.Process], T]) -> list[T]:
+        found = []
         with contextlib.suppress(psutil.Error):
             for process in psutil.Process(self._child.pid).children(recursive=True):
                 with contextlib.suppress(psutil.Error):  # ended while we looked
-                    total += process.memory_info().rss
-        return total
+                    found.append(look(process))
+        return found
 
     def cancel(self) -> None:
         """SIGTERM to the whole tree, SIGKILL after the grace time; returns at once, and may be called twice."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from google.api_core import exceptions
 
 from gcpmlops.emulator.runtimes.process import Exit, ProcessSpec
+from gcpmlops.emulator.runtimes.scaling import Scaling
 from gcpmlops.emulator.runtimes.unix_http import UnixHttp
 
 TAIL_LINES = 20
@@ -40,8 +41,7 @@ class ServerSpec:
     predict_route: str
     env: Mapping[str, str] = field(default_factory=dict)
     ready_seconds: float = 300.0
-    minimum: int = 1
-    maximum: int = 1
+    scaling: Scaling = field(default_factory=Scaling)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from gcpmlops.emulator.runtimes import images, model_server
 from gcpmlops.emulator.runtimes.artifacts import MODEL_FILES, model_file
 from gcpmlops.emulator.runtimes.environment import Environments
 from gcpmlops.emulator.runtimes.process import OnLine, Processes, ProcessSpec
+from gcpmlops.emulator.runtimes.scaling import Capacity
 from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer
 from gcpmlops.emulator.runtimes.server_spec import Launch, ServerSpec
 from gcpmlops.emulator.runtimes.unix_http import UnixHttp
@@ -40,6 +41,7 @@ class Servers:
         processes: starts supervised processes.
         python_for: the Python that serves an image (`pythons`).
         env: variables that every server gets (those that point Google's clients at this emulator).
+        capacity: how many replicas run at a time; None is this machine's.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Servers:
         processes: Processes,
         python_for: Callable[[str], Path],
         env: Mapping[str, str],
+        capacity: Capacity | None = None,
     ) -> None:
         self._sockets = sockets
         self._processes = processes
         self._python_for = python_for
         self._env = env
+        self._capacity = capacity or Capacity.of_machine()
         self._servers: dict[str, ModelServer] = {}
         self._lock = threading.Lock()
         self._counter = itertools.count(1)
@@ -62,7 +66,7 @@ class Servers:
         with self._lock:
             if spec.name in self._servers:
                 raise exceptions.AlreadyExists(f"{spec.name} is being served already.")
-            server = ModelServer(spec, self._launch, self._processes, on_line)
+            server = ModelServer(spec, self._launch, self._processes, on_line, self._capacity)
             self._servers[spec.name] = server
         server.start()
         return server

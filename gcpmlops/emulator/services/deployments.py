@@ -15,6 +15,7 @@ from gcpmlops.emulator.runtimes.artifacts import Artifacts
 from gcpmlops.emulator.runtimes.process import OnLine
 from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec, ServerStoppedError
 from gcpmlops.emulator.runtimes.servers import Servers
+from gcpmlops.emulator.services import prediction_resources
 from gcpmlops.emulator.services.logging.writer import WriteLog
 from gcpmlops.emulator.services.model_rows import ModelRows, key_of
 from gcpmlops.emulator.settings import project_number
@@ -36,16 +37,36 @@ class Deployments:
         self._models = ModelRows(context.store)
         self._resuming = threading.Lock()
         self._resumed = False
+        self._unlogged: set[str] = set()  # names of servers whose lines nobody wants
 
-    def start(self, endpoint: str, deployed: types.DeployedModel) -> ModelServer:
-        """Begin to serve; `wait_ready` of the result tells how it went. Raises NotFound without the model version."""
+    def start(
+        self,
+        endpoint: str,
+        deployed: types.DeployedModel,
+        *,
+        version: types.Model | None = None,
+        on_line: OnLine | None = None,
+    ) -> ModelServer:
+        """Begin to serve; `wait_ready` of the result tells how it went. Raises NotFound without the model version.
+
+        Args:
+            endpoint: what the server is for; a batch prediction job's name is one, too.
+            deployed: the model, and what it gets.
+            version: in place of the registry's, whose files are at hand.
+            on_line: takes the server's lines in place of the endpoint's log.
+        """
         self.resume()
-        return self._start(endpoint, deployed)
+        return self._start(endpoint, deployed, version, on_line)
 
-    def _start(self, endpoint: str, deployed: types.DeployedModel) -> ModelServer:
-        version = self._models.version(f"{deployed.model}@{deployed.model_version_id}")
-        on_line = self._on_line(endpoint, deployed)
-        return self._servers.start(self._spec(endpoint, deployed, version), on_line)
+    def _start(
+        self,
+        endpoint: str,
+        deployed: types.DeployedModel,
+        version: types.Model | None = None,
+        on_line: OnLine | None = None,
+    ) -> ModelServer:
+        found = version or self._models.version(f"{deployed.model}@{deployed.model_version_id}")
+        return self._servers.start(self._spec(endpoint, deployed, found), on_line or self._on_line(endpoint, deployed))
 
     def find(self, endpoint: str, deployed_id: str) -> ModelServer:
         """The server of a deployed model, which may be starting. Raises ServiceUnavailable."""
@@ -54,6 +75,25 @@ class Deployments:
         if server is None:
             raise ServerStoppedError(f"Deployed model {deployed_id} of {endpoint} is not running.")
         return server
+
+    def replica_count(self, endpoint: str, deployed_id: str) -> int:
+        """How many replicas of a deployed model are healthy now."""
+        server = self._servers.find(server_name(endpoint, deployed_id))
+        return server.replica_count if server is not None else 0
+
+    def change(self, endpoint: str, deployed: types.DeployedModel) -> None:
+        """Give a running model the replicas and the logging that `deployed` asks for.
+
+        Raises: ServiceUnavailable where it does not run; what a new replica's start failed with.
+        """
+        wanted = prediction_resources.scaling(deployed)
+        server = self.find(endpoint, deployed.id)
+        server.scale(wanted.minimum, wanted.maximum, required=wanted.required, targets=wanted.targets)
+        self._set_logging(endpoint, deployed)
+
+    def _set_logging(self, endpoint: str, deployed: types.DeployedModel) -> None:
+        change = self._unlogged.add if deployed.disable_container_logging else self._unlogged.discard
+        change(server_name(endpoint, deployed.id))
 
     def stop(self, endpoint: str, deployed_id: str, drain: float = DRAIN_SECONDS) -> None:
         """End a server once its requests in flight are answered."""
@@ -94,6 +134,7 @@ class Deployments:
             predict_route=container.predict_route or f"{route}:predict",
             env={**self._variables(endpoint, deployed, container), **{item.name: item.value for item in container.env}},
             ready_seconds=timeout.total_seconds() if timeout else READY_SECONDS,
+            scaling=prediction_resources.scaling(deployed),
         )
 
     def _variables(self, endpoint: str, deployed: types.DeployedModel, container: Any) -> dict[str, str]:
@@ -114,14 +155,16 @@ class Deployments:
         labels = {"resource_container": project, "location": location, "endpoint_id": endpoint.rpartition("/")[2]}
         resource = ("aiplatform.googleapis.com/Endpoint", labels)
         own = {"deployed_model_id": deployed.id, "model_id": deployed.model.rpartition("/")[2]}
+        name = server_name(endpoint, deployed.id)
+        self._set_logging(endpoint, deployed)
 
         def on_line(stream: str, text: str) -> None:
-            self._write_log(log_name, resource, _SEVERITIES[stream], text, own)
+            if name in self._unlogged:
+                log.debug("%s %s: %s", name, stream, text)
+            else:
+                self._write_log(log_name, resource, _SEVERITIES[stream], text, own)
 
-        def nothing(stream: str, text: str) -> None:
-            log.debug("%s: %s", stream, text)
-
-        return nothing if deployed.disable_container_logging else on_line
+        return on_line
 
 
 def server_name(endpoint: str, deployed_id: str) -> str:

@@ -12,7 +12,7 @@ from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.kernel import filters, masks, names, paging, validate
 from gcpmlops.emulator.kernel.service import Context, Service
-from gcpmlops.emulator.services import traffic
+from gcpmlops.emulator.services import prediction_resources, traffic
 from gcpmlops.emulator.services.deployments import Deployments
 from gcpmlops.emulator.services.model_rows import ModelRows, check_etag, etag
 from gcpmlops.emulator.settings import project_number
@@ -27,20 +27,14 @@ OUTPUT_ONLY = (
     "update_time",
     "deployed_models",
     "encryption_spec",
-    "dedicated_endpoint_enabled",
     "dedicated_endpoint_dns",
     "model_deployment_monitoring_job",
 )
 MUTABLE = ("dedicated_resources", "automatic_resources", "disable_container_logging")
 # Accepted, kept and returned; without meaning where every server is one local process.
 IGNORED = {
-    "endpoint": (
-        "network",
-        "encryption_spec",
-        "private_service_connect_config",
-        "predict_request_response_logging_config",
-    ),
-    "deployed model": ("service_account", "enable_access_logging", "explanation_spec", "private_endpoints"),
+    "endpoint": ("network", "encryption_spec", "private_service_connect_config"),
+    "deployed model": ("service_account", "enable_access_logging", "private_endpoints"),
 }
 _ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}|0")
 _DEPLOYED_ID = re.compile(r"[1-9][0-9]{0,18}")
@@ -86,7 +80,7 @@ class EndpointService(Service):
         return types.ListEndpointsResponse(endpoints=endpoints, next_page_token=token)
 
     def update_endpoint(self, request: types.UpdateEndpointRequest) -> types.Endpoint:
-        """Changes what the mask names: names, description, labels, the traffic split."""
+        """Changes what the mask names: names, description, labels, the traffic split, logging, the dedicated host."""
         validate.require(request, "endpoint.name", "update_mask.paths")
         return self._update(request.endpoint, request.update_mask)
 
@@ -112,7 +106,7 @@ class EndpointService(Service):
         validate.require(request, "endpoint", "deployed_model.model")
         endpoint = self._rows.get(request.endpoint)
         version = self._models.version(request.deployed_model.model)
-        check_resources(request.deployed_model)
+        prediction_resources.check(request.deployed_model)
         deployed = self._new_deployed(request.deployed_model, version)
         check_new(endpoint, deployed.id, request.traffic_split)
         note_ignored("deployed model", f"{endpoint.name} {deployed.id}", deployed)
@@ -134,7 +128,7 @@ class EndpointService(Service):
         )
 
     def mutate_deployed_model(self, request: types.MutateDeployedModelRequest) -> Any:
-        """Changes replica counts, autoscaling and logging of a deployed model; kept, as one process serves it here."""
+        """Changes replica counts, autoscaling and logging of a deployed model; done when it has its replicas."""
         validate.require(request, "endpoint", "deployed_model.id", "update_mask.paths")
         for path in request.update_mask.paths:
             if path.partition(".")[0] not in MUTABLE:
@@ -151,10 +145,7 @@ class EndpointService(Service):
         endpoint.name = name
         endpoint.deployed_models, endpoint.traffic_split = [], {}
         endpoint.create_time = endpoint.update_time = self.clock.now()
-        if endpoint.dedicated_endpoint_enabled:
-            number = project_number(names.project_of(name))
-            region = names.location_of(name)
-            endpoint.dedicated_endpoint_dns = f"{name.rpartition('/')[2]}.{region}-{number}.prediction.vertexai.goog"
+        endpoint.dedicated_endpoint_dns = dedicated_host(endpoint)
         note_ignored("endpoint", name, endpoint)
         return self._shown(self._rows.insert(name, endpoint))
 
@@ -165,6 +156,7 @@ class EndpointService(Service):
             check_etag(given.etag, self._shown(endpoint).etag, endpoint.name)
             masks.apply(mask, endpoint, given, immutable=OUTPUT_ONLY)
             traffic.check(endpoint.traffic_split, {deployed.id for deployed in endpoint.deployed_models})
+            endpoint.dedicated_endpoint_dns = dedicated_host(endpoint)
             endpoint.update_time = self.clock.now()
 
         with self.locks(given.name):
@@ -188,13 +180,12 @@ class EndpointService(Service):
         server = self._deployments.start(name, deployed)
         try:
             server.wait_ready()
-            deployed.status.available_replica_count = 1
             with self.locks(name), self.locks(deployed.model):
                 self.store.write(lambda _: self._commit(name, deployed, split))
         except BaseException:
             self._deployments.stop(name, deployed.id, drain=0)
             raise
-        return types.DeployModelResponse(deployed_model=deployed)
+        return types.DeployModelResponse(deployed_model=self._with_status(name, deployed))
 
     def _commit(self, name: str, deployed: types.DeployedModel, split: dict[str, int]) -> None:
         """Endpoint and model version in one transaction; both or neither know of the deployment."""
@@ -231,15 +222,22 @@ class EndpointService(Service):
         return traffic.without(endpoint.traffic_split, deployed_id, given, left)
 
     def _mutate(self, request: types.MutateDeployedModelRequest) -> types.MutateDeployedModelResponse:
+        name, given = request.endpoint, request.deployed_model
+
         def change(endpoint: types.Endpoint) -> None:
-            row = find(endpoint, request.deployed_model.id)
-            masks.apply(request.update_mask, row, request.deployed_model)
-            check_resources(row)
+            row = find(endpoint, given.id)
+            masks.apply(request.update_mask, row, given)
+            prediction_resources.check(row)
             endpoint.update_time = self.clock.now()
 
-        with self.locks(request.endpoint):
-            endpoint = self._rows.update(request.endpoint, change)
-        return types.MutateDeployedModelResponse(deployed_model=find(endpoint, request.deployed_model.id))
+        with self.locks(f"{name}/deployedModels/{given.id}"):  # not the endpoint's: a replica takes its time to start
+            wanted = self._rows.get(name)
+            change(wanted)
+            self._deployments.change(name, find(wanted, given.id))
+            with self.locks(name):
+                endpoint = self._rows.update(name, change)
+        deployed = self._with_status(name, find(endpoint, given.id))
+        return types.MutateDeployedModelResponse(deployed_model=deployed)
 
     def _refer(self, endpoint: str, deployed: types.DeployedModel) -> None:
         """Note at the model version where it is deployed."""
@@ -261,7 +259,13 @@ class EndpointService(Service):
 
     def _shown(self, endpoint: types.Endpoint) -> types.Endpoint:
         endpoint.etag = etag(endpoint, ignore=("etag", "update_time"))
+        for deployed in endpoint.deployed_models:
+            self._with_status(endpoint.name, deployed)
         return endpoint
+
+    def _with_status(self, endpoint: str, deployed: types.DeployedModel) -> types.DeployedModel:
+        deployed.status.available_replica_count = self._deployments.replica_count(endpoint, deployed.id)
+        return deployed
 
 
 def find(endpoint: types.Endpoint, deployed_id: str) -> types.DeployedModel:
@@ -270,6 +274,14 @@ def find(endpoint: types.Endpoint, deployed_id: str) -> types.DeployedModel:
         if deployed.id == deployed_id:
             return deployed
     raise exceptions.NotFound(f"Deployed model {deployed_id} is not found in {endpoint.name}.")
+
+
+def dedicated_host(endpoint: types.Endpoint) -> str:
+    """The host of an endpoint that has one of its own."""
+    if not endpoint.dedicated_endpoint_enabled:
+        return ""
+    number, region = project_number(names.project_of(endpoint.name)), names.location_of(endpoint.name)
+    return f"{endpoint.name.rpartition('/')[2]}.{region}-{number}.prediction.vertexai.goog"
 
 
 def check_empty(endpoint: types.Endpoint) -> None:
@@ -287,27 +299,6 @@ def check_new(endpoint: types.Endpoint, deployed_id: str, split: Any) -> None:
     if deployed_id in there:
         raise exceptions.AlreadyExists(f"Deployed model {deployed_id} already exists in {endpoint.name}.")
     traffic.check(split, {*there, traffic.NEW})
-
-
-def check_resources(deployed: types.DeployedModel) -> None:
-    """Replica counts as the API wants them. Raises InvalidArgument, MethodNotImplemented."""
-    if "shared_resources" in deployed:
-        raise exceptions.MethodNotImplemented("DeployedModel.shared_resources (a DeploymentResourcePool) is not built.")
-    if "dedicated_resources" in deployed:
-        field, resources = "dedicated_resources", deployed.dedicated_resources
-        if resources.min_replica_count < 1:
-            raise validate.invalid(f"deployed_model.{field}.min_replica_count", "required, at least 1.")
-    elif "automatic_resources" in deployed:
-        field, resources = "automatic_resources", deployed.automatic_resources
-    else:
-        raise validate.invalid("deployed_model.prediction_resources", "dedicated or automatic resources are required.")
-    if resources.max_replica_count and resources.max_replica_count < resources.min_replica_count:
-        raise validate.invalid(f"deployed_model.{field}.max_replica_count", "less than min_replica_count.")
-    if resources.min_replica_count > 1:
-        log.info(
-            "%d replicas of a deployed model are kept as a setting: one process serves it here",
-            resources.min_replica_count,
-        )
 
 
 def note_ignored(kind: str, name: str, message: Any) -> None:
