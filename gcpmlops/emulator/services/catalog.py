@@ -178,7 +178,9 @@ class Services:
     def _batch_prediction(self) -> Service:
         from gcpmlops.emulator.services.batch_prediction.service import BatchPredictionJobs
 
-        jobs = BatchPredictionJobs(self._context, self._deployments, self._exports.sources)
+        jobs = BatchPredictionJobs(
+            self._context, self._deployments, self._artifacts, self._exports.sources, self.logs.write
+        )
         batch: Service = self._closed_later(jobs)
         return batch
 

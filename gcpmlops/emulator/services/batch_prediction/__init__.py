@@ -2,8 +2,12 @@
 
 service.py    BatchPredictionJobs: create, get, list, cancel, delete
 checks.py     what a job may ask for
-records.py    instances out of files and tables
+served.py     which model a job's server is to load, and as what
+records.py    instances out of files and tables, as the JSON text that they are
 shapes.py     what of a record goes to the model, and what to the output
-run.py        one job: the model's server, batch after batch
-outputs.py    predictions and errors, as files and as tables
+ahead.py      reading ahead while the model's server works
+asking.py     batches to the server: what is tried again, what is one instance's own fault
+run.py        one job: from its input to its output
+spool.py      predictions and errors so far, as files
+outputs.py    predictions and errors to Cloud Storage and BigQuery
 """

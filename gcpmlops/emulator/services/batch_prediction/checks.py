@@ -17,25 +17,34 @@ _FILES = ("jsonl", "csv", "file-list", "tf-record", "tf-record-gzip")
 _NAMED = ("jsonl", "csv", "bigquery")
 
 
-def check(job: types.BatchPredictionJob, models: ModelRows, sources: Sources) -> types.Model:
-    """The model version that is to predict. Raises also NotFound and MethodNotImplemented."""
+def check(job: types.BatchPredictionJob, models: ModelRows, sources: Sources) -> str:
+    """The id of the model version that is to predict. Raises also NotFound and MethodNotImplemented."""
     validate.require(types.CreateBatchPredictionJobRequest(batch_prediction_job=job), f"{JOB}.display_name")
     if len(job.display_name) > 128:
         raise validate.invalid(f"{JOB}.display_name", f"{len(job.display_name)} characters, 128 are allowed.")
     validate.labels(job.labels, f"{JOB}.labels")
     _refuse_unbuilt(job)
-    if not job.model:
-        raise validate.invalid(f"{JOB}.model", "required, but missing.")
-    version = models.version(job.model)
+    version = _check_model(job, models)
     _check_input(job, sources)
     _check_output(job, sources)
     _check_instances(job)
     return version
 
 
+def _check_model(job: types.BatchPredictionJob, models: ModelRows) -> str:
+    if "unmanaged_container_model" not in job:
+        if not job.model:
+            raise validate.invalid(f"{JOB}.model", "required, but missing.")
+        return str(models.version(job.model).version_id)
+    if job.model:
+        raise validate.invalid(f"{JOB}.unmanaged_container_model", "must be empty where model is given.")
+    if not job.unmanaged_container_model.container_spec.image_uri:
+        raise validate.invalid(f"{JOB}.unmanaged_container_model.container_spec.image_uri", "required, but missing.")
+    return ""
+
+
 def _refuse_unbuilt(job: types.BatchPredictionJob) -> None:
     asked = {
-        "unmanaged_container_model": "unmanaged_container_model" in job,
         "generate_explanation": job.generate_explanation,
         "explanation_spec": "explanation_spec" in job,
         "input_config.vertex_multimodal_dataset_source": "vertex_multimodal_dataset_source" in job.input_config,

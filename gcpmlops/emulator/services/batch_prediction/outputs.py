@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import orjson
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.kernel import names
-from gcpmlops.emulator.kernel.errors import to_status
 from gcpmlops.emulator.services.batch_prediction import checks
 from gcpmlops.emulator.services.batch_prediction.records import Field
+from gcpmlops.emulator.services.batch_prediction.shapes import to_json
+from gcpmlops.emulator.services.batch_prediction.spool import ERRORS, RESULTS, Spool
 from gcpmlops.emulator.services.bigquery.tables import Table
 from gcpmlops.emulator.services.datasets.sources import Sources
 
-_ROWS_PER_FILE = 100_000
 _NUMBERS = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT"}
 _STATUS = {
     "name": "errors",
@@ -30,39 +30,8 @@ _STATUS = {
         {"name": "message", "type": "STRING", "mode": "NULLABLE"},
     ],
 }
+_FILES = {RESULTS: "prediction.results", ERRORS: "prediction.errors_stats"}
 Line = dict[str, Any]
-
-
-class Spool:
-    """What the job has so far, as JSON lines in a private folder: nothing is held in memory."""
-
-    def __init__(self, folder: Path) -> None:
-        self._files: dict[str, IO[str]] = {}
-        self._folder = folder
-        self.counts = {"results": 0, "errors": 0}
-        for kind in self.counts:
-            self._files[kind] = (folder / kind).open("w", encoding="utf-8")
-
-    def result(self, record: Any, name: str, shown: Any, prediction: Any) -> None:
-        self._add("results", {"record": record, name: shown, "prediction": prediction})
-
-    def error(self, record: Any, name: str, shown: Any, error: Exception) -> None:
-        status = to_status(error)
-        self._add("errors", {"record": record, name: shown, "error": {"code": status.code, "message": status.message}})
-
-    def close(self) -> None:
-        for file in self._files.values():
-            file.close()
-
-    def lines(self, kind: str) -> Iterator[Line]:
-        """All of a kind, once the spool is closed."""
-        with (self._folder / kind).open(encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
-
-    def _add(self, kind: str, line: Line) -> None:
-        self._files[kind].write(json.dumps(line) + "\n")
-        self.counts[kind] += 1
 
 
 class Outputs:
@@ -78,19 +47,17 @@ class Outputs:
         """Where it went. `model` is the model's display name; `fields` the input table's, where there is one."""
         if "bigquery_destination" in job.output_config:
             return self._to_tables(job, model, spool, folder, fields)
-        return self._to_files(job, model, spool, folder)
+        return self._to_files(job, model, spool)
 
-    def _to_files(
-        self, job: types.BatchPredictionJob, model: str, spool: Spool, folder: Path
-    ) -> types.BatchPredictionJob.OutputInfo:
+    def _to_files(self, job: types.BatchPredictionJob, model: str, spool: Spool) -> types.BatchPredictionJob.OutputInfo:
         stamp = _stamp(job.create_time, "%Y-%m-%dT%H:%M:%S.") + "Z"
         prefix = job.output_config.gcs_destination.output_uri_prefix.rstrip("/")
         directory = f"{prefix}/prediction-{model}-{stamp}"
-        kinds = {"results": "prediction.results", "errors": "prediction.errors_stats"}
-        for kind, name in kinds.items():
-            if spool.counts[kind] or kind == "results":
-                write = _csv_shard if job.output_config.predictions_format == "csv" else _json_shard
-                self._store(_shards(spool.lines(kind), folder / f"out-{kind}", write), directory, name)
+        for kind, name in _FILES.items():
+            if spool.counts[kind] or kind == RESULTS:
+                paths = spool.files(kind)
+                csv_wanted = job.output_config.predictions_format == "csv"
+                self._store([_csv_file(path) for path in paths] if csv_wanted else paths, directory, name)
         return types.BatchPredictionJob.OutputInfo(gcs_output_directory=directory)
 
     def _store(self, paths: list[Path], directory: str, name: str) -> None:
@@ -105,8 +72,8 @@ class Outputs:
         predictions, errors = self._destination(job, model)
         columns = fields if fields is not None else _columns(spool)
         text = {"name": "prediction", "type": "STRING", "mode": "NULLABLE"}
-        self._load(predictions, spool.lines("results"), folder, [*columns, text], _prediction)
-        self._load(errors, spool.lines("errors"), folder, [*columns, _STATUS], _status)
+        self._load(predictions, spool.lines(RESULTS), folder, [*columns, text], _prediction)
+        self._load(errors, spool.lines(ERRORS), folder, [*columns, _STATUS], _status)
         dataset = f"bq://{predictions.project}.{predictions.dataset}"
         return types.BatchPredictionJob.OutputInfo(
             bigquery_output_dataset=dataset, bigquery_output_table=predictions.table
@@ -132,10 +99,10 @@ class Outputs:
         extra: Callable[[Line], Line],
     ) -> None:
         path = folder / f"load-{table.table}"
-        with path.open("w", encoding="utf-8") as file:
+        with path.open("wb") as file:
             for line in lines:
                 row = {field["name"]: _cell(value, field) for field, value in _cells(line, fields)}
-                file.write(json.dumps({**row, **extra(line)}) + "\n")
+                file.write(to_json({**row, **extra(line)}) + b"\n")
         config = {
             "sourceFormat": "NEWLINE_DELIMITED_JSON",
             "schema": {"fields": fields},
@@ -149,40 +116,17 @@ def _stamp(moment: Any, form: str) -> str:
     return time.strftime(form) + f"{time.microsecond // 1000:03d}"
 
 
-def _shards(lines: Iterator[Line], base: Path, write: Callable[[IO[str], list[Line]], None]) -> list[Path]:
-    """Files of at most so many lines; one at least."""
-    paths: list[Path] = []
-    chunk: list[Line] = []
-    for line in lines:
-        chunk.append({name: value for name, value in line.items() if name != "record"})
-        if len(chunk) == _ROWS_PER_FILE:
-            paths.append(_shard(base, len(paths), chunk, write))
-            chunk = []
-    if chunk or not paths:
-        paths.append(_shard(base, len(paths), chunk, write))
-    return paths
-
-
-def _shard(base: Path, number: int, chunk: list[Line], write: Callable[[IO[str], list[Line]], None]) -> Path:
-    path = base.with_name(f"{base.name}-{number}")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        write(file, chunk)
-    return path
-
-
-def _json_shard(file: IO[str], lines: list[Line]) -> None:
-    for line in lines:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _csv_shard(file: IO[str], lines: list[Line]) -> None:
-    """A column for each field of an object; other values are JSON in one column."""
-    rows = [_flat(line) for line in lines]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
-    if columns:
-        writer.writeheader()
-        writer.writerows(rows)
+def _csv_file(source: Path) -> Path:
+    """JSON lines as CSV: a column for each field of an object; other values are JSON in one column."""
+    with source.open("rb") as file:
+        columns = list(dict.fromkeys(name for line in file for name in _flat(orjson.loads(line))))
+    target = source.with_name(f"{source.name}.csv")
+    with source.open("rb") as file, target.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, columns, lineterminator="\n")
+        if columns:
+            writer.writeheader()
+            writer.writerows(_flat(orjson.loads(line)) for line in file)
+    return target
 
 
 def _flat(line: Line) -> Line:
@@ -195,7 +139,7 @@ def _flat(line: Line) -> Line:
 def _columns(spool: Spool) -> list[Field]:
     """The columns that the records have; one named `instance` where they have none."""
     kinds: dict[str, str] = {}
-    for kind in ("results", "errors"):
+    for kind in (RESULTS, ERRORS):
         for line in spool.lines(kind):
             for name, value in _named(line).items():
                 mine = _NUMBERS.get(type(value), "STRING") if value is not None else ""
@@ -235,4 +179,4 @@ def _status(line: Line) -> Line:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return to_json(value).decode()

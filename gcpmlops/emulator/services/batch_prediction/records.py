@@ -6,9 +6,9 @@ https://cloud.google.com/vertex-ai/docs/predictions/get-batch-predictions
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import gzip
-import json
 import re
 import struct
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
@@ -30,15 +31,15 @@ _WHOLE = {"INTEGER", "INT64"}
 Field = dict[str, Any]
 
 
+Row = tuple[Any, bytes | None]
+"""What one instance is made of, and its own JSON text where it came as such; or the exception that says why not."""
+
+
 @dataclass(frozen=True)
 class Records:
-    """`rows` yields what one instance is made of: for CSV and BigQuery a dict by column. `fields` is a table's schema.
+    """`rows` in the order of the input, for CSV and BigQuery each a dict by column; `fields` is a table's schema."""
 
-    A row that can't be read is yielded as the exception that says why.
-    """
-
-    rows: Iterator[Any]
-    columns: list[str] | None = None
+    rows: Iterator[Row]
     fields: list[Field] | None = None
 
 
@@ -55,14 +56,14 @@ def read(job: types.BatchPredictionJob, sources: Sources) -> Iterator[Records]:
     kind = config.instances_format
     if kind == "csv":
         names = csv_rows.header(files)
-        yield Records((_named(names, row) for row in csv_rows.rows(files)), columns=names)
+        yield Records((_named(names, row), None) for row in csv_rows.rows(files))
     elif kind == "jsonl":
-        yield Records(record for uri, path in files for record in _json_lines(uri, path))
+        yield Records(row for uri, path in files for row in _json_lines(uri, path))
     elif kind == "file-list":
-        yield Records(record for _, path in files for record in _listed(path, sources))
+        yield Records((record, None) for _, path in files for record in _listed(path, sources))
     else:
         packed = kind == "tf-record-gzip"
-        yield Records(record for uri, path in files for record in _tf_records(uri, path, packed))
+        yield Records((record, None) for uri, path in files for record in _tf_records(uri, path, packed))
 
 
 @contextmanager
@@ -75,13 +76,13 @@ def _table(table: Table, sources: Sources) -> Iterator[Records]:
         paths = sources.tables.extract(rows, "NEWLINE_DELIMITED_JSON", folder)
         whole = [field["name"] for field in fields if field["type"] in _WHOLE and field.get("mode") != "REPEATED"]
         names = [field["name"] for field in fields]
-        yield Records((row for path in paths for row in _table_rows(path, names, whole)), names, fields)
+        yield Records(((row, None) for path in paths for row in _table_rows(path, names, whole)), fields)
 
 
 def _table_rows(path: Path, names: list[str], whole: list[str]) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for line in file:
-            found = json.loads(line)
+            found = orjson.loads(line)
             row = {name: found.get(name) for name in names}
             for name in whole:  # BigQuery writes INT64 as a JSON string
                 row[name] = int(row[name]) if row[name] is not None else None
@@ -98,14 +99,15 @@ def _value(text: str) -> Any:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def _json_lines(uri: str, path: Path) -> Iterator[Any]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
+def _json_lines(uri: str, path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if line.strip():
+            text = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
+            if text:
                 try:
-                    yield json.loads(line)
+                    yield orjson.loads(text), text
                 except ValueError as error:
-                    yield exceptions.InvalidArgument(f"{uri}, line {number} is not JSON: {error}")
+                    yield exceptions.InvalidArgument(f"{uri}, line {number} is not JSON: {error}"), None
 
 
 def _listed(path: Path, sources: Sources) -> Iterator[Any]:

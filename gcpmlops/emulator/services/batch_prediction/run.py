@@ -1,120 +1,169 @@
-"""One batch prediction job: a server of the model's own, and batch after batch of instances to it."""
+"""One batch prediction job, from its input to its output."""
 
 from __future__ import annotations
 
-import json
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.runtimes.server import ModelServer
 from gcpmlops.emulator.services import values
 from gcpmlops.emulator.services.batch_prediction import records
-from gcpmlops.emulator.services.batch_prediction.outputs import Outputs, Spool
-from gcpmlops.emulator.services.batch_prediction.shapes import Item, Shapes
+from gcpmlops.emulator.services.batch_prediction.ahead import Ahead
+from gcpmlops.emulator.services.batch_prediction.asking import Answer, Asker, BatchSize, Server, StoppedEarlyError
+from gcpmlops.emulator.services.batch_prediction.outputs import Outputs
+from gcpmlops.emulator.services.batch_prediction.shapes import Item, Shapes, to_json
+from gcpmlops.emulator.services.batch_prediction.spool import ERRORS, RESULTS, Spool
 from gcpmlops.emulator.services.datasets.sources import Sources
-from gcpmlops.emulator.services.deployments import READY_SECONDS
-from gcpmlops.emulator.services.prediction import JSON, check_status, parsed
 
-BATCH = 64  # what Vertex AI sends at a time
-_TIMEOUT_S = 300.0
+BATCH = 64  # what Vertex AI sends at a time where a job does not say
+MOST_AT_ONCE, MOST_BYTES = 16_384, 4 << 20  # of what nobody but our own model server sees
+HOPELESS = 1000  # after so many failures and no success the rest is not tried
 _SAMPLES = 20  # so many partial failures are kept
+_NOTHING = b"null"
+_Error = exceptions.GoogleAPICallError
 
 
 @dataclass
 class Outcome:
-    """What a run has done; `failures` are the first different ones."""
+    """What a run has done; `failures` are the first different ones, `stopped` is why it ended before the end."""
 
     output: types.BatchPredictionJob.OutputInfo
     succeeded: int
     failed: int
     failures: list[exceptions.GoogleAPICallError] = field(default_factory=list)
+    stopped: str = ""
+
+
+class Bad(NamedTuple):
+    """A record that does not even go to the model."""
+
+    shown: bytes
+    error: exceptions.GoogleAPICallError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job, and what its run needs of what is around it.
+
+    Attributes:
+        model_name: the model's display name.
+        replicas: processes that answer.
+        prebuilt: whether our own model server does, to which the size of a batch makes no difference.
+        check: raises when the job is to stop.
+        progress: told after every batch how many instances succeeded and failed so far.
+        serve: the model's server, ready. Raises its own failure.
+    """
+
+    job: types.BatchPredictionJob
+    model_name: str
+    replicas: int
+    prebuilt: bool
+    check: Callable[[], None]
+    progress: Callable[[int, int], None]
+    serve: Callable[[], AbstractContextManager[Server]]
+
+
+Entry = bytes | Item | Bad
 
 
 class Run:
-    """Predicts for everything in a job's input. `check` raises when the job is to stop."""
+    """Predicts for everything in a job's input."""
 
-    def __init__(
-        self, job: types.BatchPredictionJob, server: ModelServer, sources: Sources, check: Callable[[], None]
-    ) -> None:
-        self._job = job
-        self._server = server
+    def __init__(self, task: Task, sources: Sources) -> None:
+        self._task = task
         self._sources = sources
-        self._check = check
-        self._shapes = Shapes(job)
+        self._shapes = Shapes(task.job)
         self._failures: dict[str, exceptions.GoogleAPICallError] = {}
-        raw = types.BatchPredictionJob.pb(job)
-        self._parameters = (
-            {"parameters": values.to_plain(raw.model_parameters)} if raw.HasField("model_parameters") else {}
-        )
+        raw = types.BatchPredictionJob.pb(task.job)
+        has = raw.HasField("model_parameters")
+        self._parameters = to_json(values.to_plain(raw.model_parameters)) if has else None
+        self._at_once = 2 * task.replicas  # one is predicted while the next one is on its way
 
-    def __call__(self, model: str) -> Outcome:
-        """`model` is the display name. Raises Cancelled, NotFound for missing input, the server's own failure."""
-        with self._sources.tables.workspace() as folder, records.read(self._job, self._sources) as found:
-            self._server.wait_ready(READY_SECONDS)
-            spool = self._spool(found, folder)
-            self._check()
-            output = Outputs(self._sources).write(self._job, model, spool, folder, found.fields)
-        results, errors = spool.counts["results"], spool.counts["errors"]
-        return Outcome(output, results, errors, list(self._failures.values()))
-
-    def _spool(self, found: records.Records, folder: Path) -> Spool:
-        spool = Spool(folder)
-        size = self._job.manual_batch_tuning_parameters.batch_size or BATCH
-        try:
-            rows = iter(found.rows)
-            while batch := list(islice(rows, size)):
-                self._check()
-                self._predict(list(self._shaped(batch, spool)), spool)
-        finally:
-            spool.close()
-        return spool
-
-    def _shaped(self, batch: list[Any], spool: Spool) -> Iterator[tuple[Any, Item]]:
-        for record in batch:
+    def __call__(self) -> Outcome:
+        """Raises Cancelled, NotFound for missing input, InvalidArgument for none, the server's own failure."""
+        job, stopped = self._task.job, ""
+        with self._sources.tables.workspace() as folder, records.read(job, self._sources) as found:
+            spool = self._spool(folder)
             try:
-                if isinstance(record, Exception):
-                    raise record
-                yield record, self._shapes.item(record)
-            except exceptions.GoogleAPICallError as error:
-                self._failed(None if isinstance(record, Exception) else record, None, error, spool)
+                self._fill(spool, found)
+            except StoppedEarlyError as error:
+                stopped = str(error)
+            finally:
+                spool.close()
+            self._task.check()
+            output = Outputs(self._sources).write(job, self._task.model_name, spool, folder, found.fields)
+        return Outcome(output, spool.counts[RESULTS], spool.counts[ERRORS], list(self._failures.values()), stopped)
 
-    def _predict(self, batch: list[tuple[Any, Item]], spool: Spool) -> None:
-        """All at once; where the model refuses, one by one, so that one bad instance spoils only itself."""
-        if not batch:
-            return
-        try:
-            predictions = self._ask([item.instance for _, item in batch])
-        except exceptions.GoogleAPICallError as error:
-            if len(batch) == 1:
-                self._failed(*batch[0], error, spool)
-                return
-            for one in batch:
-                self._check()
-                self._predict([one], spool)
-            return
-        for (record, item), prediction in zip(batch, predictions, strict=True):
-            spool.result(record, self._shapes.shown_name, item.shown, prediction)
+    def _spool(self, folder: Path) -> Spool:
+        return Spool(folder, self._shapes.shown_name, whole="bigquery_destination" in self._task.job.output_config)
 
-    def _ask(self, instances: list[Any]) -> list[Any]:
-        body = json.dumps({"instances": instances, **self._parameters}).encode()
-        reply = self._server.request(
-            "POST", self._server.spec.predict_route, body, {"content-type": JSON}, timeout=_TIMEOUT_S
-        )
-        check_status(reply)
-        predictions: list[Any] = parsed(reply)["predictions"]
-        if len(predictions) != len(instances):
-            raise exceptions.InternalServerError(
-                f"The model answered {len(instances)} instances with {len(predictions)} predictions."
-            )
-        return predictions
+    def _fill(self, spool: Spool, found: records.Records) -> None:
+        with Ahead(self._entries(found.rows), _size) as ahead:
+            if ahead.is_empty():
+                raise exceptions.InvalidArgument("The input has no instances.")
+            with self._task.serve() as server:
+                self._predict(ahead, server, spool)
 
-    def _failed(self, record: Any, item: Item | None, error: exceptions.GoogleAPICallError, spool: Spool) -> None:
-        spool.error(record, self._shapes.shown_name, item.shown if item is not None else record, error)
+    def _entries(self, rows: Iterator[records.Row]) -> Iterator[Entry]:
+        shaped = self._shapes.item
+        for record, text in rows:
+            try:
+                yield Bad(_NOTHING, record) if isinstance(record, _Error) else shaped(record, text)
+            except _Error as error:
+                yield Bad(text if text is not None else to_json(record), error)
+
+    def _predict(self, ahead: Ahead[Entry], server: Server, spool: Spool) -> None:
+        exactly = self._task.job.manual_batch_tuning_parameters.batch_size
+        size = BatchSize(exactly=exactly, at_most=MOST_AT_ONCE if self._task.prebuilt else BATCH)
+        asker = Asker(server, self._parameters, size, self._task.check)
+        pending: deque[tuple[list[Entry], Future[list[Answer]]]] = deque()
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="batch-ask") as pool:
+            try:
+                while entries := ahead.take(size.now, MOST_BYTES):
+                    sent = [_instance(entry) for entry in entries if not isinstance(entry, Bad)]
+                    pending.append((entries, pool.submit(asker.ask, sent)))
+                    if len(pending) > self._at_once:
+                        self._keep(*pending.popleft(), spool)
+                while pending:
+                    self._keep(*pending.popleft(), spool)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _keep(self, entries: list[Entry], future: Future[list[Answer]], spool: Spool) -> None:
+        answers = iter(future.result())
+        shown, whole, predictions = [], [], []
+        for entry in entries:
+            if isinstance(entry, Bad):
+                self._failed(entry.shown, entry.shown, entry.error, spool)
+            elif isinstance(answer := next(answers), bytes):
+                shown.append(entry if isinstance(entry, bytes) else entry.shown)
+                whole.append(entry if isinstance(entry, bytes) else entry.record)
+                predictions.append(answer)
+            else:
+                own = (entry, entry) if isinstance(entry, bytes) else (entry.shown, entry.record)
+                self._failed(*own, answer, spool)
+        spool.results(shown, whole, predictions)
+        succeeded, failed = spool.counts[RESULTS], spool.counts[ERRORS]
+        self._task.progress(succeeded, failed)
+        if failed >= HOPELESS and not succeeded:
+            raise StoppedEarlyError(f"The first {failed} instances failed, and none succeeded: the rest was not tried.")
+
+    def _failed(self, shown: bytes, record: bytes, error: exceptions.GoogleAPICallError, spool: Spool) -> None:
+        spool.error(shown, record, error)
         if len(self._failures) < _SAMPLES:
             self._failures.setdefault(str(error.message), error)
+
+
+def _instance(entry: bytes | Item) -> bytes:
+    return entry if isinstance(entry, bytes) else entry.instance
+
+
+def _size(entry: Entry) -> int:
+    return len(entry if isinstance(entry, bytes) else entry[0])

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import json
+from typing import Any, NamedTuple
 
+import orjson
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
+_PLAIN = {int, float, bool, type(None)}
 
-@dataclass(frozen=True)
-class Item:
-    """One record. `shown` is what the output holds of it: under `instance`, or with a key field under `key`."""
 
-    instance: Any
-    shown: Any
+class Item(NamedTuple):
+    """One record, as JSON texts: what the model gets, what the output shows of it, and the whole of it.
+
+    Where all three are the same, plain bytes stand for it: they cost a third, and the garbage collector nothing.
+    `shown` stands in the output under `instance`, or with a key field under `key`.
+    """
+
+    instance: bytes
+    shown: bytes
+    record: bytes
 
 
 class Shapes:
@@ -30,20 +37,24 @@ class Shapes:
         self._included = list(config.included_fields)
         self._excluded = {*config.excluded_fields, *([config.key_field] if config.key_field else [])}
         self.shown_name = "key" if self._key else "instance"
+        self._unchanged = not (self._array or self._object or self._key or self._included or self._excluded)
 
-    def item(self, record: Any) -> Item:
-        """Raises InvalidArgument for a record that the configuration does not fit."""
+    def item(self, record: Any, text: bytes | None = None) -> Item | bytes:
+        """`text` is the record's own, where it has one. Raises InvalidArgument for one that the job does not fit."""
+        whole = text if text is not None else to_json(record)
+        if self._unchanged:
+            return whole
         if not isinstance(record, dict):
             if self._key or self._included or self._excluded or self._object:
                 raise exceptions.InvalidArgument(f"The instance {record!r:.200} is not an object.")
-            return Item(record, record)
+            return whole
         chosen = self._chosen(record)
-        instance = list(chosen.values()) if self._array else chosen
+        instance = to_json(list(chosen.values()) if self._array else chosen)
         if self._key:
             if self._key not in record:
                 raise exceptions.InvalidArgument(f"The instance has no field {self._key!r}, which is the key_field.")
-            return Item(instance, record[self._key])
-        return Item(instance, record if self._included or self._excluded else instance)
+            return Item(instance, to_json(record[self._key]), whole)
+        return Item(instance, whole if self._included or self._excluded else instance, whole)
 
     def _chosen(self, record: dict[str, Any]) -> dict[str, Any]:
         if self._included:
@@ -52,3 +63,18 @@ class Shapes:
                 raise exceptions.InvalidArgument(f"The instance has no field {missing!r} of included_fields.")
             return {name: record[name] for name in self._included}
         return {name: value for name, value in record.items() if name not in self._excluded}
+
+
+def to_json(value: Any) -> bytes:
+    """A plain value as JSON; orjson knows no integers beyond 64 bits."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False).encode()
+
+
+def texts(values: list[Any]) -> list[bytes]:
+    """Each value as JSON."""
+    if values and set(map(type, values)) <= _PLAIN:  # the whole at once costs a tenth of each alone
+        return to_json(values)[1:-1].split(b",")
+    return list(map(to_json, values))

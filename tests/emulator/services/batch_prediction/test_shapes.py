@@ -1,6 +1,7 @@
 """What of a record goes to the model and into the output; records out of TFRecord files."""
 
 import gzip
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.services.batch_prediction import records
-from gcpmlops.emulator.services.batch_prediction.shapes import Item, Shapes
+from gcpmlops.emulator.services.batch_prediction.shapes import Shapes, texts
 
 RECORD = {"id": "k", "b": 1, "a": 5}
 
@@ -20,19 +21,30 @@ def shapes(kind: str, **config: Any) -> Shapes:
 
 
 @pytest.mark.parametrize(
-    ("kind", "config", "item"),
+    ("kind", "config", "instance", "shown"),
     [
-        ("jsonl", {}, Item(RECORD, RECORD)),
-        ("jsonl", {"instance_type": "array"}, Item(["k", 1, 5], ["k", 1, 5])),
-        ("csv", {}, Item(["k", 1, 5], ["k", 1, 5])),
-        ("bigquery", {"instance_type": "object"}, Item(RECORD, RECORD)),
-        ("bigquery", {"included_fields": ["a", "b"]}, Item([5, 1], RECORD)),
-        ("jsonl", {"excluded_fields": ["id"]}, Item({"b": 1, "a": 5}, RECORD)),
-        ("csv", {"key_field": "id"}, Item([1, 5], "k")),
+        ("jsonl", {"instance_type": "array"}, ["k", 1, 5], ["k", 1, 5]),
+        ("csv", {}, ["k", 1, 5], ["k", 1, 5]),
+        ("bigquery", {"instance_type": "object"}, RECORD, RECORD),
+        ("bigquery", {"included_fields": ["a", "b"]}, [5, 1], RECORD),
+        ("jsonl", {"excluded_fields": ["id"]}, {"b": 1, "a": 5}, RECORD),
+        ("csv", {"key_field": "id"}, [1, 5], "k"),
     ],
 )
-def test_shapes(kind: str, config: dict[str, Any], item: Item) -> None:
-    assert shapes(kind, **config).item(RECORD) == item
+def test_shapes(kind: str, config: dict[str, Any], instance: Any, shown: Any) -> None:
+    found = shapes(kind, **config).item(RECORD)
+    assert [json.loads(text) for text in found] == [instance, shown, RECORD]
+
+
+def test_what_needs_no_change_stays_the_text_that_it_is() -> None:
+    assert shapes("jsonl").item(RECORD, b'{"id":"k", "b": 1,  "a": 5.0}') == b'{"id":"k", "b": 1,  "a": 5.0}'
+
+
+def test_predictions_as_json() -> None:
+    big = 1 << 70
+    for values in ([1, 2.5, True, None], [float("nan")], ["a, b", [1, 2], {"c": 1}], [big, 1], []):
+        expected = [None if value != value else value for value in values]
+        assert [json.loads(text) for text in texts(values)] == expected
 
 
 @pytest.mark.parametrize(
