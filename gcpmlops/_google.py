@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import endpoint as endpoint
     from google.cloud.aiplatform_v1.types import endpoint_service as endpoint_service
     from google.cloud.aiplatform_v1.types import env_var as env_var
+    from google.cloud.aiplatform_v1.types import event as event
+    from google.cloud.aiplatform_v1.types import execution as execution
     from google.cloud.aiplatform_v1.types import hyperparameter_tuning_job as hyperparameter_tuning_job
     from google.cloud.aiplatform_v1.types import io as io
     from google.cloud.aiplatform_v1.types import job_service as job_service
     from google.cloud.aiplatform_v1.types import job_state as job_state
+    from google.cloud.aiplatform_v1.types import lineage_subgraph as lineage_subgraph
     from google.cloud.aiplatform_v1.types import machine_resources as machine_resources
+    from google.cloud.aiplatform_v1.types import metadata_schema as metadata_schema
     from google.cloud.aiplatform_v1.types import metadata_service as metadata_service
     from google.cloud.aiplatform_v1.types import metadata_store as metadata_store
     from google.cloud.aiplatform_v1.types import model as model
@@ -74,12 +78,16 @@ __all__ = [
     "endpoint",
     "endpoint_service",
     "env_var",
+    "event",
+    "execution",
     "hyperparameter_tuning_job",
     "io",
     "job_service",
     "job_state",
+    "lineage_subgraph",
     "logging_types",
     "machine_resources",
+    "metadata_schema",
     "metadata_service",
     "metadata_store",
     "metric_service",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gcpmlops import _google, _html
 from gcpmlops._handle import Named
+from gcpmlops._model_stages import stages_of
 
 if TYPE_CHECKING:
     from gcpmlops._model_samples import Samples
@@ -37,6 +38,11 @@ class Model(Named):
     def aliases(self) -> list[str]:
         """The version's aliases; "default" is one."""
         return list(self.proto.version_aliases)
+
+    @property
+    def stages(self) -> list[str]:
+        """Which of staging, production and archived it is, and whether champion or challenger."""
+        return stages_of(self.aliases)
 
     @property
     def artifact_uri(self) -> str:

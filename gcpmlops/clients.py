@@ -35,6 +35,7 @@ class Clients:
     def __init__(self, config: Config, *, credentials: Credentials | None = None) -> None:
         self.config = config
         self._given_credentials = credentials
+        self._dedicated: dict[str, _google.PredictionServiceClient] = {}
 
     @cached_property
     def storage(self) -> storage.Client:
@@ -69,6 +70,12 @@ class Clients:
     def prediction(self) -> _google.PredictionServiceClient:
         """Vertex AI PredictionService (gRPC)."""
         return self._gapic(_google.PredictionServiceClient, self._vertex_host)
+
+    def prediction_at(self, host: str) -> _google.PredictionServiceClient:
+        """Vertex AI PredictionService (gRPC) at a dedicated endpoint's own host."""
+        if host not in self._dedicated:
+            self._dedicated[host] = self._gapic(_google.PredictionServiceClient, host)
+        return self._dedicated[host]
 
     @cached_property
     def metadata(self) -> _google.MetadataServiceClient:
@@ -145,6 +152,14 @@ class Clients:
         with translated("credentials"):
             return _find_credentials(self.config)
 
+    @cached_property
+    def caller(self) -> str:
+        """The caller's email: a service account's, or a user's as OpenID Connect has it. Raises Unauthenticated."""
+        from gcpmlops._caller import email
+
+        with translated("credentials"):
+            return email(self.credentials)
+
     def close(self) -> None:
         """Close the connections of all clients that were made."""
         for name in ("storage", "bigquery"):
@@ -153,6 +168,8 @@ class Clients:
         for name in ("jobs", "models", "endpoints", "prediction", "metadata", "tensorboard", "logging", "metrics"):
             if name in vars(self):
                 vars(self).pop(name).transport.close()
+        while self._dedicated:
+            self._dedicated.popitem()[1].transport.close()
 
     def _json_arguments(self) -> dict[str, Any]:
         from google.api_core.client_info import ClientInfo

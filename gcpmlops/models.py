@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Unpack
 
 from gcpmlops import _google, _model_files, _model_samples, _serving_check, _staging
 from gcpmlops._job import Job
 from gcpmlops._model import Model
 from gcpmlops._model_files import Files
+from gcpmlops._model_graph import ModelGraph
 from gcpmlops._model_registry import Registry
 from gcpmlops._model_samples import Samples
+from gcpmlops._model_stages import ARCHIVED, History, Stages, Transition, check_stage
 from gcpmlops._serving import Server, ServerSettings
 from gcpmlops._serving_check import Limits, ServingCheck
 from gcpmlops.exceptions import NotFound, translated
 from gcpmlops.types import GsUri, Labels, Path_, check_labels
 
-__all__ = ["Model", "Models", "Samples", "ServerSettings", "ServingCheck"]
+__all__ = ["History", "Model", "Models", "Samples", "ServerSettings", "ServingCheck", "Transition"]
 
 _JSON = "application/json"
 _log = logging.getLogger("gcpmlops.models")
@@ -151,6 +154,56 @@ class Models(Registry):
         except NotFound:
             return None
         return Samples.parse(content, where=uri)
+
+    def promote(
+        self, name: str, *, to: str, reason: str = "", who: str | None = None, archive_previous: bool = False
+    ) -> Model:
+        """Move a version to staging, production or archived, or make it champion or challenger (MergeVersionAliases).
+
+        These are aliases: `flights@production` is that version from then on, and the one that was it is it no longer;
+        with `archive_previous` it is archived. A version has one of the first three at most, and one of the other two.
+        Who, when and why are kept (see `history`) before the alias moves. `who` is the caller's own identity, as the
+        credentials say it, where it isn't given. A version that is there already stays as it is.
+        Raises InvalidArgument, NotFound.
+        """
+        stage, model = check_stage(to, "to"), self.get(name)
+        if stage in model.stages:
+            return model
+        others = [] if stage == ARCHIVED else self.versions(model.name)
+        previous = next((each for each in others if stage in each.aliases), None)
+        who = who or self._clients.caller
+        moved = self._stages.move(model, stage, previous=previous, who=who, reason=reason)
+        if archive_previous and previous is not None:
+            why = f"version {model.version_id} is {stage} now" + (f": {reason}" if reason else "")
+            self._stages.archive(self.get(previous.versioned_name), came_from=stage, who=who, reason=why)
+        return moved
+
+    def demote(self, name: str, *, from_stage: str, reason: str = "", who: str | None = None) -> Model:
+        """Take a version out of a stage, or its being champion or challenger; nobody follows (MergeVersionAliases).
+
+        A name without @VERSION means the version that is in the stage. It is kept as for `promote`. Raises
+        InvalidArgument, NotFound where no version is in the stage, FailedPrecondition where this one isn't.
+        """
+        stage = check_stage(from_stage, "from_stage")
+        model = self.get(name if "@" in name else f"{name}@{stage}")
+        return self._stages.leave(model, stage, who=who or self._clients.caller, reason=reason)
+
+    def history(self, name: str) -> History:
+        """The moves between stages of all versions, or of the one that the name says, newest first (ListExecutions).
+
+        Raises NotFound.
+        """
+        model = self.get(name)
+        found = self._stages.history(model)
+        return History(each for each in found if "@" not in name or each.version == model.version_id)
+
+    @cached_property
+    def _stages(self) -> Stages:
+        return Stages(self._graph, self._merge)
+
+    @cached_property
+    def _graph(self) -> ModelGraph:
+        return ModelGraph(self._clients)
 
     def _check_before(
         self, wanted: bool | None, files: Files, server: Server, samples: Samples | None, limits: Limits

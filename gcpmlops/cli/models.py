@@ -9,6 +9,7 @@ import click
 
 from gcpmlops.cli._options import Call, command, labels, pairs
 
+STAGES = ("staging", "production", "archived", "champion", "challenger")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -23,6 +24,7 @@ def _model(model: Any) -> dict[str, Any]:
         "display_name": model.display_name,
         "version": model.version_id,
         "aliases": model.aliases,
+        "stages": model.stages,
         "updated": model.proto.update_time,
     }
 
@@ -209,3 +211,48 @@ def set_alias(call: Call, name: str, alias: str) -> None:
 def remove_alias(call: Call, name: str, alias: str) -> None:
     """Take an alias from a model."""
     call.show(call.change("ModelService.MergeVersionAliases", "models.remove_alias", name, alias=alias), _whole)
+
+
+def _transition(transition: Any) -> dict[str, Any]:
+    return {
+        "when": transition.when,
+        "version": transition.version,
+        "from": transition.from_stage,
+        "to": transition.to_stage,
+        "instead_of": transition.previous_version,
+        "who": transition.who,
+        "reason": transition.reason if transition.complete else f"(not complete) {transition.reason}",
+    }
+
+
+@command(
+    models,
+    "promote",
+    changes=True,
+    example="gcpmlops models promote flights@3 --to production --reason 'AUC 0.81' --archive-previous",
+)
+@click.argument("name")
+@click.option("--to", required=True, type=click.Choice(STAGES), help="The stage.")
+@click.option("--reason", default="", help="Why; it is kept.")
+@click.option("--who", help="Who; the caller otherwise.")
+@click.option("--archive-previous", is_flag=True, help="Archive the version that was in the stage.")
+def promote(call: Call, name: str, **given: Any) -> None:
+    """Move a version to a stage, or make it champion or challenger; who, when and why are kept."""
+    call.show(call.change("ModelService.MergeVersionAliases", "models.promote", name, **given), _whole)
+
+
+@command(models, "demote", changes=True, example="gcpmlops models demote flights --from production --reason 'too slow'")
+@click.argument("name")
+@click.option("--from", "from_stage", required=True, type=click.Choice(STAGES), help="The stage.")
+@click.option("--reason", default="", help="Why; it is kept.")
+@click.option("--who", help="Who; the caller otherwise.")
+def demote(call: Call, name: str, **given: Any) -> None:
+    """Take a version out of a stage; without @VERSION the one that is in it."""
+    call.show(call.change("ModelService.MergeVersionAliases", "models.demote", name, **given), _whole)
+
+
+@command(models, "history", example="gcpmlops models history flights")
+@click.argument("name")
+def history(call: Call, name: str) -> None:
+    """List the moves between stages, newest first."""
+    call.show_all(call.read("models.history", name), _transition, what="transitions")

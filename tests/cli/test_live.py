@@ -62,6 +62,21 @@ def test_models_and_endpoints(gcpmlops, client: Client, staging: str, unique) ->
     assert "champion" in gcpmlops("models", "get", f"{name}@champion").stdout
     gcpmlops("models", "set-alias", f"{name}@1", "best")
     assert "best" in gcpmlops("models", "versions", name).stdout
+    gcpmlops("models", "promote", f"{name}@1", "--to", "staging", "--reason", "looks good", "--who", "ann")
+    assert "production" in gcpmlops("models", "promote", f"{name}@1", "--to", "production", "--dry-run").stdout
+    gcpmlops("models", "demote", name, "--from", "staging")
+    moves = gcpmlops("models", "history", name).stdout.splitlines()
+    assert len(moves) == 3
+    assert moves[2].split()[-3:] == ["ann", "looks", "good"]
+    assert "no samples" in gcpmlops("models", "samples", name, code=1).stderr
+    folder = gcpmlops("models", "export", f"{name}@1", f"gs://{staging}/exports").stdout.strip()
+    assert client.storage.read(f"{folder}/model.joblib") == b"x"
+    checked = gcpmlops("models", "check", f"gs://{staging}/{name}", code=1)
+    assert "stage  " in checked.stdout
+    assert "model.joblib" in checked.stderr
+    copied = gcpmlops("models", "copy", name, "--model-id", f"{name}-copy", "--format", "json").stdout
+    assert json.loads(copied)["name"].endswith(f"/{name}-copy")
+    gcpmlops("models", "delete", f"{name}-copy")
     gcpmlops("endpoints", "create", name)
     gcpmlops("endpoints", "ensure", name)
     assert name in gcpmlops("endpoints", "list").stdout
