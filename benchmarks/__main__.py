@@ -8,7 +8,7 @@ import platform
 import time
 from pathlib import Path
 
-from benchmarks import calls, emulator, jobs, search, startup, transfers
+from benchmarks import calls, emulator, jobs, search, serving, startup, transfers
 from benchmarks._measure import Line
 
 _SUBJECTS = {
@@ -17,6 +17,7 @@ _SUBJECTS = {
     "calls": calls.lines,
     "transfers": transfers.lines,
     "jobs": jobs.lines,
+    "serving": serving.lines,
     "search": search.lines,
 }
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")

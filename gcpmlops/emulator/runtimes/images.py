@@ -31,7 +31,7 @@ _CLIENTS = (
     "gcsfs",
     "cloudml-hypertune",
 )
-_SERVING = ("starlette", "uvicorn", "httptools", "uvloop")
+_SERVING = ("httptools", "uvloop")
 _NAMES = {"scikit-learn": "sklearn", "tf2": "tf"}
 
 

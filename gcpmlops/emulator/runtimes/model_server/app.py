@@ -5,75 +5,75 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 import traceback
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .codec import decode, encode
-from .models import Model, PredictionError
+from .batching import Waiting, alone
+from .codec import decode, encode, failure
+from .models import ContractError, PredictionError
 
-# A hop to another thread costs about 0.1 ms; predicting here is cheaper while it keeps the loop for less than this.
-INLINE_SECONDS = 0.02
-INLINE_ROWS = 64
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Reply = tuple[int, bytes]
+    from .batching import Predictor
+    from .protocol import Exchange
+
+INLINE_BYTES = 256 * 1024  # a larger body is parsed in a thread
 
 
 class RequestError(Exception):
     """The request body is not what the contract says."""
 
 
-class PredictionApp:
-    """ASGI application over one loaded model."""
+class Routes:
+    """Health and prediction, by path.
 
-    def __init__(self, model: Model, *, health_route: str, predict_route: str) -> None:
-        self.model = model
+    Args:
+        predict: answers a request on the predict route.
+        health_route, predict_route: paths.
+    """
+
+    def __init__(self, predict: Callable[[Exchange], None], *, health_route: str, predict_route: str) -> None:
+        self.predict = predict
         self.health_route = health_route
         self.predict_route = predict_route
-        self.last_seconds = 0.0
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        path, method = scope["path"], scope["method"]
+    def __call__(self, exchange: Exchange) -> None:
+        path, method = exchange.path, exchange.method
         if path == self.predict_route and method == "POST":
-            status, body = await self.predict(await read(receive))
+            self.predict(exchange)
         elif path == self.health_route and method in ("GET", "HEAD"):
-            status, body = 200, b"{}"
+            exchange.reply(200, b"{}")
         elif path in (self.predict_route, self.health_route):
-            status, body = 405, failure(f"{method} is not allowed on {path}")
+            exchange.reply(405, failure(f"{method} is not allowed on {path}"))
         else:
-            status, body = 404, failure(f"no route {path}: this container serves {self.predict_route}")
-        await respond(send, status, body)
+            exchange.reply(404, failure(f"no route {path}: this container serves {self.predict_route}"))
 
-    async def predict(self, body: bytes) -> Reply:
-        """Answer one prediction request."""
+
+class Prediction:
+    """The predict route of one loaded model."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    def __call__(self, exchange: Exchange) -> None:
+        if len(exchange.body) > INLINE_BYTES:
+            self.predictor.run(lambda: self.answer(exchange.body), lambda reply: exchange.reply(*reply))
+            return
+        try:
+            instances, options = parse(exchange.body)
+        except RequestError as error:
+            exchange.reply(400, failure(str(error)))
+            return
+        self.predictor.submit(instances, options, lambda outcome: exchange.reply(*reply_of(outcome)))
+
+    def answer(self, body: bytes) -> tuple[int, bytes]:
+        """The whole of a request, in any thread."""
         try:
             instances, options = parse(body)
-            return 200, encode({"predictions": await self.run(instances, options)})
         except RequestError as error:
-            return 400, failure(str(error))
-        except PredictionError as error:
-            return 400, failure(f"Prediction failed: {error}")
-        except Exception as error:  # noqa: BLE001 - the server outlives whatever a request did
-            traceback.print_exc()
-            return 500, failure(f"{type(error).__name__}: {error}")
-
-    async def run(self, instances: list[Any], options: dict[str, Any]) -> list[Any]:
-        """Predict here when that is quick, in a thread when the batch or the model is slow."""
-        if len(instances) <= INLINE_ROWS and self.last_seconds < INLINE_SECONDS:
-            return self.timed(instances, options)
-        return await asyncio.get_running_loop().run_in_executor(None, self.timed, instances, options)
-
-    def timed(self, instances: list[Any], options: dict[str, Any]) -> list[Any]:
-        started = time.perf_counter()
-        try:
-            return self.model.predict(instances, options)
-        finally:
-            self.last_seconds = time.perf_counter() - started
+            return reply_of(error)
+        return reply_of(alone(self.predictor.model, Waiting(instances, options, lambda _: None)))
 
 
 def parse(body: bytes) -> tuple[list[Any], dict[str, Any]]:
@@ -87,26 +87,21 @@ def parse(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     instances = request.pop("instances")
     if not isinstance(instances, list):
         raise RequestError('Invalid "instances" field: it must be a list.')
-    return instances, {key: value for key, value in request.items() if value is not None}
+    return instances, {name: value for name, value in request.items() if value is not None}
 
 
-def failure(text: str) -> bytes:
-    """The body of an error reply."""
-    return encode({"error": text})
-
-
-async def read(receive: Receive) -> bytes:
-    """The whole request body; one message in nearly every case."""
-    message = await receive()
-    body = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-    return bytes(body)
-
-
-async def respond(send: Send, status: int, body: bytes) -> None:
-    """Send one JSON reply."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def reply_of(outcome: Any) -> tuple[int, bytes]:
+    """Status and body of predictions or of what was raised instead."""
+    if isinstance(outcome, RequestError):
+        return 400, failure(str(outcome))
+    if isinstance(outcome, PredictionError):
+        return 400, failure(f"Prediction failed: {outcome}")
+    if isinstance(outcome, ContractError):
+        return 500, failure(f"Prediction failed: {outcome}")
+    if isinstance(outcome, Exception):
+        traceback.print_exception(type(outcome), outcome, outcome.__traceback__)
+        return 500, failure(f"{type(outcome).__name__}: {outcome}")
+    try:
+        return 200, encode({"predictions": outcome})
+    except (TypeError, ValueError) as error:
+        return 500, failure(f"Prediction failed: the model's predictions are not JSON: {error}")

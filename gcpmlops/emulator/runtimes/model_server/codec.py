@@ -12,13 +12,23 @@ orjson: Any = import_module("orjson") if find_spec("orjson") else None
 
 
 def decode(body: bytes) -> Any:
-    """Parse JSON. Raises ValueError."""
-    return json.loads(body) if orjson is None else orjson.loads(body)
+    """Parse JSON, by the book: no NaN, no Infinity. Raises ValueError."""
+    return json.loads(body, parse_constant=refuse) if orjson is None else orjson.loads(body)
 
 
 def encode(value: Any) -> bytes:
     """Serialise plain values. Raises TypeError for anything else."""
     return json.dumps(finite(value), allow_nan=False).encode() if orjson is None else bytes(orjson.dumps(value))
+
+
+def failure(text: str) -> bytes:
+    """The body of an error reply."""
+    return encode({"error": text.encode("utf-8", "replace").decode()})
+
+
+def refuse(constant: str) -> Any:
+    """Raises ValueError: JSON has no such number."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def finite(value: Any) -> Any:

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
+import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from .app import PredictionApp
-from .models import load
+from .app import Routes
+from .protocol import Exchange, Server
 
-GRACE_SECONDS = 30  # in-flight requests may end after SIGTERM
-KEEP_ALIVE_SECONDS = 24 * 3600  # the emulator pools its connections
+GRACE_SECONDS = 30.0  # in-flight requests may end after SIGTERM
+MAX_BODY_MIB = 512
+OFF = ("0", "false", "off", "no")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until SIGTERM. Exit code 1, with the traceback on stderr, where the model does not load."""
+    """Serve until SIGTERM. Exit code 1, with the traceback and the reason on stderr, where the model does not load."""
     options = parser().parse_args(argv)
+    bound = sockets(options)
     try:
-        model = load(options.model_dir)
-    except Exception:  # noqa: BLE001 - unpickling runs the user's code and raises anything
+        predict, loaded = prediction(options)
+    except Exception as error:  # noqa: BLE001 - unpickling runs the user's code and raises anything
         traceback.print_exc()
         source = os.environ.get("AIP_STORAGE_URI", options.model_dir)
-        sys.stderr.write(f"The model in {source} could not be loaded.\n")
+        sys.stderr.write(f"The model in {source} could not be loaded. {error}\n")
         return 1
-    sys.stdout.write(f"Loaded {model.file_name}: {model.kind}\n")
+    sys.stdout.write(f"Loaded {loaded}\n")
     sys.stdout.flush()
-    app = PredictionApp(
-        model,
-        health_route=os.environ.get("AIP_HEALTH_ROUTE", "/health"),
-        predict_route=os.environ.get("AIP_PREDICT_ROUTE", "/predict"),
-    )
-    listen(app, sockets(options))
+    run(predict, bound, options)
     return 0
 
 
@@ -43,11 +43,28 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--model-dir", required=True, help="folder with the model file")
     result.add_argument("--uds", help="unix socket to listen on")
     result.add_argument("--port", type=int, help="TCP port on 127.0.0.1; 0 takes AIP_HTTP_PORT")
+    result.add_argument("--max-body-mib", type=int, default=MAX_BODY_MIB, help="larger request bodies are refused")
     return result
 
 
+def prediction(options: argparse.Namespace) -> tuple[Callable[[Any], Callable[[Exchange], None]], str]:
+    """What answers the predict route, once there is a loop, and what was loaded, in words."""
+    if "HANDLER_MODULE" in os.environ or "PREDICTOR_MODULE" in os.environ:
+        from .routines import Routine
+
+        routine = Routine.load(options.model_dir, os.environ)
+        return routine.on, routine.kind
+    from .app import Prediction
+    from .batching import Predictor
+    from .models import load
+
+    model = load(options.model_dir)
+    join = os.environ.get("GCPMLOPS_MICRO_BATCHING", "").lower() not in OFF
+    return lambda loop: Prediction(Predictor(model, loop, join=join)), f"{model.file_name}: {model.kind}"
+
+
 def sockets(options: argparse.Namespace) -> list[socket.socket]:
-    """Bound sockets: the unix one readable by this user only, because its folder is."""
+    """Bound sockets, not listening yet: the unix one readable by this user only, because its folder is."""
     found = []
     if options.uds:
         found.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -61,17 +78,30 @@ def sockets(options: argparse.Namespace) -> list[socket.socket]:
     return found
 
 
-def listen(app: PredictionApp, bound: list[socket.socket]) -> None:
-    """Run uvicorn (with httptools and uvloop where they are installed) on the bound sockets."""
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,
-        access_log=False,
-        lifespan="off",
-        log_level="warning",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        ws="none",
+def run(
+    predict: Callable[[Any], Callable[[Exchange], None]], bound: list[socket.socket], options: argparse.Namespace
+) -> None:
+    """Answer on the bound sockets until SIGTERM or SIGINT."""
+    loop = new_loop()
+    asyncio.set_event_loop(loop)
+    app = Routes(
+        predict(loop),
+        health_route=os.environ.get("AIP_HEALTH_ROUTE", "/health"),
+        predict_route=os.environ.get("AIP_PREDICT_ROUTE", "/predict"),
     )
-    uvicorn.Server(config).run(sockets=bound)
+    server = Server(app, max_body=options.max_body_mib * 2**20, grace=GRACE_SECONDS)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    loop.run_until_complete(server.run(bound))
+    sys.stdout.flush()
+    os._exit(0)  # a thread that still predicts after the grace would hold the process up
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Uvloop's where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
