@@ -47,7 +47,7 @@ _DEFAULTS: Settings = {
 class Evaluation:
     """`client.evaluation`. Data is a DataFrame, a BigQuery table, or a query; needs the extra `evaluation`."""
 
-    def __init__(self, bigquery: BigQuery) -> None:
+    def __init__(self, bigquery: BigQuery, storage: Any = None) -> None:
         self._bigquery = bigquery
 
     def classification(

@@ -14,7 +14,7 @@ from gcpmlops.evaluation import binary, slices
 from gcpmlops.evaluation.bootstrap import Drawing, Floats, ratio
 from gcpmlops.evaluation.examples import Examples, check_columns
 from gcpmlops.evaluation.task import estimate
-from gcpmlops.evaluation.values import Estimate, estimates
+from gcpmlops.evaluation.values import Estimate, estimates, number
 
 MEASURES = (
     *("demographic_parity_difference", "demographic_parity_ratio", "selection_rate_ratio"),
@@ -22,6 +22,12 @@ MEASURES = (
     *("equal_opportunity_difference", "equal_opportunity_ratio"),
 )
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+_OF = {
+    "demographic_parity": RATES[:1],
+    "selection_rate": RATES[:1],
+    "equalized_odds": RATES[1:],
+    "equal_opportunity": RATES[1:2],
+}
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,27 @@ class Fairness:
         measures = {name: estimate.to_dict() for name, estimate in self.measures.items()}
         return {**vars(self), "groups": [group.to_dict() for group in self.groups], "measures": measures}
 
+    def extremes(self, measure: str) -> str:
+        """The rate that the measure is about, and the groups at its ends: selection rate: EWR 0.35, LGA 0.12."""
+        found = []
+        for rate in _OF[measure.rpartition("_")[0]]:
+            known = {group.name: value for group in self.groups if (value := _value(group, rate)) is not None}
+            if known:
+                most, least = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+                said = f"{rate.replace('_', ' ')}: {most} {number(known[most])}, {least} {number(known[least])}"
+                share = known[least] / known[most] if known[most] else 1.0
+                found.append((-share if measure.endswith("ratio") else known[most] - known[least], said))
+        return max(found)[1] if found else ""
+
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Fairness:
         """What `to_dict` made."""
         groups = tuple(Group.from_dict(each) for each in given["groups"])
         return cls(**{**given, "groups": groups, "measures": estimates(given["measures"])})
+
+
+def _value(group: Group, rate: str) -> float | None:
+    return group.rates[rate].value if rate in group.rates else None
 
 
 def evaluate(examples: Examples, sensitive: str, *, threshold: float, minimum_size: int, drawing: Drawing) -> Fairness:
@@ -102,13 +124,13 @@ def _groups(
 ) -> tuple[Group, ...]:
     """The biggest first; `tables` and `drawn` are of those of the minimum size, which come first."""
     found = []
-    for number, (name, rows) in enumerate(parts):
+    for n, (name, rows) in enumerate(parts):
         positives = int(targets[rows].sum())
-        if number >= len(tables):
+        if n >= len(tables):
             reason = f"{len(rows)} rows, fewer than the minimum size of {minimum_size}"
             found.append(Group(name, len(rows), positives, {}, reason))
             continue
-        pairs = zip(RATES, _rates(tables[number]), _rates(drawn[number]), strict=True)
+        pairs = zip(RATES, _rates(tables[n]), _rates(drawn[n]), strict=True)
         rates = {rate: _estimate(rate, float(value), each, confidence) for rate, value, each in pairs}
         found.append(Group(name, len(rows), positives, rates))
     return tuple(found)

@@ -1,175 +1,232 @@
-"""Plotly figures of an evaluation's plain values."""
+"""The pictures of an evaluation, drawn from its plain values."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any
 
-from gcpmlops import _extras, _plots
+from gcpmlops.evaluation import words
 from gcpmlops.evaluation.fairness import RATES, Fairness
-from gcpmlops.evaluation.gates import Verdict
 from gcpmlops.evaluation.result import EvaluationResult
-from gcpmlops.evaluation.values import Estimate, direction
+from gcpmlops.evaluation.svg import COLOURS, Area, Axis, figure, intervals
+from gcpmlops.evaluation.values import direction, number
 
-_MOST = 40  # bars of one picture
-_HEADLINES = ("roc_auc", "roc_auc_ovr", "accuracy", "rmse")
+MOST = 40  # rows of one picture
+_TABLE = 12  # classes of a confusion matrix with figures in it
+_RASTER = 60
 
 
-def of(result: EvaluationResult, champion: EvaluationResult | None) -> Iterator[Any]:
+def of(result: EvaluationResult, champion: EvaluationResult | None) -> Iterator[str]:
     """ROC, precision-recall, calibration, confusion, thresholds, residuals: what the kind of model has."""
-    named = {result.name: result.curves} | ({f"{champion.name} (champion)": champion.curves} if champion else {})
-    if result.kind == "multiclass":
-        named = dict(result.curves["classes"])
-    yield from _curves(named)
-    calibrated = {result.name: result.curves} if result.kind == "multiclass" else named
-    yield from _calibration(calibrated)
-    if "confusion" in result.curves:
-        yield _confusion(result.curves["confusion"])
+    named = {result.name: result.curves} | ({former(champion): champion.curves} if champion else {})
+    each = _biggest(result) if result.kind == "multiclass" else named
+    yield from _ranking(result, each)
+    yield from _calibration(named)
     if "thresholds" in result.curves:
-        yield _thresholds(result.curves["thresholds"])
+        yield _thresholds(result)
+    if result.confusion is not None:
+        yield _confusion(result.confusion.labels, result.confusion.matrix)
     if "residuals" in result.curves:
-        yield from _residuals(result.curves)
+        yield from _residuals(result)
 
 
-def _go() -> Any:
-    return _extras.need("plotly.graph_objects", extra="plots", purpose="a report with plots")
+def former(champion: EvaluationResult) -> str:
+    """The champion's name beside the challenger's."""
+    return champion.name if champion.name == "champion" else f"{champion.name} (champion)"
 
 
-def _figure(traces: Sequence[Any], title: str, x: str = "", y: str = "", **layout: Any) -> Any:
-    figure = _go().Figure(list(traces))
-    return figure.update_layout(
-        title=html.escape(title), template=_plots.TEMPLATE, xaxis_title=x, yaxis_title=y, height=460, **layout
-    )
+def _biggest(result: EvaluationResult) -> dict[str, Any]:
+    """The classes with the most rows, as many as there are colours."""
+    confusion, classes = result.confusion, result.curves.get("classes", {})
+    if confusion is None or not classes:
+        return {}
+    rows = {label: sum(row) for label, row in zip(confusion.labels, confusion.matrix, strict=True)}
+    return {label: classes[label] for label in sorted(classes, key=lambda label: -rows[label])[:COLOURS]}
 
 
-def _line(name: str, x: Any, y: Any, **more: Any) -> Any:
-    return _go().Scatter(x=x, y=y, name=html.escape(name), mode="lines", **more)
+def _ranking(result: EvaluationResult, named: Mapping[str, Any]) -> Iterator[str]:
+    area = Area(Axis("false positive rate"), Axis("true positive rate"))
+    lines = _lines(area, named, "roc", "false_positive_rate", "true_positive_rate")
+    if lines:
+        mark = _operating_point(result, area, "false_positive_rate", "recall")
+        note = _shown(result, named)
+        ring = f"Ring: the threshold of {number(result.settings.get('threshold'))}."
+        picture = area.svg("ROC", [area.line([(0, 0), (1, 1)], "even"), *lines.values(), mark])
+        yield figure("ROC", picture, _legend(lines), note or (ring if mark else ""))
+    area = Area(Axis("recall"), Axis("precision"))
+    lines = _lines(area, named, "pr", "recall", "precision")
+    if lines:
+        mark = _operating_point(result, area, "recall", "precision")
+        note = f"Ring: the threshold of {number(result.settings.get('threshold'))}." if mark else ""
+        yield figure(
+            "Precision and recall", area.svg("Precision and recall", [*lines.values(), mark]), _legend(lines), note
+        )
 
 
-def _diagonal(ends: Sequence[float]) -> Any:
-    return _go().Scatter(x=ends, y=ends, mode="lines", line={"dash": "dot", "color": "#999"}, showlegend=False)
+def _shown(result: EvaluationResult, named: Mapping[str, Any]) -> str:
+    count = len(result.classes)
+    return f"The {len(named)} biggest of {count} classes." if result.kind == "multiclass" and len(named) < count else ""
 
 
-def _curves(named: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
-    kinds = (
-        ("roc", "ROC", "false_positive_rate", "true_positive_rate"),
-        ("pr", "Precision and recall", "recall", "precision"),
-    )
-    for key, title, x, y in kinds:
-        lines = [_line(name, each[key][x], each[key][y]) for name, each in named.items() if key in each]
-        if lines:
-            yield _figure([*lines, *([_diagonal((0, 1))] if key == "roc" else [])], title, _words(x), _words(y))
+def _operating_point(result: EvaluationResult, area: Area, x: str, y: str) -> str:
+    if result.kind != "binary":
+        return ""
+    across, up = result.metrics[x].value, result.metrics[y].value
+    return "" if across is None or up is None else area.dot(across, up, "ring", f"{x} {across:.3f}, {y} {up:.3f}")
 
 
-def _calibration(named: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
-    found = {name: each["calibration"] for name, each in named.items() if each.get("calibration", {}).get("rows")}
-    if found:
-        lines = [
-            _line(name, c["mean_score"], c["fraction_positive"], customdata=c["rows"]).update(
-                mode="lines+markers", hovertemplate="%{x:.3f} → %{y:.3f}, %{customdata} rows"
-            )
-            for name, c in found.items()
-        ]
-        yield _figure([*lines, _diagonal((0, 1))], "Calibration", "mean score", "share of positives")
+def _lines(area: Area, named: Mapping[str, Any], key: str, x: str, y: str) -> dict[str, str]:
+    found = {}
+    for n, (name, curves) in enumerate(named.items()):
+        if key in curves:
+            points = list(zip(curves[key][x], curves[key][y], strict=True))
+            found[name] = area.line(points, f"c{n % COLOURS}", name)
+    return found
 
 
-def _confusion(confusion: Mapping[str, Any]) -> Any:
-    labels = [html.escape(label) for label in confusion["labels"]]
-    map_ = _go().Heatmap(
-        z=confusion["matrix"], x=labels, y=labels, colorscale="Blues", texttemplate="%{z:,}", showscale=False
-    )
-    axis = {"type": "category"}
-    return _figure(
-        [map_], "Confusion", "the model said", "the truth", xaxis=axis, yaxis={**axis, "autorange": "reversed"}
-    )
+def _legend(lines: Mapping[str, str]) -> dict[str, str]:
+    return {name: f"c{n}" for n, name in enumerate(lines)}
 
 
-def _thresholds(curve: Mapping[str, Any]) -> Any:
-    lines = [_line(name, curve["threshold"], curve[name]) for name in ("precision", "recall")]
-    return _figure(lines, "By threshold", "threshold", "")
+def _calibration(named: Mapping[str, Any]) -> Iterator[str]:
+    known = {name: each["calibration"] for name, each in named.items() if each.get("calibration", {}).get("rows")}
+    if not known:
+        return
+    area = Area(Axis("mean score"), Axis("share of positives"))
+    parts = [area.line([(0, 0), (1, 1)], "even")]
+    for n, (name, each) in enumerate(known.items()):
+        points = list(zip(each["mean_score"], each["fraction_positive"], strict=True))
+        parts.append(area.line(points, f"c{n}", name))
+        for (x, y), rows in zip(points, each["rows"], strict=True):
+            parts.append(area.dot(x, y, f"c{n}", f"{name}: {number(x)} → {number(y)}, {rows:,} rows"))
+    note = "Each dot is a tenth of the scale of scores; on the dotted line scores mean what they say."
+    yield figure("Calibration", area.svg("Calibration", parts), {name: f"c{n}" for n, name in enumerate(known)}, note)
+    yield _scores(next(iter(known.values())))
 
 
-def _residuals(curves: Mapping[str, Any]) -> Iterator[Any]:
-    shown = curves["residuals"]
-    dots = {"mode": "markers", "marker": {"size": 4, "opacity": 0.5}}
-    ends = (min(shown["target"]), max(shown["target"]))
-    go = _go()
-    predicted = go.Scatter(x=shown["target"], y=shown["prediction"], showlegend=False, **dots)
-    yield _figure([predicted, _diagonal(ends)], "Prediction and truth", "target", "prediction")
-    rest = go.Scatter(x=shown["prediction"], y=shown["residual"], **dots)
-    yield _figure([rest], "Residuals", "prediction", "prediction - target")
-    edges, rows = curves["histogram"]["edges"], curves["histogram"]["rows"]
-    middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    yield _figure([go.Bar(x=middles, y=rows)], "Distribution of residuals", "prediction - target", "rows")
+def _scores(calibration: Mapping[str, Any]) -> str:
+    """How many rows have which score: a calibration curve means little where there are few."""
+    rows = calibration["rows"]
+    area = Area(Axis("score"), Axis.of("rows", rows, zero=True))
+    bins = [min(int(mean * 10 - 1e-9), 9) for mean in calibration["mean_score"]]
+    bars = [
+        area.bar(at / 10, (at + 1) / 10, count, "c0", f"{at / 10} to {(at + 1) / 10}: {count:,} rows")
+        for at, count in zip(bins, rows, strict=True)
+    ]
+    return figure("Scores", area.svg("Scores", bars))
 
 
-def headline(result: EvaluationResult) -> str:
-    """The metric that slices are drawn by."""
-    return next((name for name in _HEADLINES if name in result.metrics), next(iter(result.metrics)))
+def _confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
+    """Figures and their share of the row for some classes, a raster for many."""
+    if len(labels) > _TABLE:
+        return _raster(labels, matrix)
+    head = "".join(f"<th scope='col'>{escape(label)}</th>" for label in labels)
+    body = ""
+    for label, row in zip(labels, matrix, strict=True):
+        total = sum(row) or 1
+        cells = "".join(
+            f'<td style="--share:{count / total:.3f}">{count:,}<small>{count / total:.1%}</small></td>' for count in row
+        )
+        body += f"<tr><th scope='row'>{escape(label)}</th>{cells}</tr>"
+    corner = "<th class='corner'>truth ↓ &nbsp; called →</th>"
+    table = f"<div class='wide'><table class='confusion'><tr>{corner}{head}</tr>{body}</table></div>"
+    note = "Rows are the truth; percentages are shares of a row."
+    return figure("Confusion", table, note=note, wide=len(labels) > 3)
 
 
-def slices(result: EvaluationResult, metric: str) -> Iterator[Any]:
-    """A picture for each column or expression: the metric of each part, the whole as a line."""
+def _raster(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
+    size = min(len(labels), _RASTER)
+    kept = sorted(range(len(labels)), key=lambda n: -sum(matrix[n]))[:size]
+    cell = 400 / size
+    parts = []
+    for down, truth in enumerate(kept):
+        total = sum(matrix[truth]) or 1
+        for across, called in enumerate(kept):
+            if count := matrix[truth][called]:
+                place = f'x="{across * cell:.1f}" y="{down * cell:.1f}" width="{cell:.1f}" height="{cell:.1f}"'
+                tip = escape(f"{labels[truth]} called {labels[called]}: {count:,} ({count / total:.1%})")
+                parts.append(
+                    f'<rect class="cell" {place} style="--share:{count / total:.3f}"><title>{tip}</title></rect>'
+                )
+    picture = f'<svg viewBox="0 0 400 400" role="img" aria-label="Confusion">{"".join(parts)}</svg>'
+    note = f"The {size} biggest of {len(labels)} classes, down the truth, across what was called."
+    return figure("Confusion", picture, note=note)
+
+
+def _thresholds(result: EvaluationResult) -> str:
+    curve, names = result.curves["thresholds"], ("precision", "recall", "f1")
+    area = Area(Axis("threshold"), Axis("value"))
+    at = result.settings.get("threshold", 0.5)
+    parts = [area.line([(at, 0), (at, 1)], "whole", f"threshold {at}")]
+    for n, name in enumerate(names):
+        pairs = zip(curve["threshold"], curve[name], strict=True)
+        points = [(x, y) for x, y in pairs if y is not None]
+        parts.append(area.line(points, f"c{n}", name))
+    legend = {words.title(name): f"c{n}" for n, name in enumerate(names)} | {f"threshold {number(at)}": "whole"}
+    return figure("By threshold", area.svg("By threshold", parts), legend)
+
+
+def _residuals(result: EvaluationResult) -> Iterator[str]:
+    shown, target = result.curves["residuals"], str(result.settings.get("target", "target"))
+    truth, said, error = (shown[name] for name in ("target", "prediction", "residual"))
+    note = f"{len(truth):,} of {result.rows:,} rows, drawn at random." if len(truth) < result.rows else ""
+    area = Area(Axis.of(target, truth), Axis.of("prediction", said))
+    ends = [max(area.x.low, area.y.low), min(area.x.high, area.y.high)]
+    even = area.line([(end, end) for end in ends], "even") if ends[0] < ends[1] else ""
+    picture = area.svg("Prediction and truth", [area.cloud(list(zip(truth, said, strict=True)), "c0"), even])
+    yield figure("Prediction and truth", picture, note=note)
+    area = Area(Axis.of("prediction", said), Axis.of("prediction - target", error))
+    none = area.line([(area.x.low, 0), (area.x.high, 0)], "even") if area.y.low < 0 < area.y.high else ""
+    picture = area.svg("Residuals", [area.cloud(list(zip(said, error, strict=True)), "c0"), none])
+    yield figure("Residuals", picture, note=note)
+    yield _histogram(result.curves["histogram"])
+
+
+def _histogram(histogram: Mapping[str, Any]) -> str:
+    edges, rows = histogram["edges"], histogram["rows"]
+    area = Area(Axis("prediction - target", edges[0], edges[-1]), Axis.of("rows", rows, zero=True))
+    pairs = zip(pairwise(edges), rows, strict=True)
+    bars = [area.bar(a, b, n, "c0", f"{number(a)} to {number(b)}: {n:,} rows") for (a, b), n in pairs]
+    return figure("Distribution of residuals", area.svg("Distribution of residuals", bars))
+
+
+def slices(result: EvaluationResult, champion: EvaluationResult | None, metric: str) -> Iterator[str]:
+    """A picture for each column or expression: the metric of each part, worst first, the whole as a line."""
+    before = {each.name: each.metrics for each in champion.slices} if champion else {}
     for by in dict.fromkeys(each.by for each in result.slices):
-        parts = [each for each in result.slices if each.by == by and each.metrics][:_MOST]
-        kept = [each for each in parts if each.metrics[metric].value is not None]
+        kept = [each for each in result.slices if each.by == by and each.metrics and _defined(each, metric)]
         if not kept:
             continue
-        ascending = direction(metric) >= 0
-        kept.sort(key=lambda each: each.metrics[metric].value or 0.0, reverse=not ascending)
-        bars = _intervals([each.name for each in kept], [each.metrics[metric] for each in kept])
-        bars.update(customdata=[each.rows for each in kept], hovertemplate="%{x}: %{y:.4f}, %{customdata:,} rows")
-        figure = _figure([bars], f"{metric} by {by}", "", metric, xaxis={"type": "category"})
+        kept.sort(key=lambda each: (each.metrics[metric].value or 0.0) * (direction(metric) or 1))
+        rows = [
+            (each.name, [each.metrics[metric], *_of_champion(before, each.name, metric)], f"{each.rows:,} rows")
+            for each in kept[:MOST]
+        ]
+        title = f"{words.title(metric)} by {by}"
+        legend = {result.name: "c0"} | ({former(champion): "c1"} if champion and before else {})
+        note = f"The {MOST} worst of {len(kept)}." if len(kept) > MOST else ""
         whole = result.metrics[metric].value
-        if whole is not None:
-            figure.add_hline(y=whole, line_dash="dot", annotation_text="all rows")
-        yield figure
+        picture = intervals(title, metric, rows, whole=whole)
+        yield figure(title, picture, {**legend, f"all rows: {number(whole)}": "whole"}, note)
 
 
-def fairness(found: Fairness) -> Any:
+def _defined(part: Any, metric: str) -> bool:
+    return metric in part.metrics and part.metrics[metric].value is not None
+
+
+def _of_champion(before: Mapping[str, Any], name: str, metric: str) -> list[Any]:
+    return [before[name][metric]] if metric in before.get(name, {}) else []
+
+
+def fairness(found: Fairness) -> str:
     """The rates of each group."""
-    groups = [group for group in found.groups if group.rates][:_MOST]
-    bars = [_intervals([g.name for g in groups], [g.rates[rate] for g in groups], _words(rate)) for rate in RATES]
-    return _figure(bars, f"Rates by {found.sensitive}", "", "rate", xaxis={"type": "category"}, scattermode="group")
-
-
-def _intervals(names: Sequence[str], estimates: Sequence[Estimate], legend: str = "") -> Any:
-    def arm(end: float | None, value: float | None) -> float:
-        return 0.0 if end is None or value is None else abs(end - value)
-
-    error = {
-        "type": "data",
-        "symmetric": False,
-        "array": [arm(each.high, each.value) for each in estimates],
-        "arrayminus": [arm(each.low, each.value) for each in estimates],
-    }
-    return _go().Scatter(
-        x=[html.escape(name) for name in names],
-        y=[each.value for each in estimates],
-        error_y=error,
-        mode="markers",
-        marker={"size": 9},
-        name=legend,
-        showlegend=bool(legend),
-    )
-
-
-def gates(verdict: Verdict) -> Any:
-    """How far each gate is from its bound, the worst first."""
-    known = sorted((each for each in verdict.results if each.margin is not None), key=lambda each: each.margin or 0.0)
-    names = [html.escape(f"{each.gate.title} ({each.where})") for each in known[:_MOST]]
-    colours = ["#2a9d5c" if each.passed else "#c8362f" for each in known[:_MOST]]
-    bars = _go().Bar(x=[each.margin for each in known[:_MOST]], y=names, orientation="h", marker_color=colours)
-    return _figure(
-        [bars],
-        "Gates: distance to the bound",
-        "below 0: failed",
-        "",
-        yaxis={"autorange": "reversed", "automargin": True},
-    )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+    groups = [group for group in found.groups if group.rates]
+    rows = [
+        (group.name, [group.rates[rate] for rate in RATES], f"{group.rows:,} rows, {group.positives:,} positive")
+        for group in groups[:MOST]
+    ]
+    title = f"Rates by {found.sensitive}"
+    note = f"The {MOST} biggest of {len(groups)} groups." if len(groups) > MOST else ""
+    return figure(title, intervals(title, "rate", rows), {words.title(r): f"c{n}" for n, r in enumerate(RATES)}, note)

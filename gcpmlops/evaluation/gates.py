@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,8 @@ class GateResult:
     bound: float | None
     margin: float | None
     reason: str = ""
+    detail: str = ""
+    """What the value comes from: the champion's and the model's own."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -107,6 +109,7 @@ class GateResult:
 
     def __str__(self) -> str:
         how = self.reason or f"{number(self.value)}, {'by' if self.passed else 'short by'} {number(_size(self.margin))}"
+        how += f"; {self.detail}" if self.detail else ""
         return f"{'passed' if self.passed else 'FAILED'}  {self.gate.title} ({self.where}): {how}"
 
 
@@ -225,7 +228,8 @@ def _fair(gate: Gate, result: EvaluationResult) -> Iterator[GateResult]:
         if part.reason:
             yield GateResult(gate, part.sensitive, False, None, None, None, part.reason)
         else:
-            yield from _bounds(gate, part.sensitive, part.measures[gate.fairness])
+            for found in _bounds(gate, part.sensitive, part.measures[gate.fairness]):
+                yield replace(found, detail=part.extremes(gate.fairness))
 
 
 def _bounds(gate: Gate, where: str, estimate: Estimate) -> Iterator[GateResult]:
@@ -255,7 +259,8 @@ def _against(
     value = change.gain
     if gate.certain and value is not None:
         value = change.low if direction(gate.metric) > 0 else None if change.high is None else -change.high
-    return _result(gate, where, value, -float(gate.tolerance or 0), 1, Estimate(change.gain))
+    found = _result(gate, where, value, 0.0 - (gate.tolerance or 0.0), 1, Estimate(change.gain))
+    return replace(found, detail=f"champion {number(change.champion)}, {result.name} {number(change.challenger)}")
 
 
 def _paired(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas
 
 _SHOWN = 2000  # points of the residual plot
+_BINS = 40
 SCALE = "scale"
 
 
@@ -61,9 +62,10 @@ class Regression:
     def curves(self, examples: Examples) -> Mapping[str, Any]:
         truth, said = examples.targets, examples.predictions
         chosen = np.sort(np.random.default_rng(0).permutation(len(truth))[:_SHOWN])
-        shown = {"target": truth[chosen], "prediction": said[chosen], "residual": (said - truth)[chosen]}
-        heights, edges = np.histogram(said - truth, bins=40)
-        return {"residuals": plain(shown), "histogram": plain({"rows": heights, "edges": edges})}
+        with np.errstate(over="ignore"):
+            error = said - truth
+        shown = {"target": truth[chosen], "prediction": said[chosen], "residual": error[chosen]}
+        return {"residuals": plain(shown), "histogram": plain(_histogram(error))}
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,17 @@ class Forecasting(Regression):
             names += [f"pinball:{quantile}", f"coverage:{quantile}"]
             values += [np.maximum(quantile * above, (quantile - 1) * above), (above <= 0).astype(np.float64)]
         return (*super().statistics(examples), Means(names, values))
+
+
+def _histogram(error: Floats) -> dict[str, Any]:
+    """Rows in 40 ranges; in one where all errors are alike."""
+    known = error[np.isfinite(error)]
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
+    size = max(abs(low), abs(high))
+    if not np.isfinite(high / 2 - low / 2) or high / 2 - low / 2 <= 1e-9 * size or size == 0 or size > 1e300:
+        return {"rows": [len(known)], "edges": [low - max(size / 100, 0.5), high + max(size / 100, 0.5)]}
+    heights, edges = np.histogram(known, bins=_BINS, range=(low, high))
+    return {"rows": heights, "edges": edges}
 
 
 def _symmetric(truth: Floats, said: Floats) -> Floats:

@@ -145,7 +145,7 @@ class EvaluationResult:
         """Write one HTML file with plots that needs no network. Raises InvalidArgument."""
         from gcpmlops.evaluation import report
 
-        return report.write(Path(path), self, comparison, verdict)
+        return write(path, report.page(self, comparison, verdict))
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.kind}, {self.rows:,} rows"]

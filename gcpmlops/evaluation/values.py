@@ -61,7 +61,7 @@ def finite(value: float) -> float | None:
 
 def number(value: float | None) -> str:
     """Four significant digits."""
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value + 0.0:.4g}"  # without the sign of -0.0
 
 
 def plain(value: Any) -> Any:
