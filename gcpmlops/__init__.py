@@ -14,6 +14,9 @@ from gcpmlops._version import __version__
 
 if TYPE_CHECKING:
     from gcpmlops._job_settings import WorkerPool as WorkerPool
+    from gcpmlops._strategies import BlueGreen as BlueGreen
+    from gcpmlops._strategies import Canary as Canary
+    from gcpmlops._strategies import Quality as Quality
     from gcpmlops._tuning_space import Categorical as Categorical
     from gcpmlops._tuning_space import Discrete as Discrete
     from gcpmlops._tuning_space import Double as Double
@@ -37,6 +40,9 @@ _HOMES = {
     "NotNull": "checks",
     "RowCount": "checks",
     "Unique": "checks",
+    "BlueGreen": "_strategies",
+    "Canary": "_strategies",
+    "Quality": "_strategies",
     "Categorical": "_tuning_space",
     "Discrete": "_tuning_space",
     "Double": "_tuning_space",

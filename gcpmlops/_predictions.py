@@ -34,6 +34,32 @@ class Prediction:
         return _html.grid(f"{len(self)} predictions", ("", "prediction"), rows)
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """Feature attributions and predictions in the order of the instances; `proto` is Google's response."""
+
+    explanations: list[dict[str, Any]]
+    """Of each instance Google's Explanation, with `attributions`."""
+    predictions: list[Any]
+    deployed_model_id: str
+    proto: Any = field(repr=False)
+
+    @property
+    def attributions(self) -> list[list[dict[str, Any]]]:
+        """Of each instance, for each output that is explained: feature -> how much it adds to the prediction."""
+        return [
+            [dict(each.get("featureAttributions", {})) for each in explanation.get("attributions", [])]
+            for explanation in self.explanations
+        ]
+
+    def __len__(self) -> int:
+        return len(self.explanations)
+
+    def _repr_html_(self) -> str:
+        rows = [(n, *pair) for n, pair in enumerate(zip(self.predictions, self.attributions, strict=False))]
+        return _html.grid(f"{len(self)} explanations", ("", "prediction", "attributions"), rows[:20])
+
+
 def instances_of(rows: Any, *, as_records: bool) -> list[Any]:
     """JSON values: a DataFrame or an array by rows, other sequences element by element. Raises InvalidArgument."""
     if hasattr(rows, "to_json"):  # a DataFrame: pandas writes dates, NaN and its own integers as JSON has them

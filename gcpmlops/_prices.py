@@ -1,4 +1,4 @@
-"""What a deployed model costs an hour: an estimate from a dated table, `_prices.json`, that a file of one's own may change.
+"""What a deployed model costs an hour: an estimate from a dated table, `_prices.json`, which a file may change.
 
 The table has list prices without discounts, of a vCPU, a GB of memory and an accelerator, and a factor for each
 location (on vCPUs and memory; accelerators differ less between locations). What it does not know is said to be
@@ -23,7 +23,7 @@ _TEXTS = ("as_of", "currency", "unit", "source")
 
 @dataclass(frozen=True)
 class Price:
-    """USD an hour of `replicas` machines, and of `max_replicas` at full scale; None where the table does not know it."""
+    """USD an hour of `replicas` machines, and of `max_replicas` at full scale; None where it is unknown."""
 
     machine_type: str
     per_replica: float | None
@@ -131,7 +131,7 @@ class Prices:
         return None if each is None else float(each) * count
 
     def _parts(self, name: str) -> float | None:
-        """vCPUs and memory in us-central1."""
+        """Its vCPUs and memory in us-central1."""
         family, _, rest = name.partition("-")
         rates, size = self._table["families"].get(family), self._size(name, family, rest)
         if rates is None or size is None:

@@ -16,11 +16,11 @@ def split_with(current: Mapping[str, int], percentage: int) -> dict[str, int]:
     others = {key: value for key, value in current.items() if value > 0}
     if not others:
         return {NEW: 100}
-    shares = _scaled(others, 100 - percentage)
+    shares = scaled(others, 100 - percentage)
     return {NEW: percentage, **shares}
 
 
-def _scaled(shares: Mapping[str, int], total: int) -> dict[str, int]:
+def scaled(shares: Mapping[str, int], total: int) -> dict[str, int]:
     """Whole shares of `total` in the same proportions; what rounding leaves goes to the largest remainders."""
     whole = sum(shares.values())
     scaled = {key: value * total // whole for key, value in shares.items()}
@@ -28,6 +28,21 @@ def _scaled(shares: Mapping[str, int], total: int) -> dict[str, int]:
     for key in by_remainder[: total - sum(scaled.values())]:
         scaled[key] += 1
     return scaled
+
+
+def nonzero(split: Mapping[str, int]) -> dict[str, int]:
+    """Who gets any."""
+    return {key: value for key, value in split.items() if value}
+
+
+def split_without(endpoint: Any, key: str) -> dict[str, int]:
+    """The traffic once that model is gone; empty where nothing need be said."""
+    split = nonzero(endpoint.traffic_split)
+    if key not in split:
+        return {}
+    others = {k: v for k, v in split.items() if k != key}
+    rest = sorted(row.id for row in endpoint.deployed_models if row.id != key)
+    return scaled(others, 100) if others else ({rest[0]: 100} if rest else {})
 
 
 def check_split(split: Mapping[str, int]) -> dict[str, int]:

@@ -24,6 +24,7 @@ _ENVIRONMENT = {  # the first that is set counts
     # AIP_*: Vertex AI tells a job with them which run it belongs to, as full resource names or as ids
     "experiment": ("GCPMLOPS_EXPERIMENT", "AIP_EXPERIMENT_NAME"),
     "experiment_run": ("GCPMLOPS_EXPERIMENT_RUN", "AIP_EXPERIMENT_RUN_NAME"),
+    "prices_file": ("GCPMLOPS_PRICES_FILE",),
     "timeout": ("GCPMLOPS_TIMEOUT",),
     "retry_deadline": ("GCPMLOPS_RETRY_DEADLINE",),
 }
@@ -57,6 +58,8 @@ class Config:
     """The experiment that runs belong to where none is named."""
     experiment_run: str | None = None
     """The run that goes on where none is named; a job of an experiment finds its own here."""
+    prices_file: str | None = None
+    """A JSON file with prices of one's own, put over the package's list prices."""
     timeout: float = 60.0
     """Seconds that one call may take."""
     retry_deadline: float = 60.0

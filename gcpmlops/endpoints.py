@@ -1,170 +1,79 @@
-"""Endpoints of Vertex AI: deployments, traffic and predictions."""
+"""Endpoints of Vertex AI: deployments, rollouts, traffic and predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gcpmlops import _google, _html
-from gcpmlops._handle import Named
-from gcpmlops._job_spec import Hardware, machine_spec
-from gcpmlops._predictions import Prediction, instances_of, raw_body
-from gcpmlops._traffic import check_split, deployed_id, split_with
+from gcpmlops import _deployed_model, _reaping, _rollback
+from gcpmlops._durations import Duration, seconds_of
+from gcpmlops._endpoint import Endpoint, price_of
+from gcpmlops._endpoint_predictions import EndpointPredictions
+from gcpmlops._job_spec import Hardware
+from gcpmlops._predictions import Explanation, Prediction
+from gcpmlops._prices import Price
+from gcpmlops._reaping import Idle, Reaper
+from gcpmlops._rollout import Rollout
+from gcpmlops._rollout_claim import Claim
+from gcpmlops._rollout_run import Plan, RolloutRun, Tools
+from gcpmlops._rollout_watch import Clock, RolloutEvent
+from gcpmlops._sample_test import EndpointTest
+from gcpmlops._strategies import BlueGreen, Canary, Quality
+from gcpmlops._traffic import nonzero, split_with
 from gcpmlops.clients import Clients
-from gcpmlops.exceptions import FailedPrecondition, InvalidArgument, NotFound, translated
-from gcpmlops.types import Labels, Rows, check_labels
+from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, InvalidArgument
 
 if TYPE_CHECKING:
+    from gcpmlops._serving_metrics import ServingMetrics
     from gcpmlops.models import Model, Models
 
-__all__ = ["Endpoint", "Endpoints", "Prediction"]
+__all__ = [
+    "BlueGreen",
+    "Canary",
+    "Endpoint",
+    "EndpointTest",
+    "Endpoints",
+    "Explanation",
+    "Idle",
+    "Prediction",
+    "Quality",
+    "Rollout",
+    "RolloutEvent",
+]
 
-_LIST_HINT = "See the endpoints with `gcpmlops endpoints list`."
+STRATEGIES = ("all", "blue-green", "canary")
+OnEvent = Callable[[RolloutEvent], None]
 
-
-@dataclass(frozen=True)
-class Endpoint(Named):
-    """An endpoint as it was when asked for; `proto` is Google's Endpoint."""
-
-    proto: _google.endpoint.Endpoint
-    _endpoints: Endpoints = field(repr=False, compare=False)
-
-    @property
-    def traffic(self) -> dict[str, int]:
-        """Id of the deployed model -> per cent of the requests."""
-        return dict(self.proto.traffic_split)
-
-    @property
-    def deployed(self) -> dict[str, str]:
-        """Id of the deployed model -> model@version."""
-        return {
-            d.id: f"{d.model.partition('@')[0]}@{d.model_version_id}".rstrip("@") for d in self.proto.deployed_models
-        }
-
-    def refresh(self) -> Endpoint:
-        """The endpoint as it is now."""
-        return self._endpoints.get(self.name)
-
-    def predict(self, instances: Rows, **options: Any) -> Prediction:
-        """Predictions for these instances; see `Endpoints.predict`."""
-        return self._endpoints.predict(self.name, instances=instances, **options)
-
-    def _repr_html_(self) -> str:
-        rows = [(key, model, f"{self.traffic.get(key, 0)} %") for key, model in self.deployed.items()]
-        return _html.grid(self.display_name, ("id", "model", "traffic"), rows)
+_log = logging.getLogger(__name__)
 
 
-class Endpoints:
-    """`client.endpoints`. API: Vertex AI v1 EndpointService and PredictionService.
+class Endpoints(EndpointPredictions):
+    """`client.endpoints`. API: Vertex AI v1 EndpointService and PredictionService; what is watched: Cloud Monitoring.
 
     An endpoint is named by its id, its full resource name or its display name.
     """
 
     def __init__(self, clients: Clients, models: Models) -> None:
-        self._clients = clients
-        self._models = models
+        super().__init__(clients, models)
+        self._clock = Clock()
 
-    def create(
-        self,
-        display_name: str,
-        *,
-        endpoint_id: str | None = None,
-        description: str | None = None,
-        labels: Labels | None = None,
-        timeout: float | None = 600,
-    ) -> Endpoint:
-        """Make an endpoint and wait (CreateEndpoint). Display names may repeat: `ensure` finds an existing one."""
-        endpoint = _google.endpoint.Endpoint(
-            display_name=display_name, description=description or "", labels=check_labels(labels)
-        )
-        request = _google.endpoint_service.CreateEndpointRequest(
-            parent=self._clients.parent, endpoint=endpoint, endpoint_id=endpoint_id or ""
-        )
-        what = f"endpoint {display_name}"
-        with translated(what):
-            operation = self._clients.endpoints.create_endpoint(request=request, **self._clients.once)
-        return self.get(self._clients.finish(operation, timeout=timeout, resource=what).name)
+    @cached_property
+    def _metrics(self) -> ServingMetrics:
+        from gcpmlops._serving_metrics import ServingMetrics
 
-    def ensure(self, display_name: str, *, description: str | None = None, labels: Labels | None = None) -> Endpoint:
-        """The endpoint of this display name, made if there is none, with this description and these labels."""
-        try:
-            found = self.get(display_name)
-        except NotFound:
-            return self.create(display_name, description=description, labels=labels)
-        if description is None and labels is None:
-            return found
-        return self.update(found.name, description=description, labels=labels)
+        return ServingMetrics(self._clients)
 
-    def get(self, name: str) -> Endpoint:
-        """The endpoint (GetEndpoint). Raises NotFound."""
-        full = self.resolve(name)
-        with translated(f"endpoint {name}", next_step=_LIST_HINT):
-            return Endpoint(self._clients.endpoints.get_endpoint(name=full, **self._clients.idempotent), self)
-
-    def resolve(self, name: str) -> str:
-        """The full resource name for an id, a display name or a full name. Raises InvalidArgument where several fit."""
-        if not name:
-            raise InvalidArgument(
-                "no endpoint is named", field="endpoint", value=name, allowed="an id or a display name"
-            )
-        if name.startswith("projects/"):
-            return name
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        found = [] if name.isdigit() else self.list(filter=f'display_name="{quoted}"')
-        if len(found) > 1:
-            ids = ", ".join(endpoint.id for endpoint in found)
-            allowed = f"one of the ids {ids}"
-            raise InvalidArgument(
-                f"{len(found)} endpoints are called {name}", field="endpoint", value=name, allowed=allowed
-            )
-        return found[0].name if found else f"{self._clients.parent}/endpoints/{name}"
-
-    def update(
-        self,
-        name: str,
-        *,
-        display_name: str | None = None,
-        description: str | None = None,
-        labels: Labels | None = None,
-    ) -> Endpoint:
-        """Change what is given and leave the rest (UpdateEndpoint). Labels replace all labels. Raises NotFound."""
-        changes: dict[str, Any] = {"display_name": display_name, "description": description, "labels": labels}
-        check_labels(labels)
-        return self._patch(name, {key: value for key, value in changes.items() if value is not None})
-
-    def set_traffic(self, name: str, *, split: Mapping[str, int]) -> Endpoint:
-        """Set which deployed model gets how many per cent; together 100 (UpdateEndpoint, traffic_split).
-
-        Raises InvalidArgument for an unknown id or another sum.
-        """
-        endpoint = self.get(name)
-        wanted = {deployed_id(endpoint.proto, key): value for key, value in split.items()}
-        return self._patch(endpoint.name, {"traffic_split": check_split(wanted)})
-
-    def delete(self, name: str, *, force: bool = False, timeout: float | None = 600) -> None:
-        """Delete an endpoint and wait; with `force` its models are undeployed first (DeleteEndpoint).
-
-        Raises NotFound, FailedPrecondition while models are deployed.
-        """
-        endpoint = self.get(name)
-        if endpoint.deployed and not force:
-            raise FailedPrecondition(
-                f"endpoint {name} has {len(endpoint.deployed)} deployed models",
-                resource=endpoint.name,
-                next_step="force=True undeploys them first; or `gcpmlops endpoints undeploy`.",
-            )
-        for key in endpoint.deployed:
-            self._undeploy(endpoint.name, key, {}, timeout)
-        with translated(f"endpoint {name}"):
-            operation = self._clients.endpoints.delete_endpoint(name=endpoint.name, **self._clients.once)
-        self._clients.finish(operation, timeout=timeout, resource=f"endpoint {name}")
-
+    @overload
     def deploy(
         self,
         name: str,
         *,
         model: str | Model,
+        strategy: Literal["all"] | None = None,
         traffic_percentage: int = 100,
         machine_type: str = "n1-standard-2",
         min_replica_count: int = 1,
@@ -173,134 +82,243 @@ class Endpoints:
         accelerator_count: int = 0,
         service_account: str | None = None,
         display_name: str | None = None,
+        on_event: OnEvent | None = None,
+        force: bool = False,
         timeout: float | None = 1800,
-    ) -> Endpoint:
-        """Deploy a model and wait until it serves (DeployModel); what is deployed already shares the remaining traffic.
+    ) -> Endpoint: ...
 
-        Raises NotFound, OperationFailed with the server's last words when it does not become healthy; nothing has
-        changed then.
+    @overload
+    def deploy(
+        self,
+        name: str,
+        *,
+        model: str | Model,
+        strategy: Canary | BlueGreen | Literal["canary", "blue-green"],
+        traffic_percentage: int = 100,
+        machine_type: str = "n1-standard-2",
+        min_replica_count: int = 1,
+        max_replica_count: int | None = None,
+        accelerator_type: str | None = None,
+        accelerator_count: int = 0,
+        service_account: str | None = None,
+        display_name: str | None = None,
+        on_event: OnEvent | None = None,
+        force: bool = False,
+        timeout: float | None = 1800,
+    ) -> Rollout: ...
+
+    def deploy(
+        self,
+        name: str,
+        *,
+        model: str | Model,
+        strategy: Canary | BlueGreen | str | None = None,
+        traffic_percentage: int = 100,
+        machine_type: str = "n1-standard-2",
+        min_replica_count: int = 1,
+        max_replica_count: int | None = None,
+        accelerator_type: str | None = None,
+        accelerator_count: int = 0,
+        service_account: str | None = None,
+        display_name: str | None = None,
+        on_event: OnEvent | None = None,
+        force: bool = False,
+        timeout: float | None = 1800,
+    ) -> Endpoint | Rollout:
+        """Deploy a model and wait until it serves (DeployModel).
+
+        Without a `strategy` it gets `traffic_percentage` of the traffic at once, what is deployed already shares the
+        rest, and the Endpoint is returned. With `Canary(...)` or `BlueGreen(...)` it gets traffic by degrees, is
+        watched, and promoted or rolled back; the Rollout is returned. What served before is noted for `rollback`.
+        `on_event` is told what happens (the logger `gcpmlops.endpoints` otherwise). `timeout` is for one deployment,
+        without the strategy's own times. `force` deploys although another deployment seems to be under way.
+        Raises NotFound; OperationFailed with the server's last words when it does not become healthy (nothing has
+        changed then); RolloutFailed with steps and figures when it was rolled back; FailedPrecondition while another
+        deployment is under way.
         """
+        chosen = _strategy(strategy, traffic_percentage)
         endpoint = self.get(name)
         version = self._models.get(model) if isinstance(model, str) else model
-        hardware = Hardware(machine_type, accelerator_type, accelerator_count)
-        deployed = _google.endpoint.DeployedModel(
-            model=version.versioned_name,
+        deployed = _deployed_model.deployed_model(
+            version.versioned_name,
+            Hardware(machine_type, accelerator_type, accelerator_count),
+            min_replica_count,
+            max_replica_count,
             display_name=display_name or version.display_name,
             service_account=service_account or self._clients.config.service_account or "",
-            dedicated_resources=_resources(hardware, min_replica_count, max_replica_count),
         )
-        request = _google.endpoint_service.DeployModelRequest(
-            endpoint=endpoint.name,
-            deployed_model=deployed,
-            traffic_split=split_with(endpoint.traffic, traffic_percentage),
-        )
-        what = f"model {version.display_name} on endpoint {endpoint.display_name}"
-        with translated(what):
-            operation = self._clients.endpoints.deploy_model(request=request, **self._clients.once)
-        self._clients.finish(operation, timeout=timeout, resource=what)
-        return endpoint.refresh()
-
-    def undeploy(
-        self, name: str, *, deployed_model: str, traffic: Mapping[str, int] | None = None, timeout: float | None = 600
-    ) -> Endpoint:
-        """Undeploy, by the deployed model's id or display name, and wait (UndeployModel).
-
-        Where it has traffic and others stay, `traffic` says who gets it. Raises NotFound, FailedPrecondition.
-        """
-        endpoint = self.get(name)
-        key = deployed_id(endpoint.proto, deployed_model)
-        if traffic is None and endpoint.traffic.get(key) and len(endpoint.deployed) > 1:
-            raise FailedPrecondition(
-                f"{deployed_model} gets {endpoint.traffic[key]} % of the traffic of {endpoint.display_name}",
-                resource=endpoint.name,
-                next_step="Say with traffic= who gets it, or `gcpmlops endpoints set-traffic` first.",
-            )
-        split = check_split({deployed_id(endpoint.proto, k): v for k, v in traffic.items()}) if traffic else {}
-        self._undeploy(endpoint.name, key, split, timeout)
-        return endpoint.refresh()
-
-    def predict(
-        self,
-        name: str,
-        *,
-        instances: Rows,
-        parameters: Mapping[str, Any] | None = None,
-        as_records: bool = False,
-        timeout: float | None = None,
-    ) -> Prediction:
-        """Predictions for a list of instances, or for a DataFrame's rows (Predict).
-
-        A DataFrame's rows go as lists of values, which the scikit-learn and XGBoost images take; `as_records` sends
-        {column: value}. Raises NotFound, FailedPrecondition where nothing is deployed.
-        """
-        from google.protobuf.json_format import MessageToDict, ParseDict
-        from google.protobuf.struct_pb2 import Value
-
-        values = [ParseDict(instance, Value()) for instance in instances_of(instances, as_records=as_records)]
-        arguments = self._prediction_arguments(timeout)
-        extra: dict[str, Any] = {"parameters": ParseDict(dict(parameters), Value())} if parameters else {}
-        full = self.resolve(name)
-        with translated(f"endpoint {name}", next_step=_LIST_HINT):
-            response = self._clients.prediction.predict(endpoint=full, instances=values, **extra, **arguments)
-        body = MessageToDict(type(response).pb(response))
-        return Prediction(body.get("predictions", []), response.deployed_model_id, response.model_version_id, response)
-
-    def raw_predict(
-        self,
-        name: str,
-        *,
-        body: bytes | Mapping[str, Any],
-        content_type: str = "application/json",
-        timeout: float | None = None,
-    ) -> bytes:
-        """The server's own answer to any body (RawPredict). Raises NotFound, FailedPrecondition."""
-        from google.api.httpbody_pb2 import HttpBody
-
-        request = HttpBody(content_type=content_type, data=raw_body(body))
-        arguments = self._prediction_arguments(timeout)
-        full = self.resolve(name)
-        with translated(f"endpoint {name}", next_step=_LIST_HINT):
-            return bytes(self._clients.prediction.raw_predict(endpoint=full, http_body=request, **arguments).data)
-
-    def _prediction_arguments(self, timeout: float | None) -> dict[str, Any]:
-        """A prediction changes nothing: it may be repeated."""
-        return {**self._clients.idempotent, "timeout": timeout or self._clients.config.timeout}
-
-    def _patch(self, name: str, changes: Mapping[str, Any]) -> Endpoint:
-        if not changes:
+        title = f"{version.display_name}@{version.version_id}".rstrip("@")
+        plan = Plan(endpoint.name, endpoint.display_name, title, deployed, None, timeout, force)
+        if chosen is None:
+            return self._at_once(plan, traffic_percentage)
+        samples = self._stored_samples(version.versioned_name)
+        if chosen.probes and not samples:
             raise InvalidArgument(
-                "nothing to change", field="display_name", allowed="display_name, description, labels"
+                f"{title} has no stored samples to probe with", field="probes", allowed="a model with samples"
             )
-        endpoint = _google.endpoint.Endpoint(name=self.resolve(name), **changes)
-        mask: Any = {"paths": list(changes)}
-        with translated(f"endpoint {name}", next_step=_LIST_HINT):
-            updated = self._clients.endpoints.update_endpoint(
-                endpoint=endpoint, update_mask=mask, **self._clients.idempotent
-            )
-        return Endpoint(updated, self)
+        plan = dataclasses.replace(plan, samples=samples)
+        return RolloutRun(plan, chosen, self._tools(chosen, samples, on_event)).run()
 
-    def _undeploy(self, endpoint: str, key: str, split: Mapping[str, int], timeout: float | None) -> None:
-        request = _google.endpoint_service.UndeployModelRequest(
-            endpoint=endpoint, deployed_model_id=key, traffic_split=dict(split)
+    def rollback(self, name: str, *, undeploy: bool = False, timeout: float | None = 1800) -> Endpoint:
+        """Back to what served before the last deployment or switch of traffic, whichever process made it.
+
+        Where that is still deployed it is a switch of traffic only (UpdateEndpoint), else it is deployed again first. A
+        rollout that is under way ends by it. With `undeploy` what has served until now is undeployed, too. Raises
+        FailedPrecondition where nothing is known to have served before.
+        """
+        before = self.get(name)
+        proto = _rollback.roll_back(self._calls, before.name, timeout=timeout)
+        endpoint = self._handle(proto)
+        for key in set(nonzero(before.traffic)) - set(nonzero(endpoint.traffic)) if undeploy else ():
+            self._calls.undeploy(endpoint.name, deployed_model_id=key, split={}, timeout=timeout)
+        return endpoint.refresh() if undeploy else endpoint
+
+    def price(
+        self,
+        machine_type: str,
+        *,
+        min_replica_count: int = 1,
+        max_replica_count: int | None = None,
+        accelerator_type: str | None = None,
+        accelerator_count: int = 0,
+        location: str | None = None,
+    ) -> Price:
+        """What a deployment costs an hour: an estimate from list prices, or from `Config.prices_file`."""
+        return self.price_table.of(
+            machine_type,
+            location=location or self._clients.config.location,
+            replicas=min_replica_count,
+            max_replicas=max_replica_count,
+            accelerator_type=accelerator_type or "",
+            accelerator_count=accelerator_count,
         )
-        what = f"deployed model {key} of {endpoint}"
-        with translated(what):
-            operation = self._clients.endpoints.undeploy_model(request=request, **self._clients.once)
-        self._clients.finish(operation, timeout=timeout, resource=what)
 
-    def list(self, *, filter: str | None = None) -> list[Endpoint]:  # noqa: A002 - the API calls it so
-        """The location's endpoints (ListEndpoints); `filter` as in the API: `display_name="x"`."""
-        request = _google.endpoint_service.ListEndpointsRequest(parent=self._clients.parent, filter=filter or "")
-        with translated(f"endpoints of {self._clients.parent}"):
-            found = self._clients.endpoints.list_endpoints(request=request, **self._clients.idempotent)
-            return [Endpoint(proto, self) for proto in found]
+    def idle(self, *, idle: Duration = "24h", filter: str | None = None) -> list[Idle]:  # noqa: A002 - as in list
+        """Deployed models that served nothing for that time, with what they cost (Cloud Monitoring).
+
+        Not what was deployed less long ago, and not what is kept for the rollback of an endpoint that is in use.
+        """
+        return self._reaper(idle).idle([endpoint.proto for endpoint in self.list(filter=filter)])
+
+    def reap(
+        self,
+        *,
+        idle: Duration = "24h",
+        filter: str | None = None,  # noqa: A002 - as in list
+        confirm: Callable[[list[Idle]], bool] | None = None,
+        dry_run: bool = True,
+        delete_endpoints: bool = False,
+        timeout: float | None = 600,
+    ) -> list[Idle]:
+        """Undeploy what `idle` finds, if `confirm` says yes to the list, or without asking with `dry_run=False`.
+
+        With `delete_endpoints` those that are empty then are deleted. The result says of each whether it was
+        undeployed; one that served meanwhile, or that can't be, stays and says why.
+        """
+        found = self.idle(idle=idle, filter=filter)
+        wanted = confirm(found) if confirm is not None and found else not dry_run
+        if not found or not wanted:
+            return found
+        reaped = [self._reap(each, timeout) for each in found]
+        for name in dict.fromkeys(each.endpoint for each in reaped if each.undeployed) if delete_endpoints else ():
+            if not self._calls.get(name).deployed_models:
+                self._calls.delete(name, timeout=timeout)
+        return reaped
+
+    def _reap(self, found: Idle, timeout: float | None) -> Idle:
+        try:
+            _reaping.undeploy(self._calls, found, self._metrics, self._clock.now(), timeout)
+        except GcpMlopsError as exc:
+            return dataclasses.replace(found, problem=exc.message)
+        return dataclasses.replace(found, undeployed=True)
+
+    def _reaper(self, idle: Duration) -> Reaper:
+        seconds = seconds_of(idle, field="idle")
+        return Reaper(
+            self._metrics, self._clock.now(), seconds, lambda name, row: price_of(self.price_table, name, row)
+        )
+
+    def _at_once(self, plan: Plan, percentage: int) -> Endpoint:
+        claim = Claim(self._calls, plan.endpoint, now=self._clock.now)
+        before = claim.take(seconds=(plan.timeout or 7200) + 600, force=plan.force)
+        what = f"model {plan.model} on endpoint {plan.title}"
+        split = split_with(before.traffic_split, percentage)
+        try:
+            self._calls.deploy(plan.endpoint, deployed=plan.deployed, split=split, timeout=plan.timeout, what=what)
+        except (KeyboardInterrupt, DeadlineExceeded) as exc:  # it goes on
+            claim.release(promoted=percentage > 0)
+            goes_on = f"{what}: the deployment was not stopped; it serves when it is healthy."
+            if isinstance(exc, DeadlineExceeded):
+                exc.next_step = goes_on
+            else:
+                exc.add_note(goes_on)
+            raise
+        except BaseException:
+            claim.release(promoted=False)
+            raise
+        return self._handle(claim.release(promoted=percentage > 0))
+
+    def _tools(self, strategy: Canary | BlueGreen, samples: Any, on_event: OnEvent | None) -> Tools:
+        parameters = getattr(samples, "parameters", None)
+
+        def send(endpoint: str, instances: Sequence[Any]) -> Prediction:
+            return self.predict(endpoint, instances=instances, parameters=parameters)
+
+        measure = self._measure(strategy.quality) if strategy.quality is not None else None
+        return Tools(self._calls, self._metrics, measure, send, on_event or _logged, self._clock)
+
+    def _measure(self, quality: Quality) -> Callable[[str, datetime, datetime], float | None]:
+        if quality.measure is not None:
+            return quality.measure
+        sql = quality.query or ""
+
+        def ask(deployed_model_id: str, start: datetime, end: datetime) -> float | None:
+            from gcpmlops.bigquery import BigQuery
+
+            given = {"deployed_model_id": deployed_model_id, "start": start, "end": end}
+            wanted = {key: value for key, value in given.items() if f"@{key}" in sql}
+            rows = BigQuery(self._clients).query(sql, parameters=wanted).rows()
+            return _one_number(rows, quality.name)
+
+        return ask
 
 
-def _resources(hardware: Hardware, minimum: int, maximum: int | None) -> Any:
-    if minimum < 1 or (maximum is not None and maximum < minimum):
+def _strategy(given: Canary | BlueGreen | str | None, percentage: int) -> Canary | BlueGreen | None:
+    """The strategy meant; None for all at once. Raises InvalidArgument."""
+    named: dict[str, Callable[[], Canary | BlueGreen | None]] = {
+        "all": lambda: None,
+        "blue-green": BlueGreen,
+        "canary": Canary,
+    }
+    if isinstance(given, str):
+        if given not in named:
+            raise InvalidArgument(field="strategy", value=given, allowed=", ".join(STRATEGIES))
+        given = named[given]()
+    if given is not None and percentage != 100:
         raise InvalidArgument(
-            field="min_replica_count", value=minimum, allowed="1 or more, and at most max_replica_count"
+            "a strategy decides about the traffic itself",
+            field="traffic_percentage",
+            value=percentage,
+            allowed="with a strategy: nothing; Canary(steps=...) has the steps",
         )
-    return _google.machine_resources.DedicatedResources(
-        machine_spec=machine_spec(hardware), min_replica_count=minimum, max_replica_count=maximum or minimum
-    )
+    return given
+
+
+def _one_number(rows: Sequence[Any], name: str) -> float | None:
+    """The value of one row with one column. Raises InvalidArgument for anything else."""
+    values = list(dict(rows[0]).values()) if len(rows) == 1 else []
+    if not rows:
+        return None
+    if len(values) != 1 or not (
+        values[0] is None or isinstance(values[0], (int, float)) or hasattr(values[0], "as_tuple")
+    ):
+        raise InvalidArgument(
+            f"{name}: the query gave {len(rows)} rows: {[dict(row) for row in rows[:2]]}",
+            field="quality",
+            allowed="one row with one number",
+        )
+    return None if values[0] is None else float(values[0])
+
+
+def _logged(event: RolloutEvent) -> None:
+    _log.log(logging.DEBUG if event.kind == "looked" else logging.INFO, "%s", event.text)

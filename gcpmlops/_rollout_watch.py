@@ -1,0 +1,145 @@
+"""One step of a rollout: look at the figures again and again, until they speak against the new model or suffice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from gcpmlops._durations import seconds_of, spoken
+from gcpmlops._rollout import Figures, Step, said
+from gcpmlops._rollout_judge import quality_violation, violations
+from gcpmlops._strategies import Watched
+from gcpmlops.exceptions import GcpMlopsError
+
+
+class Metrics(Protocol):
+    """Where figures come from: `gcpmlops._serving_metrics.ServingMetrics`."""
+
+    def window(self, endpoint: str, *, start: datetime, end: datetime) -> Mapping[str, Figures]:
+        """By the deployed model's id."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time, and waiting."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class RolloutEvent:
+    """Something that happened, or with kind "looked" only a look at the figures, in words."""
+
+    kind: str
+    text: str
+
+
+@dataclass
+class Look:
+    """What one look saw."""
+
+    new: Figures | None = None
+    old: Figures | None = None
+    quality: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass
+class Watch:
+    """Of a new deployed model beside the old one that serves most."""
+
+    endpoint: str
+    new: str
+    old: str
+    limits: Watched
+    metrics: Metrics
+    clock: Clock
+    check: Callable[[], Any]
+    """Raises when the endpoint is no longer as the rollout left it."""
+    probe: Callable[[int], int]
+    """Sends about so many requests; how many it sent."""
+    quality: Callable[[str, datetime, datetime], float | None] | None
+    report: Callable[[RolloutEvent], None]
+    _before: Figures | None = field(default=None, init=False)
+    """The old model's latest figures that can be compared with: at 100 % it gets no requests any more."""
+
+    def look_back(self) -> None:
+        """Remember what the old model did before; it fails early where the figures cannot be read."""
+        now = self.clock.now()
+        earlier = max(600.0, seconds_of(self.limits.bake, field="bake"))
+        self._note(self.metrics.window(self.endpoint, start=now - timedelta(seconds=earlier), end=now).get(self.old))
+
+    def step(self, percent: int, started: datetime) -> Step:
+        """Watch until the step is decided."""
+        baked = _after(started, self.limits.bake, self.limits.settle)
+        patient = baked + timedelta(seconds=seconds_of(self.limits.patience, field="patience"))
+        probed = 0
+        while True:
+            now = self.clock.now()
+            look = self._look(started, now)
+            short = self._short(look, started, baked=now >= baked)
+            if look.reasons or (now >= baked and not short):
+                return self._decided(percent, started, look, look.reasons)
+            if now >= patient:
+                return self._decided(
+                    percent, started, look, (f"{short} after {spoken((now - started).total_seconds())}",)
+                )
+            self._say(percent, look, now, baked, short)
+            probed = self._probe(percent, look, probed)
+            self.check()
+            self.clock.sleep(self._pause(now, baked if now < baked else patient))
+
+    def _look(self, started: datetime, now: datetime) -> Look:
+        served = self.metrics.window(self.endpoint, start=started, end=now) if now > started else {}
+        new, old = served.get(self.new), self._note(served.get(self.old))
+        return Look(new, old, reasons=violations(self.limits, new, old))
+
+    def _note(self, old: Figures | None) -> Figures | None:
+        if old is not None and old.requests >= max(1, self.limits.min_requests):
+            self._before = old
+        return self._before or old
+
+    def _short(self, look: Look, started: datetime, *, baked: bool) -> str:
+        """What there is too little of, in words; quality is measured when all else is well and the time is over."""
+        requests = look.new.requests if look.new is not None else 0
+        if requests < self.limits.min_requests:
+            return f"only {requests} of {self.limits.min_requests} requests came"
+        if not baked or self.quality is None or self.limits.quality is None or look.reasons:
+            return ""
+        limit = self.limits.quality
+        look.quality = self.quality(self.new, started, self.clock.now())
+        if look.quality is None:
+            return f"{limit.name}: no outcomes are known" if limit.required else ""
+        look.reasons = tuple(filter(None, [quality_violation(limit, look.quality)]))
+        return ""
+
+    def _decided(self, percent: int, started: datetime, look: Look, reasons: tuple[str, ...]) -> Step:
+        return Step(percent, started, self.clock.now(), look.new, look.old, look.quality, reasons)
+
+    def _say(self, percent: int, look: Look, now: datetime, baked: datetime, short: str) -> None:
+        left = f"{spoken((baked - now).total_seconds())} to go" if now < baked else f"waiting: {short}"
+        self.report(RolloutEvent("looked", f"{percent} %: {said(look.new)}; {left}"))
+
+    def _probe(self, percent: int, look: Look, probed: int) -> int:
+        """Send what is missing: of all probes only `percent` reach the new model, and they are counted later."""
+        missing = self.limits.min_requests - (look.new.requests if look.new is not None else 0)
+        expected = self.limits.min_requests * 100 // percent + 10
+        if not self.limits.probes or missing <= 0 or probed >= 3 * expected:
+            return probed
+        try:
+            return probed + self.probe(min(50, missing * 100 // percent + 1))
+        except GcpMlopsError:  # the figures have it, with all others'
+            return probed + 1
+
+    def _pause(self, now: datetime, until: datetime) -> float:
+        """A twentieth of the bake time, 0.2 to 30 s, and no longer than to the next decision."""
+        pause = min(30.0, max(0.2, seconds_of(self.limits.bake, field="bake") / 20))
+        return max(0.05, min(pause, (until - now).total_seconds()))
+
+
+def _after(started: datetime, *durations: Any) -> datetime:
+    return started + timedelta(seconds=sum(seconds_of(each, field="bake") for each in durations))
