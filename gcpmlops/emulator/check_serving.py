@@ -59,6 +59,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=Path, help=f"a prediction request as JSON; default {SAMPLES} in the folder")
     parser.add_argument("--artifact-uri", default="", help="AIP_STORAGE_URI; default the folder")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="variable of the container")
+    parser.add_argument("--command", action="append", default=[], help="one word of the container's command")
+    parser.add_argument("--arg", action="append", default=[], help="one argument of the container")
+    parser.add_argument(
+        "--image-command", action="append", default=[], metavar="URI=COMMAND", help="as --image of start"
+    )
     parser.add_argument("--health-route", default="/health")
     parser.add_argument("--predict-route", default="/predict")
     parser.add_argument("--ready-seconds", type=float, default=300.0, help="how long it may take to answer health")
@@ -88,11 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(options: argparse.Namespace, report: Report, lines: deque[str]) -> None:
     """Fills the report as far as it gets. Raises what went wrong at ``report.stage``."""
     body = samples(options.samples, options.model_dir)
-    with servers() as (found, environments):
-        pythons(environments)(options.image)
+    with servers(dict(pair.split("=", 1) for pair in options.image_command)) as found:
+        spec = spec_of(options)
+        found.programs.prepare(spec)
         report.stage = "start"
         begun = time.monotonic()
-        server = found.start(spec_of(options), lambda _, text: lines.append(text))
+        server = found.start(spec, lambda _, text: lines.append(text))
         server.wait_ready()
         report.boot_seconds = round(time.monotonic() - begun, 3)
         report.stage = "predict"
@@ -101,7 +107,7 @@ def check(options: argparse.Namespace, report: Report, lines: deque[str]) -> Non
 
 
 @contextmanager
-def servers() -> Iterator[tuple[Servers, Environments]]:
+def servers(images: dict[str, str]) -> Iterator[Servers]:
     """Model servers that end with this program."""
     names = client_variables(Path(), port=0, project="", base={})
     env = {name: os.environ[name] for name in names if name in os.environ}
@@ -109,9 +115,11 @@ def servers() -> Iterator[tuple[Servers, Environments]]:
         processes = Processes(Path(scratch, "processes"))
         try:
             environments = Environments(processes)
-            found = Servers(Path(scratch), processes, pythons(environments), env)
+            found = Servers(
+                Path(scratch), processes, pythons(environments), env, environments=environments, images=images
+            )
             try:
-                yield found, environments
+                yield found
             finally:
                 found.close()
         finally:
@@ -129,6 +137,8 @@ def spec_of(options: argparse.Namespace) -> ServerSpec:
         health_route=options.health_route,
         predict_route=options.predict_route,
         env={"AIP_MODE": "PREDICTION", **{name: value for name, _, value in variables}},
+        command=options.command,
+        args=options.arg,
         ready_seconds=options.ready_seconds,
     )
 

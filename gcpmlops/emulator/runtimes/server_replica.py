@@ -156,7 +156,7 @@ class ServerReplica:
         except TimeoutError:
             return f"did not answer within {timeout:g} s"
         except NotSentError:
-            return "can't be connected to"
+            return f"can't be asked: nothing listens on {life.launch.client.where}"
         except OSError as error:
             return f"did not answer: {error}"
         return "" if reply.status == 200 else f"answered {reply.status}"

@@ -267,7 +267,15 @@ class Services:
         from gcpmlops.emulator.runtimes.servers import Servers, pythons
         from gcpmlops.emulator.services.deployments import Deployments
 
-        servers = Servers(self._sockets, self.processes, pythons(self._environments), self._child_variables())
+        servers = Servers(
+            self._sockets,
+            self.processes,
+            pythons(self._environments),
+            self._child_variables(),
+            environments=self._environments,
+            images=self._settings.images,
+            scratch=self._data / "servers",
+        )
         return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write)
 
     @_made_once

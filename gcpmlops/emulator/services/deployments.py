@@ -134,6 +134,8 @@ class Deployments:
             predict_route=container.predict_route or f"{route}:predict",
             env={**self._variables(endpoint, deployed, container), **{item.name: item.value for item in container.env}},
             ready_seconds=timeout.total_seconds() if timeout else READY_SECONDS,
+            command=list(container.command),
+            args=list(container.args),
             scaling=prediction_resources.scaling(deployed),
         )
 
