@@ -18,12 +18,13 @@ def violations(limits: Watched, new: Figures | None, old: Figures | None) -> tup
     """
     if new is None or not new.requests:
         return ()
-    found = [_error_limit(limits, new)]
+    errors, latency = _error_limit(limits, new), ""
     if new.requests >= limits.min_requests:
-        found += [_latency_limit(limits, new)]
+        latency = _latency_limit(limits, new)
         if old is not None and old.requests >= max(1, limits.min_requests):
-            found += [_more_errors(limits, new, old), _slower(limits, new, old)]
-    return tuple(filter(None, found))
+            errors = errors or _more_errors(limits, new, old)
+            latency = latency or _slower(limits, new, old)
+    return tuple(filter(None, [errors, latency]))
 
 
 def quality_violation(quality: Quality, value: float) -> str:

@@ -31,8 +31,8 @@ def scaled(shares: Mapping[str, int], total: int) -> dict[str, int]:
 
 
 def nonzero(split: Mapping[str, int]) -> dict[str, int]:
-    """Who gets any."""
-    return {key: value for key, value in split.items() if value}
+    """Who gets any, by id."""
+    return {key: split[key] for key in sorted(split) if split[key]}
 
 
 def split_without(endpoint: Any, key: str) -> dict[str, int]:
