@@ -54,7 +54,7 @@ class Ahead(Generic[T]):
     def take(self, count: int, size: int) -> list[T]:
         """The next items: `count` at most, and about `size` bytes where there are several; none at the end.
 
-        Raises what the iterable raised, after what came before.
+        Raises what the iterable raised; what came just before that is lost.
         """
         self._fill(count)
         count = min(count, max(1, int(size / self._mean)))

@@ -107,7 +107,7 @@ class Run:
     def _fill(self, spool: Spool, found: records.Records) -> None:
         with Ahead(self._entries(found.rows), _size) as ahead:
             if ahead.is_empty():
-                raise exceptions.InvalidArgument("The input has no instances.")
+                raise exceptions.InvalidArgument(f"{_source(self._task.job)} has no instances.")
             with self._task.serve() as server:
                 self._predict(ahead, server, spool)
 
@@ -167,3 +167,8 @@ def _instance(entry: bytes | Item) -> bytes:
 
 def _size(entry: Entry) -> int:
     return len(entry if isinstance(entry, bytes) else entry[0])
+
+
+def _source(job: types.BatchPredictionJob) -> str:
+    config = job.input_config
+    return config.bigquery_source.input_uri or ", ".join(config.gcs_source.uris)
