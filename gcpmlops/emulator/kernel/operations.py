@@ -6,7 +6,7 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from typing import Any, Protocol
 
 from google.api_core import exceptions
@@ -22,6 +22,8 @@ from gcpmlops.emulator.kernel.masks import raw
 
 log = logging.getLogger(__name__)
 Operation = operations_pb2.Operation
+
+_SOON_S = 0.05  # what is done so soon is answered as done: clients look again only after a second
 
 
 class OperationRows(Protocol):
@@ -48,7 +50,7 @@ class Operations:
     def start(
         self, *, parent: str, metadata: Any, run: Callable[[], Any], on_cancel: Callable[[], None] | None = None
     ) -> operations_pb2.Operation:
-        """Starts ``run`` in the background.
+        """Starts ``run`` in the background; where that takes but a moment, the operation is done.
 
         Args:
             parent: the resource or location that the operation stands below.
@@ -63,8 +65,8 @@ class Operations:
         if on_cancel is not None:
             self._cancels[name] = on_cancel
         context = contextvars.copy_context()
-        self._pool.submit(context.run, self._run, name, run, version)
-        return operation
+        wait([self._pool.submit(context.run, self._run, name, run, version)], timeout=_SOON_S)
+        return self._rows.find(name) or operation
 
     def finished(self, *, parent: str, metadata: Any, response: Any) -> operations_pb2.Operation:
         """An operation whose work is done already."""
