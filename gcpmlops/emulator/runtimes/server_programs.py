@@ -50,7 +50,7 @@ KEPT_VARIABLES = (
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
 )
-GRACE_SECONDS = 30.0  # our server answers what it has before it ends
+GRACE_SECONDS = 2.0  # the pool has waited for what was under way, or does not want it any more
 FOREIGN_GRACE_SECONDS = 10.0
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "venv", "__pycache__", "node_modules")
 
