@@ -228,7 +228,7 @@ def test_cancelling_cuts_a_request_off(batch: Batch, started: dict[str, str]) ->
     batch.jobs.cancel_batch_prediction_job(name=name)
     done = batch.ended(name)
     assert (state(done), done.error.code) == ("CANCELLED", 1)
-    assert time.monotonic() - begun < 60  # the request itself would take longer, and its deadline too
+    assert time.monotonic() - begun < 20  # the request itself would take longer, and its deadline too
     assert done.output_info.gcs_output_directory == ""
 
 
