@@ -92,7 +92,7 @@ class Client:
         """Metrics, intervals, slices, bias, comparisons, gates and reports of models."""
         from gcpmlops.evaluation.evaluation import Evaluation
 
-        return Evaluation(self.bigquery)
+        return Evaluation(self.bigquery, self.storage)
 
     @cached_property
     def models(self) -> Models:

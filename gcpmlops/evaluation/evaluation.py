@@ -1,13 +1,14 @@
-"""`client.evaluation`: how good and how fair a model is, on a DataFrame, a BigQuery table or a query."""
+"""`client.evaluation`: how good and how fair a model is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from gcpmlops import _extras
 from gcpmlops.bigquery import BigQuery
+from gcpmlops.evaluation.data import Data, Sources
 from gcpmlops.exceptions import InvalidArgument
+from gcpmlops.storage import Storage
 from gcpmlops.types import Path_
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from gcpmlops.evaluation.gates import Gate, Verdict
     from gcpmlops.evaluation.result import EvaluationResult
     from gcpmlops.evaluation.task import Task
-
-Data: TypeAlias = "pandas.DataFrame | str"
 
 
 class Settings(TypedDict, total=False):
@@ -45,10 +44,15 @@ _DEFAULTS: Settings = {
 
 
 class Evaluation:
-    """`client.evaluation`. Data is a DataFrame, a BigQuery table, or a query; needs the extra `evaluation`."""
+    """`client.evaluation`; needs the extra `evaluation`.
 
-    def __init__(self, bigquery: BigQuery, storage: Any = None) -> None:
-        self._bigquery = bigquery
+    Data is a DataFrame, a BigQuery table or query, a CSV, Parquet or JSON lines file (here or gs://...), or the output
+    of a batch prediction: its handle, gs:// folder or table, in which predictions are columns (`prediction`,
+    `prediction_0`, ...) beside the instances' fields.
+    """
+
+    def __init__(self, bigquery: BigQuery, storage: Storage) -> None:
+        self._sources = Sources(bigquery, storage)
 
     def classification(
         self,
@@ -172,25 +176,14 @@ class Evaluation:
         return gate_file.check(gates, result, champion)
 
     def frame(self, data: Data) -> pandas.DataFrame:
-        """The rows: a DataFrame as it is, DATASET.TABLE whole, anything with a space as a query (jobs.insert)."""
-        make = _extras.need("pandas", extra="evaluation", purpose="an evaluation").DataFrame
-        _extras.need("sklearn", extra="evaluation", purpose="an evaluation")
-        if isinstance(data, make):
-            whole: pandas.DataFrame = data.reset_index(drop=True)
-            return whole
-        if not isinstance(data, str) or not data.strip():
-            allowed = "a DataFrame, DATASET.TABLE, or a query"
-            raise InvalidArgument(f"{type(data).__name__} is not data to evaluate", field="data", allowed=allowed)
-        if not any(character.isspace() for character in data.strip()):
-            self._bigquery.get_table(data)  # a missing one is NotFound with its name
-            data = f"SELECT * FROM `{data.replace(':', '.', 1)}`"
-        return self._bigquery.query(data).to_dataframe()
+        """The rows of any kind of data, as every evaluation reads them. Raises InvalidArgument, NotFound."""
+        return self._sources.frame(data)
 
 
 def _evaluate(
     task: Task, examples: Examples, given: Settings, about: Mapping[str, Any], sensitive: Sequence[str] = ()
 ) -> EvaluationResult:
-    from gcpmlops.evaluation import fairness, slices
+    from gcpmlops.evaluation import batch_output, fairness, slices
     from gcpmlops.evaluation.bootstrap import Drawing
     from gcpmlops.evaluation.result import EvaluationResult
     from gcpmlops.evaluation.task import measure
@@ -203,6 +196,7 @@ def _evaluate(
     size = max(1, settings["minimum_size"])
     by = _names(settings["slices"], "slices")
     threshold = about.get("threshold", 0.5)
+    failed = {name: count for name, count in examples.frame.attrs.items() if name == batch_output.FAILED}
     return EvaluationResult(
         settings["name"],
         task.kind,
@@ -213,7 +207,7 @@ def _evaluate(
             fairness.evaluate(examples, each, threshold=threshold, minimum_size=size, drawing=drawing)
             for each in sensitive
         ),
-        {**about, "slices": list(by), "sensitive": list(sensitive), "minimum_size": size, **vars(drawing)},
+        {**about, "slices": list(by), "sensitive": list(sensitive), "minimum_size": size, **vars(drawing), **failed},
         task.curves(examples),
         tuple(map(str, examples.classes)),
         examples.digest,

@@ -15,6 +15,7 @@ from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.types import Path_
 
 if TYPE_CHECKING:
+    from gcpmlops.evaluation.card import ModelCard
     from gcpmlops.evaluation.comparison import Comparison
     from gcpmlops.evaluation.examples import Examples
     from gcpmlops.evaluation.fairness import Fairness
@@ -146,6 +147,12 @@ class EvaluationResult:
         from gcpmlops.evaluation import report
 
         return write(path, report.page(self, comparison, verdict))
+
+    def card(self, **about: Any) -> ModelCard:
+        """The model card of this evaluation; `about` are the fields of `ModelCard`."""
+        from gcpmlops.evaluation.card import ModelCard
+
+        return ModelCard(self, **about)
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.kind}, {self.rows:,} rows"]

@@ -10,7 +10,7 @@ from gcpmlops.evaluation import Evaluation, EvaluationResult
 @pytest.fixture(scope="session")
 def evaluation() -> Evaluation:
     """Without BigQuery: the data is at hand."""
-    return Evaluation(None)  # type: ignore[arg-type]
+    return Evaluation(None, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture

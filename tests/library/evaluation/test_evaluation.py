@@ -173,16 +173,3 @@ class TestBadData:
             evaluation.classification(loans, target="late", score="score", threshold=2)
         with pytest.raises(TypeError, match="no setting 'slice'"):
             evaluation.regression(loans, target="late", prediction="score", slice="carrier")
-
-
-def test_from_a_table_and_a_query(client, unique, loans) -> None:
-    dataset = unique("evaluation").replace("-", "_")
-    client.bigquery.create_dataset(dataset)
-    client.bigquery.load(f"{dataset}.scored", source=loans[:300])
-    whole = client.evaluation.classification(f"{dataset}.scored", target="late", score="score", **FAST)
-    assert whole.rows == 300
-    query = f"SELECT late, score FROM {dataset}.scored WHERE carrier = 'UA'"
-    part = client.evaluation.classification(query, target="late", score="score", **FAST)
-    assert part.rows == (loans[:300]["carrier"] == "UA").sum()
-    with pytest.raises(exceptions.NotFound, match="nothing"):
-        client.evaluation.classification(f"{dataset}.nothing", target="late", score="score")
