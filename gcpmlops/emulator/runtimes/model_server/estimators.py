@@ -146,7 +146,11 @@ def is_row_wise(estimator: Any) -> bool:
         return False
     if not hasattr(estimator, "get_params"):
         return True  # a booster
-    return all(is_plain(part) for value in estimator.get_params(deep=True).values() for part in parts(value))
+    try:
+        parameters = estimator.get_params(deep=True)
+    except AttributeError:  # pickled by another version, which has other parameters; it may predict all the same
+        return False
+    return all(is_plain(part) for value in parameters.values() for part in parts(value))
 
 
 def parts(value: Any) -> list[Any]:
