@@ -1,31 +1,44 @@
 """client.endpoints against the emulator: models really serve."""
 
 import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from gcpmlops import Client, exceptions
+from gcpmlops import Canary, Client, Quality, exceptions
 
 ROWS = [[0.0], [1.0], [2.0], [3.0]]
 TRAIN = """
 import os
 import joblib
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-model = LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
-folder = os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/", 1)
-os.makedirs(folder, exist_ok=True)
-joblib.dump(model, os.path.join(folder, "model.joblib"))
+models = {
+    "": LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]),
+    "-wide": LogisticRegression().fit([[0.0, 1.0], [2.0, 3.0]], [0, 1]),  # refuses the rows of the others
+    "-slow": RandomForestClassifier(400).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]),
+}
+folder = os.environ["AIP_MODEL_DIR"].replace("gs://", "/gcs/", 1).rstrip("/")
+for name, model in models.items():
+    os.makedirs(folder + name, exist_ok=True)
+    joblib.dump(model, os.path.join(folder + name, "model.joblib"))
 """
 
 
 @pytest.fixture(scope="module")
-def model(client: Client, staging: str, tmp_path_factory: pytest.TempPathFactory):
-    """Trained where it will be served: the versions of the two images are the same."""
+def trained(client: Client, staging: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a model, with others beside it: trained where they will be served, in the same versions."""
     script = tmp_path_factory.mktemp("train") / "train.py"
     script.write_text(TRAIN)
-    job = client.training.run(script)
-    return client.models.upload(job.model_dir, display_name="served", check=False)
+    return client.training.run(script).model_dir.rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def model(client: Client, trained: str):
+    return client.models.upload(trained, display_name="served", check=False)
 
 
 @pytest.fixture
@@ -123,3 +136,82 @@ class TestTraffic:
         with pytest.raises((exceptions.OperationFailed, exceptions.InvalidArgument, exceptions.FailedPrecondition)):
             client.endpoints.deploy(endpoint.name, model=broken)
         assert endpoint.refresh().deployed == {}
+
+
+@pytest.fixture(scope="module")
+def busy(client: Client, model):
+    """An endpoint that is asked all the time; `failed` has what its callers were told."""
+    made = client.endpoints.create("busy")
+    client.endpoints.deploy(made.name, model=model)
+    failed: list[str] = []
+    answered: list[str] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.005):  # others share the machine
+            try:
+                answered.append(client.endpoints.predict(made.name, instances=[[1.0]]).deployed_model_id)
+            except exceptions.GcpMlopsError as exc:
+                failed.append(exc.message)
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+    yield made, answered, failed
+    ended.set()
+    caller.join()
+    client.endpoints.delete(made.name, force=True)
+
+
+QUICK: dict[str, Any] = {"settle": 0, "min_requests": 15, "bake": 0.2, "tolerance": None}
+
+
+class TestRollouts:
+    """Of one endpoint, one after the other, under load."""
+
+    def test_canary_promotes_and_one_call_goes_back(self, client: Client, trained: str, busy) -> None:
+        endpoint, answered, failed = busy
+        (old,) = endpoint.refresh().deployed
+        better = client.models.upload(trained, display_name="better", samples=[[0.0], [3.0]], check=False)
+        events: list[str] = []
+        quality = Quality(measure=lambda key, start, end: float(key != old and start < end), minimum=1)
+        canary = Canary(steps=(40, 100), quality=quality, **QUICK)
+        rollout = client.endpoints.deploy(
+            endpoint.name, model=better, strategy=canary, on_event=lambda event: events.append(event.kind)
+        )
+        new = rollout.deployed_model_id
+        assert (rollout.decision, rollout.traffic) == ("PROMOTED", {new: 100})
+        assert all(step.challenger and step.challenger.requests >= 15 for step in rollout.steps)
+        assert [step.quality for step in rollout.steps] == [1, 1]
+        assert [kind for kind in events if kind != "looked"][:3] == ["deploying", "deployed", "step"]
+        found = client.endpoints.test(endpoint.name)
+        assert (found.passed, [each.shapes for each in found]) == (True, [("number",)])
+        assert endpoint.refresh().previous == {old: 100}
+        assert client.endpoints.rollback(endpoint.name).traffic == {old: 100}
+        with pytest.raises(exceptions.FailedPrecondition, match="nothing is known"):
+            client.endpoints.rollback(endpoint.name)
+        assert not failed
+        assert set(answered) == {old, new}
+
+    @pytest.mark.parametrize(
+        ("kind", "limits", "reason"),
+        [("wide", {"max_error_rate": 0.1}, "error rate 100 %"), ("slow", {"max_latency_p95": 0.015}, "p95 latency")],
+    )
+    def test_canary_that_fails(self, client: Client, trained: str, busy, kind: str, limits, reason: str) -> None:
+        endpoint, _, _ = busy
+        before = endpoint.refresh()
+        worse = client.models.upload(f"{trained}-{kind}", display_name=kind, check=False)
+        with pytest.raises(exceptions.RolloutFailed, match=reason) as caught:
+            client.endpoints.deploy(endpoint.name, model=worse, strategy=Canary(steps=(50, 100), **{**QUICK, **limits}))
+        (step,) = caught.value.steps
+        assert (step.percent, caught.value.rollout.decision) == (50, "ROLLED_BACK")
+        after = endpoint.refresh()
+        assert (after.traffic, set(after.deployed)) == (before.traffic, set(before.deployed))
+
+    def test_quality_by_a_query(self, client: Client) -> None:
+        sql = "SELECT IF(@deployed_model_id = '7' AND @start < @end, 0.5, 0)"
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        for query, value in ((sql, 0.5), ("SELECT CAST(NULL AS FLOAT64)", None)):
+            ask = client.endpoints._measure(Quality(query=query, minimum=0.5))
+            assert ask("7", start, start + timedelta(seconds=1)) == value
+        with pytest.raises(exceptions.InvalidArgument, match="one row with one number"):
+            client.endpoints._measure(Quality(query="SELECT 1, 2", minimum=0.5))("7", start, start)
