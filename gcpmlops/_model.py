@@ -10,6 +10,7 @@ from gcpmlops._handle import Named
 from gcpmlops._model_stages import stages_of
 
 if TYPE_CHECKING:
+    from gcpmlops._model_evaluations import ModelEvaluation
     from gcpmlops._model_samples import Samples
     from gcpmlops._serving_check import ServingCheck
     from gcpmlops.models import Models
@@ -58,6 +59,11 @@ class Model(Named):
     def samples(self) -> Samples | None:
         """The instances that were stored with it; None without any (storage.objects.get)."""
         return self._models.samples(self.versioned_name)
+
+    @property
+    def evaluations(self) -> list[ModelEvaluation]:
+        """What was imported for it, newest first (ListModelEvaluations)."""
+        return self._models.evaluations(self.versioned_name)
 
     def refresh(self) -> Model:
         """The version as it is now."""

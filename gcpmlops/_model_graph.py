@@ -48,7 +48,7 @@ class ModelGraph(Graph):
         client = self._clients.metadata
         with translated(f"records of {context.display_name}"):
             made = client.create_execution(parent=self._store, execution=execution, **self._clients.once)
-            self._put_into(context, executions=[made.name])
+        self.put_into(context, executions=[made.name])
         return made
 
     def end_execution(self, execution: Any, *, state: str) -> None:
@@ -67,10 +67,54 @@ class ModelGraph(Graph):
         with translated(f"records of {context.display_name}"):
             return list(self._clients.metadata.list_executions(request=request, **self._clients.idempotent))
 
-    def _put_into(self, context: Any, *, executions: Iterable[str] = (), artifacts: Iterable[str] = ()) -> None:
-        self._clients.metadata.add_context_artifacts_and_executions(
-            context=context.name, executions=list(executions), artifacts=list(artifacts), **self._clients.idempotent
-        )
+    def ensure_execution(self, execution_id: str, execution: _google.execution.Execution) -> Any:
+        """The execution of that id, made if need be (CreateExecution)."""
+        client, name = self._clients.metadata, f"{self._path}/executions/{execution_id}"
+        try:
+            with translated(name):
+                return client.create_execution(
+                    parent=self._store, execution=execution, execution_id=execution_id, **self._clients.once
+                )
+        except AlreadyExists:
+            with translated(name):
+                return client.get_execution(name=name, **self._clients.idempotent)
+
+    def ensure_artifact(self, artifact_id: str, artifact: _google.artifact.Artifact) -> Any:
+        """The artifact of that id, made if need be (CreateArtifact)."""
+        client, name = self._clients.metadata, self.artifact_name(artifact_id)
+        try:
+            with translated(name):
+                return client.create_artifact(
+                    parent=self._store, artifact=artifact, artifact_id=artifact_id, **self._clients.once
+                )
+        except AlreadyExists:
+            with translated(name):
+                return client.get_artifact(name=name, **self._clients.idempotent)
+
+    def connect(self, execution: str, *, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+        """Tie artifacts to an execution, all by full name (AddExecutionEvents)."""
+        types = _google.event.Event
+        events = [types(artifact=name, type_=types.Type.INPUT) for name in inputs]
+        events += [types(artifact=name, type_=types.Type.OUTPUT) for name in outputs]
+        with translated(execution):
+            self._clients.metadata.add_execution_events(execution=execution, events=events, **self._clients.idempotent)
+
+    def subgraph(self, artifact: str, *, hops: int) -> _google.lineage_subgraph.LineageSubgraph:
+        """What is up to `hops` events away from an artifact (QueryArtifactLineageSubgraph). Raises NotFound."""
+        request = _google.metadata_service.QueryArtifactLineageSubgraphRequest(artifact=artifact, max_hops=hops)
+        with translated(artifact):
+            return self._clients.metadata.query_artifact_lineage_subgraph(request=request, **self._clients.idempotent)
+
+    def artifact_name(self, artifact_id: str) -> str:
+        """The full name of an artifact of the store."""
+        return f"{self._path}/artifacts/{artifact_id}"
+
+    def put_into(self, context: Any, *, executions: Iterable[str] = (), artifacts: Iterable[str] = ()) -> None:
+        """Make nodes, by full name, members of the context (AddContextArtifactsAndExecutions)."""
+        with translated(f"records of {context.display_name}"):
+            self._clients.metadata.add_context_artifacts_and_executions(
+                context=context.name, executions=list(executions), artifacts=list(artifacts), **self._clients.idempotent
+            )
 
     def _ensure_schema(self, title: str) -> None:
         """Register one of this library's schemas (GetMetadataSchema, CreateMetadataSchema)."""

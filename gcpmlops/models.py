@@ -5,29 +5,40 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, Unpack
 
 from gcpmlops import _google, _model_files, _model_samples, _serving_check, _staging
 from gcpmlops._job import Job
 from gcpmlops._model import Model
+from gcpmlops._model_evaluations import ModelEvaluation
 from gcpmlops._model_files import Files
-from gcpmlops._model_graph import ModelGraph
-from gcpmlops._model_registry import Registry
+from gcpmlops._model_lineage import Lineage
+from gcpmlops._model_records import Records
 from gcpmlops._model_samples import Samples
-from gcpmlops._model_stages import ARCHIVED, History, Stages, Transition, check_stage
+from gcpmlops._model_sources import Source
+from gcpmlops._model_stages import History, Transition
 from gcpmlops._serving import Server, ServerSettings
 from gcpmlops._serving_check import Limits, ServingCheck
-from gcpmlops.exceptions import NotFound, translated
+from gcpmlops.exceptions import GcpMlopsError, NotFound, translated
 from gcpmlops.types import GsUri, Labels, Path_, check_labels
 
-__all__ = ["History", "Model", "Models", "Samples", "ServerSettings", "ServingCheck", "Transition"]
+__all__ = [
+    "History",
+    "Lineage",
+    "Model",
+    "ModelEvaluation",
+    "Models",
+    "Samples",
+    "ServerSettings",
+    "ServingCheck",
+    "Transition",
+]
 
 _JSON = "application/json"
 _log = logging.getLogger("gcpmlops.models")
 
 
-class Models(Registry):
+class Models(Records):
     """`client.models`. API: Vertex AI v1 ModelService.
 
     A model is named by its id, its full resource name or its display name, each with @VERSION or @ALIAS where one
@@ -47,6 +58,8 @@ class Models(Registry):
         description: str | None = None,
         labels: Labels | None = None,
         samples: _model_samples.Given | None = None,
+        job: Job | str | None = None,
+        data: Sequence[str] = (),
         check: bool | None = None,
         check_timeout: float = 600.0,
         max_latency: float | None = None,
@@ -71,6 +84,9 @@ class Models(Registry):
             labels: of the model.
             samples: instances that the model can predict: a list, a DataFrame, {"instances": ..., "parameters": ...},
                 or a JSON or JSONL file. They are kept as samples.json beside the files, replacing those there.
+            job: the training job that made it, by handle, id or full name; a job that is the source is it already. What
+                its arguments say that it read, and its code, are kept with it (see `lineage`).
+            data: what it was trained on: gs:// files, BigQuery tables, names of Vertex AI datasets.
             check: run the serving check (see `check`) first, and register nothing where it fails. None: where the
                 extra `emulator` is installed and the image is one of Google's that this machine has packages for.
             check_timeout: seconds for the whole check.
@@ -88,6 +104,7 @@ class Models(Registry):
         """
         given = None if samples is None else Samples.of(samples, self._storage)
         limits = Limits(max_latency, max_memory, check_timeout)
+        made_by, sources = self._origin(source if job is None and isinstance(source, Job) else job, data)
         with _model_files.opened(_place(source), self._storage) as files:
             serving = Server.of(_place(source), files.names, server)
             found = self._check_before(check, files, serving, given, limits)
@@ -103,7 +120,10 @@ class Models(Registry):
             labels=check_labels(labels),
             container_spec=serving.container(),
         )
-        return replace(self._register(model, model_id, parent_model, timeout), check=found)
+        made = replace(self._register(model, model_id, parent_model, timeout), check=found)
+        if made_by is not None or sources:
+            self._record(made, made_by, sources)
+        return made
 
     def check(
         self,
@@ -155,56 +175,6 @@ class Models(Registry):
             return None
         return Samples.parse(content, where=uri)
 
-    def promote(
-        self, name: str, *, to: str, reason: str = "", who: str | None = None, archive_previous: bool = False
-    ) -> Model:
-        """Move a version to staging, production or archived, or make it champion or challenger (MergeVersionAliases).
-
-        These are aliases: `flights@production` is that version from then on, and the one that was it is it no longer;
-        with `archive_previous` it is archived. A version has one of the first three at most, and one of the other two.
-        Who, when and why are kept (see `history`) before the alias moves. `who` is the caller's own identity, as the
-        credentials say it, where it isn't given. A version that is there already stays as it is.
-        Raises InvalidArgument, NotFound.
-        """
-        stage, model = check_stage(to, "to"), self.get(name)
-        if stage in model.stages:
-            return model
-        others = [] if stage == ARCHIVED else self.versions(model.name)
-        previous = next((each for each in others if stage in each.aliases), None)
-        who = who or self._clients.caller
-        moved = self._stages.move(model, stage, previous=previous, who=who, reason=reason)
-        if archive_previous and previous is not None:
-            why = f"version {model.version_id} is {stage} now" + (f": {reason}" if reason else "")
-            self._stages.archive(self.get(previous.versioned_name), came_from=stage, who=who, reason=why)
-        return moved
-
-    def demote(self, name: str, *, from_stage: str, reason: str = "", who: str | None = None) -> Model:
-        """Take a version out of a stage, or its being champion or challenger; nobody follows (MergeVersionAliases).
-
-        A name without @VERSION means the version that is in the stage. It is kept as for `promote`. Raises
-        InvalidArgument, NotFound where no version is in the stage, FailedPrecondition where this one isn't.
-        """
-        stage = check_stage(from_stage, "from_stage")
-        model = self.get(name if "@" in name else f"{name}@{stage}")
-        return self._stages.leave(model, stage, who=who or self._clients.caller, reason=reason)
-
-    def history(self, name: str) -> History:
-        """The moves between stages of all versions, or of the one that the name says, newest first (ListExecutions).
-
-        Raises NotFound.
-        """
-        model = self.get(name)
-        found = self._stages.history(model)
-        return History(each for each in found if "@" not in name or each.version == model.version_id)
-
-    @cached_property
-    def _stages(self) -> Stages:
-        return Stages(self._graph, self._merge)
-
-    @cached_property
-    def _graph(self) -> ModelGraph:
-        return ModelGraph(self._clients)
-
     def _check_before(
         self, wanted: bool | None, files: Files, server: Server, samples: Samples | None, limits: Limits
     ) -> ServingCheck | None:
@@ -225,6 +195,17 @@ class Models(Registry):
         folder = _staging.folder(self._clients, self._storage, "models", display_name, bucket=bucket)
         files.put(folder, self._storage)
         return str(folder)
+
+    def _record(
+        self, model: Model, made_by: _google.custom_job.CustomJob | str | None, sources: Sequence[Source]
+    ) -> None:
+        """The lineage of a version just registered. Raises what the recording raises, and says how to repeat it."""
+        try:
+            self._lineages.record(model, made_by, sources)
+        except GcpMlopsError as exc:
+            done = f"{model.versioned_name} is registered; record its lineage with client.models.record_lineage."
+            exc.next_step = f"{exc.next_step} {done}".strip()
+            raise
 
     def _register(
         self, model: _google.model.Model, model_id: str | None, parent_model: str | None, timeout: float | None

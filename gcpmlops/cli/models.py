@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gcpmlops.cli import _output
 from gcpmlops.cli._options import Call, command, labels, pairs
 
 STAGES = ("staging", "production", "archived", "champion", "challenger")
@@ -61,6 +62,13 @@ def _server(function: F) -> F:
     return function
 
 
+def _origin(function: F) -> F:
+    """--job and --data, the second repeated."""
+    job = click.option("--job", help="Training job that made it: id or full name.")
+    data = "What it was trained on: gs:// files, a BigQuery table, a dataset; may be repeated."
+    return job(click.option("--data", multiple=True, help=data)(function))
+
+
 _SERVER: list[Callable[[F], F]] = [
     click.option("--framework", help="sklearn, xgboost, tensorflow or pytorch; follows from the files."),
     click.option("--framework-version", help="MAJOR.MINOR, such as 1.6."),
@@ -93,6 +101,7 @@ gcpmlops models upload model.joblib --name flights --parent-model flights --alia
 @click.option("--description")
 @labels
 @_server
+@_origin
 @click.option("--check/--no-check", default=None, help="Start a model server first; by default where that is possible.")
 @click.option("--check-timeout", type=float, default=600.0, show_default=True, help="Seconds for the serving check.")
 @click.option("--staging-bucket", help="Where local files are put.")
@@ -256,3 +265,76 @@ def demote(call: Call, name: str, **given: Any) -> None:
 def history(call: Call, name: str) -> None:
     """List the moves between stages, newest first."""
     call.show_all(call.read("models.history", name), _transition, what="transitions")
+
+
+@command(models, "lineage", example="gcpmlops models lineage flights@production")
+@click.argument("name")
+def lineage(call: Call, name: str) -> None:
+    """Show where a version comes from and where it went: data, code, job, evaluations, deployments."""
+    found = call.read("models.lineage", name)
+    if call.format == "table":
+        rows = [{"kind": kind, "name": each, "where": where} for kind, each, where in found.rows]
+        _output.show_table(rows, empty=f"Nothing is known of where {name} comes from.")
+    else:
+        _output.show_data(found.to_dict(), call.format)
+
+
+@command(
+    models,
+    "record-lineage",
+    changes=True,
+    example="gcpmlops models record-lineage flights@3 --job 1234567890 --data flights.training",
+)
+@click.argument("name")
+@_origin
+def record_lineage(call: Call, name: str, **given: Any) -> None:
+    """Keep which job made a version, and from which data."""
+    found = call.change("MetadataService.AddExecutionEvents", "models.record_lineage", name, **given)
+    call.say(f"Recorded {', '.join(map(str, [*found.jobs, *found.data])) or 'nothing'}.")
+
+
+def _evaluation(evaluation: Any) -> dict[str, Any]:
+    return {
+        "id": evaluation.id,
+        "display_name": evaluation.display_name,
+        "created": evaluation.created,
+        "kind": evaluation.kind,
+        "rows": evaluation.rows,
+        "passed": evaluation.passed,
+        "report": evaluation.report,
+    }
+
+
+def _evaluation_whole(evaluation: Any) -> dict[str, Any]:
+    numbers = {name: value for name, value in evaluation.metrics.items() if isinstance(value, float)}
+    return {**_evaluation(evaluation), "card": evaluation.card, **numbers}
+
+
+@command(models, "evaluations", example="gcpmlops models evaluations flights@3")
+@click.argument("name")
+def evaluations(call: Call, name: str) -> None:
+    """List a version's evaluations, newest first."""
+    call.show_all(call.read("models.evaluations", name), _evaluation, what="evaluations")
+
+
+@command(models, "report", example="gcpmlops storage download $(gcpmlops models report flights@3)")
+@click.argument("name")
+def report(call: Call, name: str) -> None:
+    """Print where the report of a version's latest evaluation lies."""
+    click.echo(call.read("models.report", name))
+
+
+@command(
+    models, "import-evaluation", changes=True, example="gcpmlops models import-evaluation flights@3 evaluation.json"
+)
+@click.argument("name")
+@click.argument("result", type=click.Path(exists=True, dir_okay=False))
+@click.option("--display-name")
+def import_evaluation(call: Call, name: str, result: str, **given: Any) -> None:
+    """Keep an evaluation with a version: a file that EvaluationResult.to_json wrote."""
+    from gcpmlops.evaluation import EvaluationResult
+
+    found = EvaluationResult.from_json(result)
+    with call.waiting(f"Keeping {result} with {name}"):
+        kept = call.change("ModelService.ImportModelEvaluation", "models.import_evaluation", name, found, **given)
+    call.show(kept, _evaluation_whole)

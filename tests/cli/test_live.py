@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from gcpmlops import Client
 
 
@@ -55,7 +57,21 @@ def test_failed_job_is_exit_1_with_the_cause(gcpmlops, staging: str, tmp_path: P
     assert "JOB_STATE_FAILED" in result.stderr
 
 
-def test_models_and_endpoints(gcpmlops, client: Client, staging: str, unique) -> None:
+def _story_of_a_model(gcpmlops, client: Client, name: str, tmp_path: Path) -> None:
+    assert "Nothing is known" in gcpmlops("models", "lineage", name).stderr
+    assert "d.t" in gcpmlops("models", "record-lineage", name, "--data", "d.t").stderr
+    frame = pd.DataFrame({"y": [1.0, 2.0, 3.0], "p": [1.0, 2.0, 4.0]})
+    client.evaluation.regression(frame, target="y", prediction="p", resamples=0).to_json(tmp_path / "e.json")
+    gcpmlops("models", "import-evaluation", name, tmp_path / "e.json", "--display-name", "May")
+    assert "May" in gcpmlops("models", "evaluations", name).stdout
+    report = gcpmlops("models", "report", name).stdout.strip()
+    assert client.storage.exists(report)
+    found = json.loads(gcpmlops("models", "lineage", name, "--format", "json").stdout)
+    assert (found["data"], len(found["evaluations"])) == ([f"{client.config.project}.d.t"], 1)
+    assert "May" in gcpmlops("models", "lineage", name).stdout
+
+
+def test_models_and_endpoints(gcpmlops, client: Client, staging: str, unique, tmp_path: Path) -> None:
     name = unique("cli")
     client.storage.upload(b"x", destination=f"gs://{staging}/{name}/model.joblib")
     gcpmlops("models", "upload", f"gs://{staging}/{name}", "--name", name, "--alias", "champion", "--no-check")
@@ -69,6 +85,7 @@ def test_models_and_endpoints(gcpmlops, client: Client, staging: str, unique) ->
     assert len(moves) == 3
     assert moves[2].split()[-3:] == ["ann", "looks", "good"]
     assert "no samples" in gcpmlops("models", "samples", name, code=1).stderr
+    _story_of_a_model(gcpmlops, client, name, tmp_path)
     folder = gcpmlops("models", "export", f"{name}@1", f"gs://{staging}/exports").stdout.strip()
     assert client.storage.read(f"{folder}/model.joblib") == b"x"
     checked = gcpmlops("models", "check", f"gs://{staging}/{name}", code=1)
