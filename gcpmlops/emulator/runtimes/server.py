@@ -133,13 +133,16 @@ class ModelServer:
 
     def _exchange(self, send: Callable[[UnixHttp, float], R], timeout: float) -> tuple[ServerReplica, UnixHttp, R]:
         """Send to one replica after another until one has got it; the one that answered is still to be released."""
-        deadline = time.monotonic() + timeout
+        deadline, failed = time.monotonic() + timeout, None
         while found := self._replicas.lease(deadline):
             replica, client = found
             try:
                 return replica, client, send(client, deadline - time.monotonic())
-            except NotSentError:
+            except NotSentError as error:
                 self._replicas.release(replica)
+                if failed is client:  # it lives, and closes connections without reading
+                    raise self._told(replica, client, error, timeout) from error
+                failed = client
                 replica.lost(client)
             except OSError as error:
                 self._replicas.release(replica)

@@ -140,7 +140,7 @@ class ServerReplica:
 
     def _await_health(self, life: Life) -> None:
         deadline = time.monotonic() + self._spec.ready_seconds
-        while problem := self._health(life, min(HEALTH_TIMEOUT_SECONDS, self._spec.ready_seconds)):
+        while problem := self._health(life):
             if self._ending:
                 raise exceptions.Cancelled(f"The model server of {self._spec.name} was stopped before it was ready.")
             if life.exited.wait(START_PROBE_SECONDS):
@@ -149,8 +149,9 @@ class ServerReplica:
                 self._bury(life)
                 raise never_ready(self._spec, problem, life.exit)
 
-    def _health(self, life: Life, timeout: float = HEALTH_TIMEOUT_SECONDS) -> str:
+    def _health(self, life: Life) -> str:
         """What is wrong with its health; nothing where its route answers 200."""
+        timeout = min(HEALTH_TIMEOUT_SECONDS, self._spec.ready_seconds)
         try:
             reply = life.launch.client.request("GET", self._spec.health_route, b"", {}, timeout)
         except TimeoutError:

@@ -170,6 +170,7 @@ class Connection:
         self.keep_alive = True
         self.expires = math.inf
         self._buffer = b""
+        self._answering = False
         self._deadline = time.monotonic() + timeout
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         if family == socket.AF_INET:
@@ -207,12 +208,15 @@ class Connection:
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], deadline: float
     ) -> tuple[int, dict[str, str], Iterator[bytes]]:
         """Send the request; status and headers of the reply, and its body as it comes."""
-        self._deadline, self._buffer = deadline, b""
+        self._deadline, self._buffer, self._answering = deadline, b"", False
         lines = [f"{method} {target} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if any("\r" in line or "\n" in line for line in lines):
             raise ConnectionError("a header of the request contains a line break")
-        self._send(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"), body)
+        try:
+            self._send(("\r\n".join(lines) + "\r\n\r\n").encode("utf-8"), body)
+        except NotSentError:
+            return self._reply(method)  # a server that refuses a large body answers before it has read it
         return self._reply(method)
 
     def _send(self, head: bytes, body: bytes) -> None:
@@ -228,10 +232,10 @@ class Connection:
             raise NotSentError(str(error)) from error
 
     def _reply(self, method: str) -> tuple[int, dict[str, str], Iterator[bytes]]:
-        status, headers = parse_head(self._until(b"\r\n\r\n"))
+        status, headers = parse_head(head := self._until(b"\r\n\r\n"))
         while status < 200:
-            status, headers = parse_head(self._until(b"\r\n\r\n"))
-        if headers.get("connection", "").lower() == "close":
+            status, headers = parse_head(head := self._until(b"\r\n\r\n"))
+        if headers.get("connection", "close" if head.startswith(b"HTTP/1.0") else "").lower() == "close":
             self.keep_alive = False
         if method == "HEAD" or status in (204, 304):
             return status, headers, iter(())
@@ -274,9 +278,17 @@ class Connection:
 
     def _receive(self) -> bytes:
         self._arm()
-        data = self._socket.recv(RECEIVE_BYTES)
+        try:
+            data = self._socket.recv(RECEIVE_BYTES)
+        except ConnectionResetError as error:
+            if self._answering:
+                raise
+            raise NotSentError(str(error)) from error  # that is how a system closes what was not read to the end
         if not data:
+            if not self._answering and self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise NotSentError("the server had closed the connection before the request came")
             raise ConnectionLostError("the server closed the connection before it had answered")
+        self._answering = True
         return data
 
     def _arm(self) -> None:
