@@ -1,6 +1,6 @@
 """Three challengers before the gates: one passes, one fails a single carrier, one is unfair to an airport.
 
-    python judge.py FOLDER_OF_MONTHS [FOLDER_OF_REPORTS]
+python judge.py FOLDER_OF_MONTHS [FOLDER_OF_REPORTS]
 """
 
 import sys

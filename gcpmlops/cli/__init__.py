@@ -6,12 +6,17 @@ from gcpmlops._version import __version__
 from gcpmlops.cli._lazy import LazyGroup
 
 COMMANDS = {  # name: (where it is, its line in --help)
+    "batch-predictions": (
+        "gcpmlops.cli.batch_predictions:batch_predictions",
+        "Batch predictions of Vertex AI: files and tables.",
+    ),
     "bigquery": ("gcpmlops.cli.bigquery:bigquery", "Datasets, tables, loads, queries and data checks of BigQuery."),
     "completion": ("gcpmlops.cli.completion:completion", "Print the shell's completion script."),
     "config": ("gcpmlops.cli.config:config", "Settings, and where each comes from."),
     "demo": ("gcpmlops.cli.demo:demo", "The whole life cycle on real data, from a CSV file to a prediction."),
     "emulator": ("gcpmlops.cli.emulator:emulator", "The local Google Cloud."),
     "endpoints": ("gcpmlops.cli.endpoints:endpoints", "Endpoints of Vertex AI: deployments, traffic, predictions."),
+    "evaluation": ("gcpmlops.cli.evaluation:evaluation", "Metrics, comparisons, gates and reports of models."),
     "experiments": (
         "gcpmlops.cli.experiments:experiments",
         "Experiments of Vertex AI: runs, metrics, comparisons.",

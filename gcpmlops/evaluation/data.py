@@ -12,7 +12,7 @@ from gcpmlops.bigquery import BigQuery
 from gcpmlops.evaluation import batch_output
 from gcpmlops.exceptions import InvalidArgument, NotFound
 from gcpmlops.storage import Storage
-from gcpmlops.types import is_gs_uri
+from gcpmlops.types import Path_, is_gs_uri
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +61,16 @@ class Sources:
         if not isinstance(given, str) or not given.strip():
             raise InvalidArgument(f"{type(data).__name__} is not data to evaluate", field="data", allowed=_ALLOWED)
         return self._named(given.strip())
+
+    def text(self, path: Path_) -> str:
+        """The content of a text file, here or in Cloud Storage. Raises InvalidArgument, NotFound."""
+        try:
+            content = self._storage.read(str(path)) if is_gs_uri(path) else Path(path).read_bytes()
+            return content.decode()
+        except OSError as exc:
+            raise InvalidArgument(f"{path}: {exc.strerror}", field="path", value=str(path)) from exc
+        except UnicodeDecodeError as exc:
+            raise InvalidArgument(f"{path} is no text: {exc}", field="path", value=str(path)) from exc
 
     def _named(self, data: str) -> pandas.DataFrame:
         if is_gs_uri(data):

@@ -159,21 +159,32 @@ class Evaluation:
 
     def check(
         self,
-        result: EvaluationResult,
+        result: EvaluationResult | Path_,
         *,
         gates: Path_ | Sequence[Gate],
-        champion: EvaluationResult | None = None,
+        champion: EvaluationResult | Path_ | None = None,
     ) -> Verdict:
         """Judge by gates, or by a YAML file of them; `.require()` on the verdict raises where one failed.
 
-        Raises InvalidArgument, with file and line, for a gate on what was not evaluated.
+        Results may be the JSON files that were kept of them. Raises InvalidArgument, with file and line, for a gate on
+        what was not evaluated.
         """
         from gcpmlops.evaluation import gate_file
         from gcpmlops.evaluation import gates as gates_
 
+        result = self.read(result)
+        champion = None if champion is None else self.read(champion)
         if isinstance(gates, Sequence) and not isinstance(gates, str):
             return gates_.check(result, gates, champion)
         return gate_file.check(gates, result, champion)
+
+    def read(self, result: EvaluationResult | Path_) -> EvaluationResult:
+        """What `to_json` wrote, here or at gs://..., without the rows. Raises InvalidArgument, NotFound."""
+        from gcpmlops.evaluation.result import EvaluationResult
+
+        if isinstance(result, EvaluationResult):
+            return result
+        return EvaluationResult.from_text(self._sources.text(result), str(result))
 
     def frame(self, data: Data) -> pandas.DataFrame:
         """The rows of any kind of data, as every evaluation reads them. Raises InvalidArgument, NotFound."""

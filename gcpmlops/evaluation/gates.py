@@ -14,7 +14,7 @@ from gcpmlops.evaluation import comparison
 from gcpmlops.evaluation.bootstrap import Drawing
 from gcpmlops.evaluation.fairness import MEASURES
 from gcpmlops.evaluation.result import EvaluationResult, find
-from gcpmlops.evaluation.values import Estimate, direction, number, plain
+from gcpmlops.evaluation.values import NEITHER, Estimate, direction, number, plain
 from gcpmlops.exceptions import FailedPrecondition, InvalidArgument
 
 
@@ -53,7 +53,7 @@ class Gate:
             )
         if self.fairness:
             self._check_fairness()
-        elif self.tolerance is not None and not direction(self.metric):
+        elif self.tolerance is not None and self.metric.partition(":")[0] in NEITHER:
             message = f"{self.metric} has no better or worse to compare with a champion's"
             raise InvalidArgument(message, field="tolerance", allowed="minimum and maximum")
 

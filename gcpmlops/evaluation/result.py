@@ -126,11 +126,17 @@ class EvaluationResult:
     def from_json(cls, path: Path_) -> EvaluationResult:
         """Read what `to_json` wrote: all that was found, without the rows. Raises InvalidArgument."""
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_text(Path(path).read_text(encoding="utf-8"), str(path))
         except OSError as exc:
             raise InvalidArgument(f"{path}: {exc.strerror}", field="path", value=str(path)) from exc
+
+    @classmethod
+    def from_text(cls, text: str, path: str = "") -> EvaluationResult:
+        """From the content of such a file; `path` names it. Raises InvalidArgument."""
+        try:
+            found = json.loads(text)
         except ValueError as exc:
-            raise InvalidArgument(f"{path} is not JSON: {exc}", field="path", value=str(path)) from exc
+            raise InvalidArgument(f"{path} is not JSON: {exc}", field="path", value=path) from exc
         return cls.from_dict(found)
 
     def to_json(self, path: Path_, *, comparison: Comparison | None = None, verdict: Verdict | None = None) -> Path:

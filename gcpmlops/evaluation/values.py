@@ -15,6 +15,7 @@ LOWER = frozenset(
     {"false_positive_rate", "false_negative_rate", "log_loss", "brier", "ece"}
     | {"mae", "rmse", "mape", "smape", "mase", "pinball"}
 )
+NEITHER = frozenset({"selection_rate", "mean_error", "coverage"})  # more is not better, nor is less
 
 
 @dataclass(frozen=True)
