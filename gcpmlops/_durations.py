@@ -35,4 +35,4 @@ def spoken(seconds: float) -> str:
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _history, _html, _prices
@@ -38,6 +39,12 @@ class Endpoint(Named):
     def previous(self) -> dict[str, int]:
         """What served before, and will after `rollback`: id of the deployed model -> per cent; empty: nothing."""
         return {each.id: each.percent for each in _history.noted_before(dict(self.proto.labels), self.name)}
+
+    @property
+    def deploying_until(self) -> datetime | None:
+        """The latest time at which the deployment that is under way ends; None where none is, as far as is known."""
+        until = _history.claimed(dict(self.proto.labels))[1]
+        return datetime.fromtimestamp(until, UTC) if until else None
 
     @property
     def prices(self) -> dict[str, Price]:

@@ -62,7 +62,9 @@ class Explanation:
 
 def instances_of(rows: Any, *, as_records: bool) -> list[Any]:
     """JSON values: a DataFrame or an array by rows, other sequences element by element. Raises InvalidArgument."""
-    if hasattr(rows, "to_json"):  # a DataFrame: pandas writes dates, NaN and its own integers as JSON has them
+    if hasattr(rows, "to_json") and not isinstance(
+        rows, list
+    ):  # a DataFrame: pandas writes dates, NaN and its own integers as JSON has them
         return list(json.loads(rows.to_json(orient="records" if as_records else "values", date_format="iso")))
     if hasattr(rows, "tolist"):
         rows = rows.tolist()

@@ -47,23 +47,22 @@ class Claim:
             self.before = endpoint
             served = _history.serving(endpoint)
             noted = _history.noted(labels, served, self._endpoint) if served else labels
-            until = int(self._now().timestamp() + seconds) + 1
-            return {"labels": {**noted, _history.CLAIM: f"{self._id}-{until}"}}
+            return {"labels": {**noted, **self._label(seconds)}}
 
         self._calls.change(self._endpoint, edit)
         self._history = {k: v for k, v in self.before.labels.items() if k.startswith(_history.PREVIOUS)}
         self._traffic = nonzero(self.before.traffic_split)
         return self.before
 
-    def switch(self, split: Mapping[str, int]) -> Any:
-        """Set the traffic. Raises Interference."""
+    def switch(self, split: Mapping[str, int], *, seconds: float) -> Any:
+        """Set the traffic, and how long what comes then may take. Raises Interference."""
         wanted = nonzero(split)
 
         def edit(endpoint: Any) -> Mapping[str, Any]:
             if self._is_mine(endpoint) and nonzero(endpoint.traffic_split) == wanted:
                 return {}
             self.check(endpoint)
-            return {"traffic_split": wanted}
+            return {"traffic_split": wanted, "labels": {**endpoint.labels, **self._label(seconds)}}
 
         endpoint = self._calls.change(self._endpoint, edit)
         self._traffic = wanted
@@ -98,6 +97,9 @@ class Claim:
             return {"labels": labels}
 
         return self._calls.change(self._endpoint, edit)
+
+    def _label(self, seconds: float) -> dict[str, str]:
+        return {_history.CLAIM: f"{self._id}-{int(self._now().timestamp() + seconds) + 1}"}
 
     def _is_mine(self, endpoint: Any) -> bool:
         return _history.claimed(dict(endpoint.labels))[0] == self._id

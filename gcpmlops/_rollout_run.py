@@ -17,6 +17,8 @@ from gcpmlops._strategies import BlueGreen, Canary
 from gcpmlops._traffic import NEW, nonzero, scaled
 from gcpmlops.exceptions import GcpMlopsError, RolloutFailed
 
+_SPARE = 600.0  # seconds by which a claim outlives what it is for
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -73,8 +75,8 @@ class RolloutRun:
         Raises RolloutFailed once the traffic is back, what deploying raises (nothing has changed then), and
         FailedPrecondition while another deployment is under way.
         """
-        longest = self._strategy.longest * len(self._strategy.shares) + 2 * (self._plan.timeout or 7200) + 600
-        before = self._claim.take(seconds=longest, force=self._plan.force)
+        deploying = 2 * (self._plan.timeout or 7200) + _SPARE  # a preview, too
+        before = self._claim.take(seconds=deploying, force=self._plan.force)
         self._baseline = nonzero(before.traffic_split)
         try:
             self._advance()
@@ -136,7 +138,8 @@ class RolloutRun:
         self._say("deployed", f"Deployed as {self._new}")
 
     def _step(self, percent: int, watch: Watch) -> None:
-        self._claim.switch({self._new: percent, **scaled(self._baseline, 100 - percent)})
+        split = {self._new: percent, **scaled(self._baseline, 100 - percent)}
+        self._claim.switch(split, seconds=self._strategy.longest + _SPARE)
         started = self._tools.clock.now()
         self._say("step", f"{percent} % of the traffic goes to {self._new}")
         if isinstance(self._strategy, BlueGreen):
@@ -228,7 +231,7 @@ class RolloutRun:
         if not self._baseline:
             return ""
         try:
-            self._claim.switch(self._baseline)
+            self._claim.switch(self._baseline, seconds=_SPARE)
         except (Interference, GcpMlopsError) as exc:
             return str(exc)
         self._say("restored", f"The traffic is what it was: {self._baseline}")

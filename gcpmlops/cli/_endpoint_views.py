@@ -19,7 +19,8 @@ def endpoint_row(endpoint: Any) -> dict[str, Any]:
 def endpoint_whole(endpoint: Any) -> dict[str, Any]:
     proto, previous = endpoint.proto, {key: f"{share}%" for key, share in endpoint.previous.items()}
     found = {**endpoint_row(endpoint), "name": endpoint.name, "traffic": endpoint.traffic, "previous": previous}
-    host = {"host": proto.dedicated_endpoint_dns} if proto.dedicated_endpoint_dns else {}
+    host: dict[str, Any] = {"host": proto.dedicated_endpoint_dns} if proto.dedicated_endpoint_dns else {}
+    host |= {"deploying_until": endpoint.deploying_until} if endpoint.deploying_until else {}
     return {**found, **host, "prices": {key: str(price) for key, price in endpoint.prices.items()}}
 
 
@@ -68,6 +69,8 @@ def test_row(test: Any) -> dict[str, Any]:
 
 
 def idle_row(found: Any) -> dict[str, Any]:
+    from gcpmlops._prices import dollars
+
     return {
         "endpoint": found.endpoint_name,
         "endpoint_id": found.endpoint.rpartition("/")[2],
@@ -76,7 +79,7 @@ def idle_row(found: Any) -> dict[str, Any]:
         "traffic": f"{found.percent}%",
         "deployed": found.deployed,
         "requests": found.last_request,
-        "price": str(found.price),
+        "price": dollars(found.price.per_hour),
         "undeployed": found.undeployed,
         "problem": found.problem,
     }

@@ -231,6 +231,7 @@ def idle(call: Call, idle: str, filter_: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reap(call: Call, idle: str, filter_: str | None, delete_endpoints: bool, yes: bool) -> None:
     """Undeploy models that served nothing for a time, after asking; exit with 1 if one could not be."""
+    from gcpmlops._prices import total
 
     def confirm(found: Any) -> bool:
         for each in found:
@@ -239,6 +240,8 @@ def reap(call: Call, idle: str, filter_: str | None, delete_endpoints: bool, yes
 
     found = call.read("endpoints.reap", idle=idle, filter=filter_, confirm=confirm, delete_endpoints=delete_endpoints)
     call.show_all(found, _views.idle_row, what="idle models")
+    if done := [each for each in found if each.undeployed]:
+        call.say(f"Undeployed {_count(len(done))}: {total(each.price for each in done)} less.")
     if any(each.problem for each in found):
         click.get_current_context().exit(1)
 

@@ -160,6 +160,7 @@ class TestCanary:
         assert world.service.deployed == [OLD, NEW], "the old one is kept for a rollback"
         assert world.service.labels["gcpmlops-previous-0"] == f"{OLD}-100"
         assert _history.CLAIM not in world.service.labels
+        assert world.service.labels["team"] == "risk"
         assert "PROMOTED" in str(rollout)
         assert "0 % errors" in str(rollout.steps[0])
         assert "<table>" in rollout._repr_html_()
