@@ -62,6 +62,13 @@ class Servers:
         server.start()
         return server
 
+    def reads_storage(self, spec: ServerSpec) -> bool:
+        """Whether the program of a model's image reads its files through AIP_STORAGE_URI."""
+        try:
+            return self.programs.kind(spec) != "prebuilt"
+        except exceptions.InvalidArgument:
+            return False  # its start tells why it can't
+
     def find(self, name: str) -> ModelServer | None:
         """The server of a deployed model."""
         return self._servers.get(name)

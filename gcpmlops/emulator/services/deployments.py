@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import Any
 
 from google.api_core import exceptions
@@ -17,6 +18,7 @@ from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, Server
 from gcpmlops.emulator.runtimes.servers import Servers
 from gcpmlops.emulator.services import prediction_resources
 from gcpmlops.emulator.services.logging.writer import WriteLog
+from gcpmlops.emulator.services.model_copies import ModelCopies
 from gcpmlops.emulator.services.model_rows import ModelRows, key_of
 from gcpmlops.emulator.settings import project_number
 
@@ -27,13 +29,29 @@ _SEVERITIES = {"stdout": "INFO", "stderr": "ERROR"}
 
 
 class Deployments:
-    """Starts, finds and stops the server of each deployed model."""
+    """Starts, finds and stops the server of each deployed model.
 
-    def __init__(self, context: Context, servers: Servers, artifacts: Artifacts, write_log: WriteLog) -> None:
+    Args:
+        context: the services'.
+        servers: runs the processes.
+        artifacts: has the models' files.
+        write_log: takes what servers print.
+        copies: gives files to containers that read them through Cloud Storage; None leaves them the user's.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        servers: Servers,
+        artifacts: Artifacts,
+        write_log: WriteLog,
+        copies: ModelCopies | None = None,
+    ) -> None:
         self._context = context
         self._servers = servers
         self._artifacts = artifacts
         self._write_log = write_log
+        self._copies = copies
         self._models = ModelRows(context.store)
         self._resuming = threading.Lock()
         self._resumed = False
@@ -66,7 +84,13 @@ class Deployments:
         on_line: OnLine | None = None,
     ) -> ModelServer:
         found = version or self._models.version(f"{deployed.model}@{deployed.model_version_id}")
-        return self._servers.start(self._spec(endpoint, deployed, found), on_line or self._on_line(endpoint, deployed))
+        spec = self._with_copy(self._spec(endpoint, deployed, found))
+        return self._servers.start(spec, on_line or self._on_line(endpoint, deployed))
+
+    def _with_copy(self, spec: ServerSpec) -> ServerSpec:
+        if self._copies is None or not spec.model_dir.is_dir() or not self._servers.reads_storage(spec):
+            return spec
+        return replace(spec, artifact_uri=self._copies.publish(spec.name, spec.model_dir))
 
     def find(self, endpoint: str, deployed_id: str) -> ModelServer:
         """The server of a deployed model, which may be starting. Raises ServiceUnavailable."""
@@ -97,7 +121,11 @@ class Deployments:
 
     def stop(self, endpoint: str, deployed_id: str, drain: float = DRAIN_SECONDS) -> None:
         """End a server once its requests in flight are answered."""
-        self._servers.stop(server_name(endpoint, deployed_id), drain)
+        name = server_name(endpoint, deployed_id)
+        self._servers.stop(name, drain)
+        self._unlogged.discard(name)
+        if self._copies is not None:
+            self._copies.withdraw(name)
 
     def resume(self) -> int:
         """Begin to serve again what was deployed when the emulator ended: once, by whoever comes first.

@@ -89,7 +89,7 @@ def test_a_routine_needs_its_source_and_its_classes(programs: Programs, spec: Se
 def test_other_images_run_in_docker_where_it_answers(
     programs: Programs, spec: ServerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(exceptions.InvalidArgument, match=r"no local command stands for it.*--image gcr.io/me/x=COMMAND"):
+    with pytest.raises(exceptions.InvalidArgument, match=r"no local command stands for .*--image gcr.io/me/x=COMMAND"):
         programs.launch(replace(spec, image="gcr.io/me/x"))
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
