@@ -73,6 +73,7 @@ class Model(Named):
         about = {
             "name": self.versioned_name,
             "aliases": ", ".join(self.aliases),
+            "stages": ", ".join(self.stages),
             "files": self.artifact_uri,
             "image": self.image,
             "serving check": self.check,

@@ -6,7 +6,7 @@ and code as INPUT.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 _RUN = "system.Run"
 _JOBS = {"customJobs": "system.CustomJobExecution"}  # collection of a job's name: schema of its execution
 _HOPS = 2  # from the version to its job, and on to what that read
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is recorded of a version: the job that made it (known whole, or by its full name), and what from."""
+
+    job: _google.custom_job.CustomJob | str | None = None
+    sources: Sequence[Source] = ()
+
+    def __bool__(self) -> bool:
+        return self.job is not None or bool(self.sources)
 
 
 @dataclass(frozen=True)
@@ -84,21 +95,22 @@ class LineageGraph:
     def __init__(self, graph: ModelGraph) -> None:
         self._graph = graph
 
-    def record(self, model: Model, job: _google.custom_job.CustomJob | str | None, sources: Iterable[Source]) -> None:
+    def record(self, model: Model, origin: Origin) -> None:
         """Keep what a version was made by and from. Again with more, it is added. Raises what the service raises."""
         context = self._graph.context(model)
         version = self._ensure_version(model)
-        execution = self._graph.ensure_execution(*_execution(model, job)).name
-        inputs = [self._graph.ensure_artifact(each.id, each.artifact()).name for each in sources]
+        execution = self._graph.ensure_execution(*_execution(model, origin.job)).name
+        inputs = [self._graph.ensure_artifact(each.id, each.artifact()).name for each in origin.sources]
         self._graph.connect(execution, inputs=inputs, outputs=[version])
         self._graph.put_into(context, executions=[execution], artifacts=[version])
 
     def read(self, model: Model, evaluations: Sequence[ModelEvaluation]) -> Lineage:
         """What is known of a version. Raises what the service raises."""
         jobs, sources = self._origin(model)
+        known = {each.resource.rpartition("/")[2] for each in jobs}
         return Lineage(
             model.versioned_name,
-            jobs,
+            [*jobs, *(each for each in _said_by(model) if each.name not in known)],
             [each for each in sources if each.kind == "data"],
             [each for each in sources if each.kind == "code"],
             evaluations,
@@ -156,6 +168,13 @@ def _execution(model: Model, job: _google.custom_job.CustomJob | str | None) -> 
     name = display_name or f"{collection} {job_id}"
     made = types.Execution(display_name=name[-128:], metadata={"resourceName": resource}, **common)
     return f"job-{node_id(job_id)}", made
+
+
+def _said_by(model: Model) -> Iterator[Node]:
+    """The pipelines that the registry itself says made a version."""
+    for resource in (str(model.proto.training_pipeline), str(model.proto.pipeline_job)):
+        if resource:
+            yield Node("training job", resource.rpartition("/")[2], resource, "")
 
 
 def _kind(artifact: Any) -> str:

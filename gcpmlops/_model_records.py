@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gcpmlops import _google, _model_sources, _staging
+from gcpmlops._handle import Named
 from gcpmlops._job import Job
 from gcpmlops._model import Model
 from gcpmlops._model_evaluations import Evaluations, ModelEvaluation
 from gcpmlops._model_graph import ModelGraph
-from gcpmlops._model_lineage import Lineage, LineageGraph
+from gcpmlops._model_lineage import Lineage, LineageGraph, Origin
 from gcpmlops._model_registry import Registry
-from gcpmlops._model_sources import Source
 from gcpmlops._model_stages import ARCHIVED, History, Stages, check_stage
 from gcpmlops.exceptions import NotFound, translated
 from gcpmlops.types import GsUri
@@ -71,11 +71,10 @@ class Records(Registry):
         found = self._stages.history(model)
         return History(each for each in found if "@" not in name or each.version == model.version_id)
 
-    def record_lineage(self, name: str, *, job: Job | str | None = None, data: Sequence[str] = ()) -> Lineage:
+    def record_lineage(self, name: str, *, job: Named | str | None = None, data: Sequence[str] = ()) -> Lineage:
         """Keep which job made a version and from which data, as `upload` does (MetadataService). Raises NotFound."""
-        made_by, sources = self._origin(job, data)
-        model = self.get(name)
-        self._lineages.record(model, made_by, sources)
+        origin, model = self._origin(job, data), self.get(name)
+        self._lineages.record(model, origin)
         return self.lineage(model.versioned_name)
 
     def lineage(self, name: str) -> Lineage:
@@ -135,27 +134,31 @@ class Records(Registry):
             return GsUri.parse(model.artifact_uri.rstrip("/"))
         return _staging.folder(self._clients, self._storage, "models", model.display_name)
 
-    def _origin(
-        self, job: Job | str | None, data: Sequence[str]
-    ) -> tuple[_google.custom_job.CustomJob | str | None, list[Source]]:
-        """The job, and what a version was made from. Raises InvalidArgument, NotFound for a custom job that isn't."""
+    def _origin(self, job: Named | str | None, data: Sequence[str]) -> Origin:
+        """What made a version, and what it was made from. Raises InvalidArgument, NotFound for a job that isn't."""
         project = self._clients.config.require("project")
         named = [data] if isinstance(data, str) else data
-        sources = [_model_sources.source_of(each, project=project) for each in named]
-        made_by = self._custom_job(job) if isinstance(job, str) else job.proto if job is not None else None
-        if made_by is None or isinstance(made_by, str):
-            return made_by, sources
-        known = {each.id for each in sources}
-        read = [each for each in _model_sources.read_by(made_by, project=project) if each.id not in known]
-        return made_by, [*sources, *read, *_model_sources.code_of(made_by)]
+        sources = {each.id: each for each in (_model_sources.source_of(name, project=project) for name in named)}
+        made_by = None if job is None else self._job(job)
+        if made_by is not None and not isinstance(made_by, str):
+            found = [*_model_sources.read_by(made_by, project=project), *_model_sources.code_of(made_by)]
+            sources = {each.id: each for each in found} | sources
+        return Origin(made_by, tuple(sources.values()))
 
-    def _custom_job(self, job: str) -> _google.custom_job.CustomJob | str:
-        """A custom job by id or full name (GetCustomJob); jobs of other kinds stay their full names."""
-        if job.startswith("projects/") and "/customJobs/" not in job:
-            return job
-        name = job if job.startswith("projects/") else f"{self._clients.parent}/customJobs/{job}"
-        with translated(f"custom job {job}", next_step="See the jobs with `gcpmlops training list`."):
-            return self._clients.jobs.get_custom_job(name=name, **self._clients.idempotent)
+    def _job(self, job: Named | str) -> _google.custom_job.CustomJob | str:
+        """A custom job, or what each trial of a tuning job is; other kinds are known by their full name alone."""
+        if isinstance(job, Job):
+            return job.proto
+        name = job if isinstance(job, str) else job.name
+        full = name if name.startswith("projects/") else f"{self._clients.parent}/customJobs/{name}"
+        with translated(f"job {name}", next_step="See the jobs with `gcpmlops training list`."):
+            if "/customJobs/" in full:
+                return self._clients.jobs.get_custom_job(name=full, **self._clients.idempotent)
+            if "/hyperparameterTuningJobs/" in full:
+                search = self._clients.jobs.get_hyperparameter_tuning_job(name=full, **self._clients.idempotent)
+                about = {"name": search.name, "display_name": search.display_name}
+                return _google.custom_job.CustomJob(job_spec=search.trial_job_spec, **about)
+        return full
 
     @cached_property
     def _lineages(self) -> LineageGraph:

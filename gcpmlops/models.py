@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from gcpmlops import _google, _model_files, _model_samples, _serving_check, _staging
+from gcpmlops._handle import Named
 from gcpmlops._job import Job
 from gcpmlops._model import Model
 from gcpmlops._model_evaluations import ModelEvaluation
 from gcpmlops._model_files import Files
-from gcpmlops._model_lineage import Lineage
+from gcpmlops._model_lineage import Lineage, Origin
 from gcpmlops._model_records import Records
 from gcpmlops._model_samples import Samples
-from gcpmlops._model_sources import Source
 from gcpmlops._model_stages import History, Transition
 from gcpmlops._serving import Server, ServerSettings
 from gcpmlops._serving_check import Limits, ServingCheck
@@ -58,7 +58,7 @@ class Models(Records):
         description: str | None = None,
         labels: Labels | None = None,
         samples: _model_samples.Given | None = None,
-        job: Job | str | None = None,
+        job: Named | str | None = None,
         data: Sequence[str] = (),
         check: bool | None = None,
         check_timeout: float = 600.0,
@@ -84,8 +84,8 @@ class Models(Records):
             labels: of the model.
             samples: instances that the model can predict: a list, a DataFrame, {"instances": ..., "parameters": ...},
                 or a JSON or JSONL file. They are kept as samples.json beside the files, replacing those there.
-            job: the training job that made it, by handle, id or full name; a job that is the source is it already. What
-                its arguments say that it read, and its code, are kept with it (see `lineage`).
+            job: the training or tuning job that made it, by handle, id or full name; a job that is the source is it
+                already. What its arguments say that it read, and its code, are kept with it (see `lineage`).
             data: what it was trained on: gs:// files, BigQuery tables, names of Vertex AI datasets.
             check: run the serving check (see `check`) first, and register nothing where it fails. None: where the
                 extra `emulator` is installed and the image is one of Google's that this machine has packages for.
@@ -104,7 +104,7 @@ class Models(Records):
         """
         given = None if samples is None else Samples.of(samples, self._storage)
         limits = Limits(max_latency, max_memory, check_timeout)
-        made_by, sources = self._origin(source if job is None and isinstance(source, Job) else job, data)
+        origin = self._origin(source if job is None and isinstance(source, Job) else job, data)
         with _model_files.opened(_place(source), self._storage) as files:
             serving = Server.of(_place(source), files.names, server)
             found = self._check_before(check, files, serving, given, limits)
@@ -121,8 +121,8 @@ class Models(Records):
             container_spec=serving.container(),
         )
         made = replace(self._register(model, model_id, parent_model, timeout), check=found)
-        if made_by is not None or sources:
-            self._record(made, made_by, sources)
+        if origin:
+            self._record(made, origin)
         return made
 
     def check(
@@ -196,12 +196,10 @@ class Models(Records):
         files.put(folder, self._storage)
         return str(folder)
 
-    def _record(
-        self, model: Model, made_by: _google.custom_job.CustomJob | str | None, sources: Sequence[Source]
-    ) -> None:
+    def _record(self, model: Model, origin: Origin) -> None:
         """The lineage of a version just registered. Raises what the recording raises, and says how to repeat it."""
         try:
-            self._lineages.record(model, made_by, sources)
+            self._lineages.record(model, origin)
         except GcpMlopsError as exc:
             done = f"{model.versioned_name} is registered; record its lineage with client.models.record_lineage."
             exc.next_step = f"{exc.next_step} {done}".strip()

@@ -67,6 +67,19 @@ def test_files_with_data_and_no_job(client: Client, staging: str, unique) -> Non
     assert client.models.lineage(copy.name).copied_from.startswith(made.name)
 
 
+def test_trials_of_a_search(client: Client, model, mocker) -> None:
+    name = f"{client.clients.parent}/hyperparameterTuningJobs/7"
+    trial = custom_job("--data=gs://bkt/x.csv").job_spec
+    search = _google.hyperparameter_tuning_job.HyperparameterTuningJob(
+        name=name, display_name="search", trial_job_spec=trial
+    )
+    mocker.patch.object(client.clients.jobs, "get_hyperparameter_tuning_job", return_value=search)
+    copy = client.models.copy(model.name)
+    found = client.models.record_lineage(copy.name, job=name)
+    assert [(each.name, each.resource) for each in found.jobs] == [("search", name)]
+    assert [each.name for each in found.data] == ["bkt/x.csv"]
+
+
 def test_nothing_recorded(client: Client, staging: str, unique) -> None:
     client.storage.upload(b"x", destination=f"gs://{staging}/plain/model.joblib")
     name = unique("m")
