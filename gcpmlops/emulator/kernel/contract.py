@@ -128,6 +128,7 @@ def _importing() -> Iterator[None]:
 def services(package: str) -> list[str]:
     """The proto services of a GAPIC package, by the names of their folders."""
     with _importing():
+        importlib.import_module(package)  # as in load
         parent = importlib.import_module(f"{package}.services")
         return sorted(module.name for module in pkgutil.iter_modules(parent.__path__) if module.ispkg)
 
@@ -136,6 +137,7 @@ def services(package: str) -> list[str]:
 def load(package: str, folder: str) -> ServiceContract:
     """The contract of one service, e.g. ``load("google.cloud.aiplatform_v1", "job_service")``."""
     with _importing():
+        importlib.import_module(package)  # waits for another thread that is at it; an import of a part would not
         base = f"{package}.services.{folder}.transports"
         transport = _transport(importlib.import_module(f"{base}.grpc"), "GrpcTransport")
         stubs = dict(_stubs(transport))
