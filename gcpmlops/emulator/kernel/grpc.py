@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from gcpmlops.emulator.kernel import errors
+from gcpmlops.emulator.kernel import errors, hosts
 from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.call import Call, answering
 from gcpmlops.emulator.kernel.contract import Method
@@ -62,30 +62,35 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[bound.method.client_streams, bound.method.server_streams]
-        answer = self._streaming(bound.answer, version) if bound.method.server_streams else self._unary(bound, version)
+        answer = self._streaming(bound, version) if bound.method.server_streams else self._unary(bound, version)
         return make(answer, bound.method.decode, bound.method.encode)
 
     def _unary(self, bound: Bound, version: str) -> Callable[[Any, Any], Any]:
         answer = bound.answer
         assert answer is not None  # noqa: S101 - checked by the caller
+        proto = bound.method.service
 
         def run(request: Any, context: Any) -> Any:
             try:
-                with answering(self._call(context, version)) as call:
+                with answering(self._call(context, version, proto)) as call:
                     response = answer(request)
             except Exception as error:  # noqa: BLE001 - errors.py maps every one
                 _abort(context, error)
-            if call.reply_headers:
-                context.set_trailing_metadata(tuple((k.lower(), v) for k, v in call.reply_headers.items()))
+            _send_headers(context, call)
             return response
 
         return run
 
-    def _streaming(self, answer: Callable[[Any], Any], version: str) -> Callable[[Any, Any], Iterator[Any]]:
+    def _streaming(self, bound: Bound, version: str) -> Callable[[Any, Any], Iterator[Any]]:
+        answer = bound.answer
+        assert answer is not None  # noqa: S101 - checked by the caller
+        proto = bound.method.service
+
         def run(request: Any, context: Any) -> Iterator[Any]:
             try:
-                with answering(self._call(context, version)):
+                with answering(self._call(context, version, proto)) as call:
                     yield from answer(request)
+                    _send_headers(context, call)
             except Exception as error:  # noqa: BLE001 - errors.py maps every one
                 _abort(context, error)
 
@@ -94,17 +99,30 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
     def _refusal(self, error: exceptions.GoogleAPICallError) -> Callable[[Any, Any], Any]:
         def run(_: Any, context: Any) -> Any:
             try:
-                self._call(context, "v1")
+                self._call(context, "v1", "")
             except exceptions.GoogleAPICallError as denied:
                 _abort(context, denied)
             _abort(context, error)
 
         return run
 
-    def _call(self, context: Any, version: str) -> Call:
+    def _call(self, context: Any, version: str, proto: str) -> Call:
         headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         caller = self._authenticator.caller(headers.get("authorization"))
-        return Call(caller, version, headers, is_active=context.is_active, remaining=context.time_remaining)
+        host = _authority(context).rsplit(":", 1)[0]
+        hosts.check_dedicated(host, proto)
+        return Call(caller, version, headers, is_active=context.is_active, remaining=context.time_remaining, host=host)
+
+
+def _authority(context: Any) -> str:
+    """The `:authority` that was asked; gRPC's Python server has it, and no public way to it."""
+    host: bytes = context._rpc_event.call_details.host
+    return host.decode("latin-1").lower()
+
+
+def _send_headers(context: Any, call: Call) -> None:
+    if call.reply_headers:
+        context.set_trailing_metadata(tuple((key.lower(), value) for key, value in call.reply_headers.items()))
 
 
 def _abort(context: Any, error: BaseException) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from google.api_core import exceptions
+
 _SERVED = re.compile(
     r"(.+\.)?googleapis\.com|accounts\.google\.com|metadata\.google\.internal"
     r"|.+\.pkg\.dev|.+\.cloudfunctions\.net|.+\.run\.app|.+\.prediction\.vertexai\.goog"
@@ -28,6 +30,12 @@ def is_served(host: str) -> bool:
 def is_dedicated(host: str) -> bool:
     """Whether it is one endpoint's own host, where nothing but its predictions is served."""
     return host.endswith(_DEDICATED)
+
+
+def check_dedicated(host: str, proto: str) -> None:
+    """Raises NotFound for a method of another service than PredictionService on a dedicated endpoint's host."""
+    if is_dedicated(host) and not proto.endswith(".PredictionService"):
+        raise exceptions.NotFound(f"{host} is one endpoint's own domain: it serves predictions and nothing else.")
 
 
 def is_shared(host: str) -> bool:

@@ -76,7 +76,8 @@ class Http:
             scope.setdefault("state", {})["caller"] = caller
             await app(scope, limited, send)
         elif service in self._rests:
-            await self._rest(self._rests[service], Call(caller, headers=headers), scope, limited, send)
+            call = Call(caller, headers=headers, host=_host(scope, headers))
+            await self._rest(self._rests[service], call, scope, limited, send)
         else:
             raise exceptions.MethodNotImplemented(
                 f"{headers.get('host', 'this host')}{scope['path']} is not served by this emulator; "
@@ -111,7 +112,12 @@ class Http:
         if isinstance(content, bytes):
             await reply(200, content, extra, send)
         else:
-            await self._stream(content, extra, call, send)
+            gone = asyncio.ensure_future(receive())  # resolves when the client hangs up
+            call.is_active = lambda: not gone.done()
+            try:
+                await self._stream(content, extra, call, send)
+            finally:
+                gone.cancel()
 
     async def _stream(self, parts: Iterator[bytes], headers: dict[str, str], call: Call, send: Send) -> None:
         loop, context = asyncio.get_running_loop(), copy_context()
@@ -122,6 +128,8 @@ class Http:
 
         await send({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
         while (part := await loop.run_in_executor(self._pool, context.copy().run, following)) is not _END:
+            if not call.is_active():
+                return
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -139,6 +147,11 @@ def _locate(scope: Scope, headers: Mapping[str, str]) -> str:
     if headers.get("metadata-flavor", "").lower() == "google":
         return "metadata"
     return hosts.service_by_path(path) or "console"
+
+
+def _host(scope: Scope, headers: Mapping[str, str]) -> str:
+    """The host that the caller means: on the plain port the first path segment may say so."""
+    return str(scope.get("root_path", "")).strip("/") or headers.get("host", "").rsplit(":", 1)[0].lower()
 
 
 def _bounded(headers: Mapping[str, str], receive: Receive, limit: int) -> Receive:

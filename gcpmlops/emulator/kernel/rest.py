@@ -15,6 +15,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
+from gcpmlops.emulator.kernel import hosts
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.contract import HttpRule
 from gcpmlops.emulator.kernel.masks import raw
@@ -24,6 +25,7 @@ from gcpmlops.emulator.kernel.registry import BoundApi, JsonRoute, not_built
 _OPERATIONS = re.compile(r"/[^/]+/(?P<name>(?:.+/)?operations(?:/[^/:]+)?)(?::(?P<verb>cancel|wait))?")
 _SYSTEM = {"alt", "fields", "key", "prettyPrint", "quotaUser", "userProject", "access_token", "callback", "uploadType"}
 _JSON = "application/json; charset=UTF-8"
+_BYTES = "application/octet-stream"
 Reply = tuple[str, bytes | Iterator[bytes]]  # content type, body
 
 _TYPES, _V1, _BETA = "type.googleapis.com/", "google.cloud.aiplatform.v1.", "google.cloud.aiplatform.v1beta1."
@@ -45,6 +47,7 @@ class RestApi:
         as_numbers = any(key in ("$alt", "alt") and "enum-encoding=int" in value for key, value in pairs)
         operation = _OPERATIONS.fullmatch(path)
         if operation is not None:
+            hosts.check_dedicated(current_call().host, "")
             return _json(self._operation(verb, operation, body, pairs), as_numbers)
         found = self._api.route(verb, path)
         if found is None:
@@ -53,6 +56,7 @@ class RestApi:
             answer = found.target.answer(found.variables, json.loads(body) if body else None)
             return _JSON, json.dumps(answer).encode()
         proto, name, rule = found.target
+        hosts.check_dedicated(current_call().host, proto)
         bound = self._api.method(proto, name)
         if bound is None or bound.answer is None:
             raise not_built(proto, name)
@@ -178,19 +182,22 @@ def _as_v1(operation: operations_pb2.Operation) -> operations_pb2.Operation:
 
 
 def _json(message: Any, as_numbers: bool) -> Reply:
+    """JSON; an HttpBody as it is, but for the official REST clients, which look for a message in it."""
     plain = raw(message)
-    if isinstance(plain, httpbody_pb2.HttpBody):
-        return plain.content_type or "application/octet-stream", plain.data
+    if isinstance(plain, httpbody_pb2.HttpBody) and not as_numbers:
+        return plain.content_type or _BYTES, plain.data
     return _JSON, _text(plain, as_numbers).encode()
 
 
 def _stream(messages: Iterator[Any], as_numbers: bool) -> Reply:
-    """A JSON array, item by item, as the official REST clients read it.
+    """A JSON array, item by item, as the official REST clients read it; for others an HttpBody's bytes as they come.
 
     Raises: what the method raises before its first message, while an HTTP status can still tell.
     """
     waiting = iter(messages)
     first = list(islice(waiting, 1))
+    if first and isinstance(first[0], httpbody_pb2.HttpBody) and not as_numbers:
+        return first[0].content_type or _BYTES, (part.data for part in chain(first, waiting))
 
     def parts() -> Iterator[bytes]:
         separator = "["

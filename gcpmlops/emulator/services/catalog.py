@@ -145,7 +145,6 @@ class Services:
     def _vertex(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.endpoints import EndpointService
         from gcpmlops.emulator.services.metadata import metadata_services
-        from gcpmlops.emulator.services.prediction import PredictionService
         from gcpmlops.emulator.services.registry import Registry
         from gcpmlops.emulator.services.vizier.service import VizierService
 
@@ -157,7 +156,7 @@ class Services:
             self._pipelines(registry.models),
             self._batch_prediction(),
             EndpointService(self._context, self._deployments),
-            PredictionService(self._context, self._deployments, metrics=self._prediction_metrics),
+            self._prediction(),
             VizierService(self._context),
             *metadata_services(self._context),
             *self._tensorboard.services(),
@@ -174,6 +173,18 @@ class Services:
         tasks, uploads = Tasks(self._custom_jobs, self._tuning_jobs), Uploads(models, self.storage)
         pipelines: Service = self._closed_later(TrainingPipelines(self._context, tasks, data, uploads))
         return pipelines
+
+    def _prediction(self) -> Service:
+        from gcpmlops.emulator.services.prediction import PredictionService
+
+        service = PredictionService(
+            self._context,
+            self._deployments,
+            metrics=self._prediction_metrics,
+            tables=lambda: self._exports.sources.tables,
+        )
+        closed: Service = self._closed_later(service)
+        return closed
 
     def _batch_prediction(self) -> Service:
         from gcpmlops.emulator.services.batch_prediction.service import BatchPredictionJobs
@@ -266,6 +277,7 @@ class Services:
     def _deployments(self) -> Deployments:
         from gcpmlops.emulator.runtimes.servers import Servers, pythons
         from gcpmlops.emulator.services.deployments import Deployments
+        from gcpmlops.emulator.services.model_copies import ModelCopies
 
         servers = Servers(
             self._sockets,
@@ -276,7 +288,8 @@ class Services:
             images=self._settings.images,
             scratch=self._data / "servers",
         )
-        return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write)
+        copies = ModelCopies(self.storage)
+        return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write, copies)
 
     @_made_once
     def _points(self) -> Points:

@@ -81,16 +81,21 @@ def _items(listed: Any) -> list[Any]:
     if count >= _FEW:
         data = listed.SerializeToString()
         if len(data) == _SIZE * count and all(data[at::_SIZE] == _HEAD[at : at + 1] * count for at in range(3)):
-            return [_number(number) for (number,) in _NUMBER.iter_unpack(data)]
+            return _numbers([number for (number,) in _NUMBER.iter_unpack(data)])
     return [to_plain(item) for item in listed.values]
 
 
 def _number(number: float) -> int | float:
-    if number.is_integer() and -_EXACT < number < _EXACT:
-        return int(number)
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is not a JSON number")
-    return number
+    return _numbers([number])[0]
+
+
+def _numbers(numbers: list[float]) -> list[int | float]:
+    if not all(map(math.isfinite, numbers)):
+        wrong = next(number for number in numbers if not math.isfinite(number))
+        raise ValueError(f"{wrong} is not a JSON number")
+    if not any(map(float.is_integer, numbers)):
+        return numbers
+    return [int(number) if number.is_integer() and -_EXACT < number < _EXACT else number for number in numbers]
 
 
 def _are_numbers(plain: Iterable[Any]) -> bool:

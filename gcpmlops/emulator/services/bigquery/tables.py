@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +127,19 @@ class Tables:
             "files": [{"uri": path.name, "path": str(path)} for path in files],
         }
         _translated(lambda: self._engine.call("/engine/load", message))
+
+    def append(self, uri: str, location: str, schema: list[dict[str, str]], rows: Iterable[bytes]) -> None:
+        """JSON objects into a table; it and its dataset, in that location, are made where they aren't there."""
+        table = self.parse(uri, "uri")
+        config = {"sourceFormat": "NEWLINE_DELIMITED_JSON", "schema": {"fields": schema}}
+        with self.workspace() as directory:
+            path = directory / "rows.json"
+            path.write_bytes(b"\n".join(rows))
+            try:
+                self.load(table, [path], config)
+            except exceptions.NotFound:
+                self.create_dataset(table, location)
+                self.load(table, [path], config)
 
     def extract(self, table: Table, kind: str, directory: Path) -> list[Path]:
         """Writes a table's rows to files below `directory`; `kind` is CSV, NEWLINE_DELIMITED_JSON or PARQUET."""

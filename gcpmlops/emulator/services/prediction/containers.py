@@ -28,19 +28,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Target:
-    """A deployed model that a request goes to; `pool` has its server processes, `seconds` are left to answer."""
+    """A deployed model that a request goes to, and its server processes."""
 
     endpoint: Served
     deployed: Any
     pool: Any
-    seconds: float
+    deadline: float
 
-    def post(self, body: bytes, content_type: str, timeout: float | None = None) -> HttpReply:
+    @property
+    def seconds(self) -> float:
+        """How many are left until the deadline (of `time.monotonic`)."""
+        return max(0.001, self.deadline - time.monotonic())
+
+    def post(self, body: bytes, content_type: str) -> HttpReply:
         """The predict route's reply to a body. Raises as the pool's `request`."""
-        headers = {"content-type": content_type}
-        spec, seconds = self.pool.spec, self.seconds if timeout is None else timeout
-        reply: HttpReply = self.pool.request("POST", spec.predict_route, body, headers, seconds)
+        route, headers = self.pool.spec.predict_route, {"content-type": content_type}
+        reply: HttpReply = self.pool.request("POST", route, body, headers, self.seconds)
         return reply
+
+    def headers(self) -> dict[str, str]:
+        """What a raw reply says of the model that gave it."""
+        return {
+            "X-Vertex-AI-Endpoint-Id": self.endpoint.name.rpartition("/")[2],
+            "X-Vertex-AI-Deployed-Model-Id": self.deployed.id,
+            "X-Vertex-AI-Model": self.deployed.model,
+            "X-Vertex-AI-Model-Version-Id": self.deployed.model_version_id,
+        }
 
 
 class Containers:
@@ -69,7 +82,7 @@ class Containers:
             seen.deployed_model_id = deployed.id
             try:
                 pool = self._pool(name, deployed.id)
-                target = Target(endpoint, deployed, pool, max(0.001, deadline - time.monotonic()))
+                target = Target(endpoint, deployed, pool, deadline)
                 return target, timed(seen, use, target)
             except ServerStoppedError:
                 if self.endpoints.get(name) is endpoint:

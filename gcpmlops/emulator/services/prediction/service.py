@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -15,8 +16,11 @@ from gcpmlops.emulator.services import values
 from gcpmlops.emulator.services.deployments import Deployments
 from gcpmlops.emulator.services.prediction import replies
 from gcpmlops.emulator.services.prediction.containers import JSON, Containers, Target
+from gcpmlops.emulator.services.prediction.explain import Explainer
 from gcpmlops.emulator.services.prediction.observed import Metrics, Observer
+from gcpmlops.emulator.services.prediction.request_log import RequestLog, Tables
 from gcpmlops.emulator.services.prediction.rows import Rows
+from gcpmlops.emulator.services.prediction.streaming import Streaming
 
 
 class PredictionService(Service):
@@ -24,26 +28,41 @@ class PredictionService(Service):
 
     Args:
         metrics: hears of every request that reached a model.
-        seed: shifts the even spread of the traffic.
+        tables: where predictions are logged for endpoints that want it; None: nowhere.
+        seed: shifts the even spread of the traffic and of the sample that is logged.
     """
 
     proto = "google.cloud.aiplatform.v1.PredictionService"
 
     def __init__(
-        self, context: Context, deployments: Deployments, *, metrics: Metrics | None = None, seed: int = 0
+        self,
+        context: Context,
+        deployments: Deployments,
+        *,
+        metrics: Metrics | None = None,
+        tables: Callable[[], Tables] | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(context)
         self._containers = Containers(context.store, deployments, start=seed)
         self._observer = Observer(metrics)
+        self._log = RequestLog(tables, context.clock.now, start=seed)
+        self._explainer = Explainer(context.store, self._containers, self._observer)
+        self._streaming = Streaming(self._containers, self._observer, self._log)
         self._display_names: Rows[str] = Rows(context.store.collection(types.Model), lambda model: model.display_name)
 
     def predict(self, request: types.PredictRequest) -> types.PredictResponse:
         """`instances` and `parameters` as JSON to the container, its `predictions` back."""
         pb = types.PredictRequest.pb(request)
-        body = orjson.dumps(plain_request(pb))
+        plain = plain_request(pb)
+        body = orjson.dumps(plain)
         with self._observer.request(pb.endpoint, len(pb.instances)) as seen:
             target, reply = self._containers.ask(pb.endpoint, seen, lambda target: target.post(body, JSON))
-            return self._response(target, replies.predictions(reply))
+            answer = replies.predictions(reply)
+            response = self._response(target, answer)
+        if self._log.takes(target.endpoint):
+            self._log.write(target, plain["instances"], answer["predictions"])
+        return response
 
     def raw_predict(self, request: types.RawPredictRequest) -> httpbody_pb2.HttpBody:
         """The body as it is to the container, and the container's back."""
@@ -52,8 +71,22 @@ class PredictionService(Service):
         with self._observer.request(pb.endpoint, 1) as seen:
             target, reply = self._containers.ask(pb.endpoint, seen, lambda target: target.post(body, content_type))
             replies.check(reply.status, reply.body)
-        current_call().reply_headers.update(headers(target))
+        current_call().reply_headers.update(target.headers())
+        if self._log.takes(target.endpoint):
+            self._log.write(target, [body], [reply.body])
         return httpbody_pb2.HttpBody(content_type=reply.headers.get("content-type", JSON), data=reply.body)
+
+    def stream_raw_predict(self, request: types.StreamRawPredictRequest) -> Iterator[httpbody_pb2.HttpBody]:
+        """The same, with the container's body as it comes."""
+        return self._streaming.stream(request)
+
+    def explain(self, request: types.ExplainRequest) -> types.ExplainResponse:
+        """Predictions, with attributions by sampled Shapley."""
+        return self._explainer.explain(request, plain_request(types.ExplainRequest.pb(request)))
+
+    def close(self) -> None:
+        """Write what is still to be logged."""
+        self._log.close()
 
     def _response(self, target: Target, answer: dict[str, Any]) -> types.PredictResponse:
         deployed = target.deployed
@@ -82,14 +115,3 @@ def plain_request(pb: Any) -> dict[str, Any]:
     except ValueError as error:
         raise validate.invalid(field, f"{error}.") from error
     return body
-
-
-def headers(target: Target) -> dict[str, str]:
-    """What a raw reply says of the model that gave it."""
-    deployed = target.deployed
-    return {
-        "X-Vertex-AI-Endpoint-Id": target.endpoint.name.rpartition("/")[2],
-        "X-Vertex-AI-Deployed-Model-Id": deployed.id,
-        "X-Vertex-AI-Model": deployed.model,
-        "X-Vertex-AI-Model-Version-Id": deployed.model_version_id,
-    }
