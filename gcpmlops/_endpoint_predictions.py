@@ -75,9 +75,7 @@ class EndpointPredictions(EndpointRegistry):
         arguments = {**extra, **self._prediction_arguments(timeout)}
         if deployed_model is not None:
             arguments["deployed_model_id"] = deployed_id(self.get(name).proto, deployed_model)
-        response = self._ask(
-            name, lambda client, full: client.explain(endpoint=full, instances=values, **arguments), shared=True
-        )
+        response = self._ask(name, lambda client, full: client.explain(endpoint=full, instances=values, **arguments))
         body = MessageToDict(type(response).pb(response))
         explanations, predictions = body.get("explanations", []), body.get("predictions", [])
         return Explanation(explanations, predictions, response.deployed_model_id, response)
@@ -166,25 +164,22 @@ class EndpointPredictions(EndpointRegistry):
         except NotFound:
             return None
 
-    def _ask(self, name: str, call: Callable[[Any, str], T], *, shared: bool = False) -> T:
-        """The call's answer. An endpoint that is gone is looked up anew: its name may be another's by now.
-
-        `shared` is for what a dedicated endpoint's own host does not do.
-        """
+    def _ask(self, name: str, call: Callable[[Any, str], T]) -> T:
+        """The call's answer. An endpoint that is gone is looked up anew: its name may be another's by now."""
         known = name in self._targets
         try:
-            return self._ask_once(name, call, shared)
+            return self._ask_once(name, call)
         except NotFound:
             self._targets.pop(name, None)
             if not known:
                 raise
-        return self._ask_once(name, call, shared)
+        return self._ask_once(name, call)
 
-    def _ask_once(self, name: str, call: Callable[[Any, str], T], shared: bool) -> T:
+    def _ask_once(self, name: str, call: Callable[[Any, str], T]) -> T:
         if name not in self._targets:
             self._targets[name] = self._target(name)
         full, host = self._targets[name]
-        client = self._clients.prediction_at(host) if host and not shared else self._clients.prediction
+        client = self._clients.prediction_at(host) if host else self._clients.prediction
         with translated(f"endpoint {name}", next_step=LIST_HINT):
             return call(client, full)
 

@@ -50,7 +50,7 @@ def endpoint(client: Client, unique):
 
 @pytest.fixture(scope="module")
 def served(client: Client, model):
-    made = client.endpoints.create("served")
+    made = client.endpoints.create("served", dedicated=True)
     yield client.endpoints.deploy(made.name, model=model)
     client.endpoints.delete(made.name, force=True)
 
@@ -87,6 +87,21 @@ class TestEndpoints:
         with pytest.raises(exceptions.GcpMlopsError):
             client.endpoints.predict(endpoint.name, instances=[[1.0]])
 
+    def test_logging_goes_to_a_table(self, client: Client, unique) -> None:
+        made = client.endpoints.create(unique("logged"), log_requests="serving.requests", log_sampling_rate=0.5)
+        config = made.proto.predict_request_response_logging_config
+        table = f"bq://{client.config.project}.serving.requests"
+        assert (config.enabled, config.sampling_rate, config.bigquery_destination.output_uri) == (True, 0.5, table)
+        client.endpoints.delete(made.name)
+        for wrong in ({"log_requests": "requests"}, {"log_requests": "a.b", "log_sampling_rate": 0}):
+            with pytest.raises(exceptions.InvalidArgument):
+                client.endpoints.create("never", **wrong)
+
+    def test_labels_of_rollouts_survive_an_update(self, client: Client, endpoint) -> None:
+        client.endpoints.update(endpoint.name, labels={"gcpmlops-previous-0": "1-100", "a": "b"})
+        client.endpoints.update(endpoint.name, labels={"stage": "prod"})
+        assert dict(endpoint.refresh().proto.labels) == {"stage": "prod", "gcpmlops-previous-0": "1-100"}
+
     def test_deploy_of_a_missing_model(self, client: Client, endpoint) -> None:
         with pytest.raises(exceptions.NotFound):
             client.endpoints.deploy(endpoint.name, model="999")
@@ -102,6 +117,34 @@ class TestPredictions:
     def test_raw(self, client: Client, served) -> None:
         answer = client.endpoints.raw_predict(served.name, body={"instances": [[0.0], [3.0]]})
         assert json.loads(answer)["predictions"] == [0, 1]
+
+    def test_stream(self, client: Client, served) -> None:
+        pieces = client.endpoints.stream_raw_predict(served.name, body={"instances": [[0.0], [3.0]]})
+        assert json.loads(b"".join(pieces))["predictions"] == [0, 1]
+
+    def test_dedicated_endpoint_is_asked_at_its_own_host(self, client: Client, served) -> None:
+        host = served.proto.dedicated_endpoint_dns
+        assert host.endswith(".prediction.vertexai.goog")
+        asked = client.clients.prediction_at(host)
+        assert list(asked.predict(endpoint=served.name, instances=[[3.0]]).predictions) == [1]
+
+    def test_explain_says_what_is_missing(self, client: Client, served) -> None:
+        with pytest.raises(exceptions.GcpMlopsError, match="explanation"):
+            client.endpoints.explain(served.name, instances=[[0.0]])
+
+    def test_a_name_that_is_another_endpoints_by_now(self, client: Client, model, unique) -> None:
+        """The library remembers where an endpoint is, and looks again when it is gone."""
+        name = unique("moved")
+        first = client.endpoints.create(name)
+        with pytest.raises(exceptions.FailedPrecondition):
+            client.endpoints.predict(name, instances=[[0.0]])
+        client.endpoints.delete(first.name)
+        second = client.endpoints.create(name)
+        with pytest.raises(exceptions.FailedPrecondition):
+            client.endpoints.predict(name, instances=[[0.0]])
+        client.endpoints.delete(second.name)
+        with pytest.raises(exceptions.NotFound):
+            client.endpoints.predict(name, instances=[[0.0]])
 
     def test_wrong_instances_are_refused(self, client: Client, served) -> None:
         with pytest.raises(exceptions.GcpMlopsError):
@@ -124,6 +167,10 @@ class TestTraffic:
             client.endpoints.set_traffic(endpoint.name, split={"other": 100})
         with pytest.raises(exceptions.FailedPrecondition, match="50 %"):
             client.endpoints.undeploy(endpoint.name, deployed_model="old")
+        with pytest.raises(exceptions.InvalidArgument, match="2 deployed models"):
+            client.endpoints.scale(endpoint.name, max_replica_count=2)
+        scaled = client.endpoints.scale(endpoint.name, deployed_model="new", max_replica_count=2)
+        assert scaled.prices[new].max_per_hour == 2 * (scaled.prices[new].per_hour or 0)
         left = client.endpoints.undeploy(endpoint.name, deployed_model="old", traffic={"new": 100})
         assert (list(left.deployed), left.traffic) == ([new], {new: 100})
         with pytest.raises(exceptions.FailedPrecondition, match="force=True"):
