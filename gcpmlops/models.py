@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -146,17 +146,9 @@ class Models(Records):
         """
         given = None if samples is None else Samples.of(samples, self._storage)
         limits = Limits(max_latency, max_memory, timeout)
-        if isinstance(source, Model):
-            container = source.proto.container_spec
-            server = {
-                "image": source.image,
-                "env": {each.name: each.value for each in container.env},
-                "predict_route": container.predict_route,
-                "health_route": container.health_route,
-                **server,
-            }
+        settings = {**(_server_of(source) if isinstance(source, Model) else {}), **_given(server)}
         with _model_files.opened(_place(source), self._storage) as files:
-            serving = Server.of(_place(source), files.names, server)
+            serving = Server.of(_place(source), files.names, settings)
             with files.in_a_folder(self._storage) as folder:
                 return _serving_check.run(folder, serving, given, limits)
 
@@ -225,3 +217,18 @@ def _place(source: Any) -> Any:
     if isinstance(source, Job):
         return source.model_dir
     return source.artifact_uri if isinstance(source, Model) else source
+
+
+def _server_of(model: Model) -> dict[str, Any]:
+    """The settings that a version was registered with."""
+    container = model.proto.container_spec
+    return {
+        "image": model.image,
+        "env": {each.name: each.value for each in container.env},
+        "predict_route": container.predict_route,
+        "health_route": container.health_route,
+    }
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}

@@ -2,87 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from gcpmlops.cli import _model_options as shared
 from gcpmlops.cli import _output
-from gcpmlops.cli._options import Call, command, labels, pairs
-
-STAGES = ("staging", "production", "archived", "champion", "challenger")
-F = TypeVar("F", bound=Callable[..., Any])
+from gcpmlops.cli._options import Call, command, labels
 
 
 @click.group()
 def models() -> None:
     """Models, versions and aliases of the Vertex AI registry."""
-
-
-def _model(model: Any) -> dict[str, Any]:
-    return {
-        "id": model.id,
-        "display_name": model.display_name,
-        "version": model.version_id,
-        "aliases": model.aliases,
-        "stages": model.stages,
-        "updated": model.proto.update_time,
-    }
-
-
-def _whole(model: Any) -> dict[str, Any]:
-    shown = {**_model(model), "name": model.versioned_name, "artifact_uri": model.artifact_uri, "image": model.image}
-    return shown | ({"serving_check": str(model.check)} if model.check else {})
-
-
-def _check(result: Any) -> dict[str, Any]:
-    return {
-        "ok": result.ok,
-        "stage": result.stage,
-        "error": result.error,
-        "image": result.image,
-        "samples": result.samples,
-        "boot_seconds": result.boot_seconds,
-        "predict_seconds": result.predict_seconds,
-        "memory_mib": result.memory_mib,
-        "predictions": result.predictions,
-        "log_tail": result.log_tail,
-    }
-
-
-def _summary(result: Any) -> dict[str, Any]:
-    """Only what says something, for people."""
-    return {key: value for key, value in _check(result).items() if key != "log_tail" and value not in ("", (), None)}
-
-
-def _server(function: F) -> F:
-    """How the model is served, its samples, and the limits of the serving check."""
-    for option in reversed(_SERVER):
-        option(function)
-    return function
-
-
-def _origin(function: F) -> F:
-    """--job and --data, the second repeated."""
-    job = click.option("--job", help="Training job that made it: id or full name.")
-    data = "What it was trained on: gs:// files, a BigQuery table, a dataset; may be repeated."
-    return job(click.option("--data", multiple=True, help=data)(function))
-
-
-_SERVER: list[Callable[[F], F]] = [
-    click.option("--framework", help="sklearn, xgboost, tensorflow or pytorch; follows from the files."),
-    click.option("--framework-version", help="MAJOR.MINOR, such as 1.6."),
-    click.option("--image", help="Container image that serves it."),
-    click.option(
-        "--env", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Variable of the server; may be repeated."
-    ),
-    click.option("--predict-route", help="The container's path for predictions."),
-    click.option("--health-route", help="The container's path for health."),
-    click.option("--port", type=int, help="The container's port."),
-    click.option("--samples", type=click.Path(), help="JSON or JSONL file of instances that it can predict."),
-    click.option("--max-latency", type=float, help="Seconds that the serving check allows a request."),
-    click.option("--max-memory", type=float, help="MiB that the serving check allows the server."),
-]
 
 
 @command(
@@ -100,8 +31,8 @@ gcpmlops models upload model.joblib --name flights --parent-model flights --alia
 @click.option("--model-id", help="Id of a new model.")
 @click.option("--description")
 @labels
-@_server
-@_origin
+@shared.server
+@shared.origin
 @click.option("--check/--no-check", default=None, help="Start a model server first; by default where that is possible.")
 @click.option("--check-timeout", type=float, default=600.0, show_default=True, help="Seconds for the serving check.")
 @click.option("--staging-bucket", help="Where local files are put.")
@@ -109,18 +40,20 @@ def upload(call: Call, source: str, **given: Any) -> None:
     """Register a model from a gs:// folder, a local folder or a file, when a server has been seen to serve it."""
     with call.waiting(f"Uploading {source} as {given['display_name']}"):
         model = call.change("ModelService.UploadModel", "models.upload", source, **given)
-    call.show(model, _whole)
+    call.show(model, shared.whole)
 
 
 @command(models, "check", example="gcpmlops models check model.joblib --samples samples.jsonl --max-latency 0.1")
 @click.argument("source", type=click.Path())
-@_server
+@shared.server
+@click.option("--registered", is_flag=True, help="SOURCE is the name of a registered version.")
 @click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds for everything.")
-def check(call: Call, source: str, **given: Any) -> None:
+def check(call: Call, source: str, registered: bool, **given: Any) -> None:
     """Start a model server on this machine and see whether it serves these files; register nothing."""
     with call.waiting(f"Checking whether {source} serves"):
-        result = call.read("models.check", source, **given)
-    call.show(result, _summary if call.format == "table" else _check)
+        model = call.read("models.get", source) if registered else source
+        result = call.read("models.check", model, **{name: value for name, value in given.items() if value is not None})
+    call.show(result, shared.summary if call.format == "table" else shared.check)
     if not result.ok:
         for line in result.log_tail:
             call.say(f"    {line}")
@@ -131,21 +64,21 @@ def check(call: Call, source: str, **given: Any) -> None:
 @click.argument("name")
 def get(call: Call, name: str) -> None:
     """Show a model, or one version of it."""
-    call.show(call.read("models.get", name), _whole)
+    call.show(call.read("models.get", name), shared.whole)
 
 
 @command(models, "list", example="gcpmlops models list --filter 'display_name=\"flights\"'")
 @click.option("--filter", "filter_", help="As in the API.")
 def list_(call: Call, filter_: str | None) -> None:
     """List the models."""
-    call.show_all(call.read("models.list", filter=filter_), _model, what="models")
+    call.show_all(call.read("models.list", filter=filter_), shared.model, what="models")
 
 
 @command(models, "versions", example="gcpmlops models versions flights")
 @click.argument("name")
 def versions(call: Call, name: str) -> None:
     """List a model's versions."""
-    call.show_all(call.read("models.versions", name), _model, what="versions")
+    call.show_all(call.read("models.versions", name), shared.model, what="versions")
 
 
 @command(models, "samples", example="gcpmlops models samples flights@champion > samples.json")
@@ -167,7 +100,7 @@ def copy(call: Call, name: str, **given: Any) -> None:
     """Copy a version into a model of its own, or into another one; a full NAME may be of another location."""
     with call.waiting(f"Copying {name}"):
         model = call.change("ModelService.CopyModel", "models.copy", name, **given)
-    call.show(model, _whole)
+    call.show(model, shared.whole)
 
 
 @command(models, "export", changes=True, example="gcpmlops models export flights@champion gs://my-data/exports")
@@ -195,7 +128,7 @@ def resolve(call: Call, name: str) -> None:
 @labels
 def update(call: Call, name: str, **given: Any) -> None:
     """Change a model's name, description or labels."""
-    call.show(call.change("ModelService.UpdateModel", "models.update", name, **given), _whole)
+    call.show(call.change("ModelService.UpdateModel", "models.update", name, **given), shared.whole)
 
 
 @command(models, "delete", changes=True, example="gcpmlops models delete flights@2")
@@ -211,7 +144,7 @@ def delete(call: Call, name: str) -> None:
 @click.argument("alias")
 def set_alias(call: Call, name: str, alias: str) -> None:
     """Give a version an alias; the version that had it loses it."""
-    call.show(call.change("ModelService.MergeVersionAliases", "models.set_alias", name, alias=alias), _whole)
+    call.show(call.change("ModelService.MergeVersionAliases", "models.set_alias", name, alias=alias), shared.whole)
 
 
 @command(models, "remove-alias", changes=True, example="gcpmlops models remove-alias flights champion")
@@ -219,19 +152,7 @@ def set_alias(call: Call, name: str, alias: str) -> None:
 @click.argument("alias")
 def remove_alias(call: Call, name: str, alias: str) -> None:
     """Take an alias from a model."""
-    call.show(call.change("ModelService.MergeVersionAliases", "models.remove_alias", name, alias=alias), _whole)
-
-
-def _transition(transition: Any) -> dict[str, Any]:
-    return {
-        "when": transition.when,
-        "version": transition.version,
-        "from": transition.from_stage,
-        "to": transition.to_stage,
-        "instead_of": transition.previous_version,
-        "who": transition.who,
-        "reason": transition.reason if transition.complete else f"(not complete) {transition.reason}",
-    }
+    call.show(call.change("ModelService.MergeVersionAliases", "models.remove_alias", name, alias=alias), shared.whole)
 
 
 @command(
@@ -241,30 +162,30 @@ def _transition(transition: Any) -> dict[str, Any]:
     example="gcpmlops models promote flights@3 --to production --reason 'AUC 0.81' --archive-previous",
 )
 @click.argument("name")
-@click.option("--to", required=True, type=click.Choice(STAGES), help="The stage.")
+@click.option("--to", required=True, type=click.Choice(shared.STAGES), help="The stage.")
 @click.option("--reason", default="", help="Why; it is kept.")
 @click.option("--who", help="Who; the caller otherwise.")
 @click.option("--archive-previous", is_flag=True, help="Archive the version that was in the stage.")
 def promote(call: Call, name: str, **given: Any) -> None:
     """Move a version to a stage, or make it champion or challenger; who, when and why are kept."""
-    call.show(call.change("ModelService.MergeVersionAliases", "models.promote", name, **given), _whole)
+    call.show(call.change("ModelService.MergeVersionAliases", "models.promote", name, **given), shared.whole)
 
 
 @command(models, "demote", changes=True, example="gcpmlops models demote flights --from production --reason 'too slow'")
 @click.argument("name")
-@click.option("--from", "from_stage", required=True, type=click.Choice(STAGES), help="The stage.")
+@click.option("--from", "from_stage", required=True, type=click.Choice(shared.STAGES), help="The stage.")
 @click.option("--reason", default="", help="Why; it is kept.")
 @click.option("--who", help="Who; the caller otherwise.")
 def demote(call: Call, name: str, **given: Any) -> None:
     """Take a version out of a stage; without @VERSION the one that is in it."""
-    call.show(call.change("ModelService.MergeVersionAliases", "models.demote", name, **given), _whole)
+    call.show(call.change("ModelService.MergeVersionAliases", "models.demote", name, **given), shared.whole)
 
 
 @command(models, "history", example="gcpmlops models history flights")
 @click.argument("name")
 def history(call: Call, name: str) -> None:
     """List the moves between stages, newest first."""
-    call.show_all(call.read("models.history", name), _transition, what="transitions")
+    call.show_all(call.read("models.history", name), shared.transition, what="transitions")
 
 
 @command(models, "lineage", example="gcpmlops models lineage flights@production")
@@ -286,35 +207,18 @@ def lineage(call: Call, name: str) -> None:
     example="gcpmlops models record-lineage flights@3 --job 1234567890 --data flights.training",
 )
 @click.argument("name")
-@_origin
+@shared.origin
 def record_lineage(call: Call, name: str, **given: Any) -> None:
     """Keep which job made a version, and from which data."""
     found = call.change("MetadataService.AddExecutionEvents", "models.record_lineage", name, **given)
     call.say(f"Recorded {', '.join(map(str, [*found.jobs, *found.data])) or 'nothing'}.")
 
 
-def _evaluation(evaluation: Any) -> dict[str, Any]:
-    return {
-        "id": evaluation.id,
-        "display_name": evaluation.display_name,
-        "created": evaluation.created,
-        "kind": evaluation.kind,
-        "rows": evaluation.rows,
-        "passed": evaluation.passed,
-        "report": evaluation.report,
-    }
-
-
-def _evaluation_whole(evaluation: Any) -> dict[str, Any]:
-    numbers = {name: value for name, value in evaluation.metrics.items() if isinstance(value, float)}
-    return {**_evaluation(evaluation), "card": evaluation.card, **numbers}
-
-
 @command(models, "evaluations", example="gcpmlops models evaluations flights@3")
 @click.argument("name")
 def evaluations(call: Call, name: str) -> None:
     """List a version's evaluations, newest first."""
-    call.show_all(call.read("models.evaluations", name), _evaluation, what="evaluations")
+    call.show_all(call.read("models.evaluations", name), shared.evaluation, what="evaluations")
 
 
 @command(models, "report", example="gcpmlops storage download $(gcpmlops models report flights@3)")
@@ -337,4 +241,4 @@ def import_evaluation(call: Call, name: str, result: str, **given: Any) -> None:
     found = EvaluationResult.from_json(result)
     with call.waiting(f"Keeping {result} with {name}"):
         kept = call.change("ModelService.ImportModelEvaluation", "models.import_evaluation", name, found, **given)
-    call.show(kept, _evaluation_whole)
+    call.show(kept, shared.evaluation_whole)

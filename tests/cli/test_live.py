@@ -88,7 +88,7 @@ def test_models_and_endpoints(gcpmlops, client: Client, staging: str, unique, tm
     _story_of_a_model(gcpmlops, client, name, tmp_path)
     folder = gcpmlops("models", "export", f"{name}@1", f"gs://{staging}/exports").stdout.strip()
     assert client.storage.read(f"{folder}/model.joblib") == b"x"
-    checked = gcpmlops("models", "check", f"gs://{staging}/{name}", code=1)
+    checked = gcpmlops("models", "check", f"{name}@1", "--registered", code=1)
     assert "stage  " in checked.stdout
     assert "model.joblib" in checked.stderr
     copied = gcpmlops("models", "copy", name, "--model-id", f"{name}-copy", "--format", "json").stdout
