@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 import io
 import random
@@ -46,7 +47,7 @@ class Flight:
     def title(self) -> str:
         """`Jul 14 18:30 UA 1545 EWR-IAH`."""
         r = self.row
-        when = f"Jul {int(r['day']):02} {int(r['hour']):02}:{int(r['minute']):02}"
+        when = f"{calendar.month_abbr[int(r['month'])]} {int(r['day']):02} {int(r['hour']):02}:{int(r['minute']):02}"
         return f"{when}  {r['carrier']} {r['flight']:>4}  {r['origin']}-{r['dest']}"
 
 

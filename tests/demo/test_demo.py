@@ -24,8 +24,17 @@ def test_whole_life_cycle_leaves_nothing(place: Place) -> None:
         assert api in output
     assert "166,158 rows" in output
     assert re.search(r"Jul \d\d \d\d:\d\d .*\d+%.*(late|early|on the minute)", output)
-    assert 0.65 < float(re.search(r"^ *AUC +(0\.\d+)", output, re.MULTILINE)[1]) < 0.8
     assert output.rstrip().endswith("gcpmlops demo --keep")
+
+    aucs = re.findall(r"^ *(all|month=\d|airline=\w+) +[\d,]+ +(0\.\d+) \S+ \S+ +(0\.\d+)", output, re.MULTILINE)
+    assert len(aucs) == 8
+    name, champion, challenger = aucs[0]
+    assert (name, 0.55 < float(champion) < float(challenger) < 0.8) == ("all", True)
+    assert re.search(r"promoted; [\d,]+ by version 1, [\d,]+ by version 2, 0 failed", output)
+    assert (place.folder / "gcpmlops-demo.html").as_uri() in output
+    page = (place.folder / "gcpmlops-demo.html").read_text()
+    for said in ("flight-delays@challenger", "Equalized odds", "airline=UA", "month=7"):
+        assert said in page, said
 
 
 def test_keep_leaves_a_cloud_to_go_on_with(place: Place) -> None:

@@ -22,9 +22,11 @@ def main() -> None:
     parser.add_argument("--table", required=True, help="PROJECT.DATASET.TABLE")
     parser.add_argument("--label", default="late")
     parser.add_argument("--categories", default="", help="columns that hold codes, comma-separated")
+    parser.add_argument("--last-month", type=int, default=12, help="learn from no later month")
     options = parser.parse_args()
 
     frame = read(options.table)
+    frame = frame[frame["month"] <= options.last_month]
     features = [name for name in frame.columns if name != options.label]
     print(f"{len(frame):,} rows, features {', '.join(features)}", flush=True)
 
