@@ -82,6 +82,21 @@ class ModelServer:
         self._replicas.release(replica, answered=True)
         return reply
 
+    def call(self, method: str, message: bytes, timeout: float) -> bytes:
+        """One unary gRPC call of a container that speaks it.
+
+        Raises: FailedPrecondition where it doesn't; grpc.RpcError; else as `request`.
+        """
+
+        def send(client: UnixHttp, left: float) -> bytes:
+            if client.grpc is None:
+                raise exceptions.FailedPrecondition(f"The model server of {self.spec.name} does not speak gRPC.")
+            return client.grpc.call(method, message, left)
+
+        replica, _, answer = self._exchange(send, timeout)
+        self._replicas.release(replica, answered=True)
+        return answer
+
     def stream(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float
     ) -> StreamedReply:

@@ -187,15 +187,15 @@ class Programs:
 
     def _foreign(self, spec: ServerSpec, command: Sequence[str], more: Mapping[str, str], folder: Path) -> Launch:
         """A program that listens on AIP_HTTP_PORT, in a working directory of its own."""
-        port, work = free_port(), folder / "work"
+        client, work = ports(spec), folder / "work"
         work.mkdir(exist_ok=True)
-        words, env = container(spec, port, {**self._base(), **more})
+        words, env = container(spec, client, {**self._base(), **more})
         process = ProcessSpec([*command, *words], env, work, grace_s=FOREIGN_GRACE_SECONDS)
-        return Launch(process, PortHttp(port), gone=lambda: remove(folder))
+        return Launch(process, client, gone=lambda: remove(folder))
 
     def _docker(self, spec: ServerSpec) -> Launch:
-        port, folder, name = free_port(), self._folder(), f"gcpmlops-{uuid.uuid4().hex[:12]}"
-        words, env = container(spec, port, self._env)
+        client, folder, name = ports(spec), self._folder(), f"gcpmlops-{uuid.uuid4().hex[:12]}"
+        words, env = container(spec, client, self._env)
         command, args = words[: len(spec.command)], words[len(spec.command) :]
         process = ProcessSpec(
             docker.command(name, spec.image, command, args, env, folder),
@@ -208,7 +208,7 @@ class Programs:
             docker.remove(name)
             remove(folder)
 
-        return Launch(process, PortHttp(port), gone)
+        return Launch(process, client, gone)
 
     @property
     def _made(self) -> Environments:
@@ -227,19 +227,28 @@ class Programs:
         return folder
 
 
-def variables(spec: ServerSpec, port: int | None = None) -> dict[str, str]:
-    """The variables of the container contract that say where to listen and what to load."""
+def ports(spec: ServerSpec) -> PortHttp:
+    """Free ports for a container: for HTTP, and for gRPC where it speaks that."""
+    return PortHttp(free_port(), free_port() if spec.grpc else None)
+
+
+def variables(spec: ServerSpec, client: PortHttp | None = None) -> dict[str, str]:
+    """The variables of the container contract that say where to listen and what to load.
+
+    AIP_GRPC_PORT is our own: on Vertex AI a container has its `grpc_ports` for itself.
+    """
     return {
         "AIP_HEALTH_ROUTE": spec.health_route,
         "AIP_PREDICT_ROUTE": spec.predict_route,
         "AIP_STORAGE_URI": spec.artifact_uri,
-        **({"AIP_HTTP_PORT": str(port)} if port is not None else {}),
+        **({"AIP_HTTP_PORT": str(client.port)} if client is not None else {}),
+        **({"AIP_GRPC_PORT": str(client.grpc.port)} if client is not None and client.grpc is not None else {}),
     }
 
 
-def container(spec: ServerSpec, port: int, base: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def container(spec: ServerSpec, client: PortHttp, base: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """Command with arguments, and the environment, with every `$(NAME)` resolved in both."""
-    given = variables(spec, port)
+    given = variables(spec, client)
     env = {**base, **expand_all(spec.env, {**base, **given}), **given}
     return [expand(word, env) for word in (*spec.command, *spec.args)], env
 

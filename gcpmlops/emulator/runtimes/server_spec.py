@@ -31,7 +31,7 @@ class NeverReadyError(exceptions.FailedPrecondition):
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """A deployed model, as its processes need it. `model_dir` holds the artifacts; times in seconds."""
+    """A deployed model, as its processes need it. `model_dir` holds the artifacts; times in seconds; `grpc`: it speaks that, too."""
 
     name: str
     image: str
@@ -44,6 +44,7 @@ class ServerSpec:
     args: Sequence[str] = ()
     ready_seconds: float = 300.0
     scaling: Scaling = field(default_factory=Scaling)
+    grpc: bool = False
 
 
 @dataclass(frozen=True)

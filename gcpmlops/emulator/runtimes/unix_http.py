@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gcpmlops.emulator.runtimes.port_grpc import PortGrpc
+
 MAX_HEAD_BYTES = 64 * 1024
 RECEIVE_BYTES = 256 * 1024
 REUSE_SECONDS = 1.0  # servers that are not ours close idle connections after 2 s and more
@@ -78,6 +80,8 @@ class StreamedReply:
 
 class UnixHttp:
     """Client of the server at one socket path; it raises OSError (TimeoutError among them) and nothing else."""
+
+    grpc: PortGrpc | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -148,15 +152,24 @@ class UnixHttp:
 
 
 class PortHttp(UnixHttp):
-    """Client of the server on a TCP port of 127.0.0.1, which may close idle connections when it likes."""
+    """Client of the server on a TCP port of 127.0.0.1, which may close idle connections when it likes.
 
-    def __init__(self, port: int) -> None:
+    A server may speak gRPC too, on a port of its own.
+    """
+
+    def __init__(self, port: int, grpc_port: int | None = None) -> None:
         super().__init__(Path())
         self.port = port
+        self.grpc = PortGrpc(grpc_port) if grpc_port is not None else None
         self.where = f"127.0.0.1:{port} (AIP_HTTP_PORT)"
 
     def _connect(self, timeout: float) -> Connection:
         return Connection(socket.AF_INET, ("127.0.0.1", self.port), timeout)
+
+    def close(self) -> None:
+        super().close()
+        if self.grpc is not None:
+            self.grpc.close()
 
     def _give(self, connection: Connection) -> None:
         connection.expires = time.monotonic() + REUSE_SECONDS

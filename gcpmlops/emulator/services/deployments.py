@@ -159,6 +159,7 @@ class Deployments:
             model_dir=self._artifacts.path(key_of(version)),
             artifact_uri=version.artifact_uri,
             health_route=container.health_route or route,
+            grpc=bool(container.grpc_ports),
             predict_route=container.predict_route or f"{route}:predict",
             env={**self._variables(endpoint, deployed, container), **{item.name: item.value for item in container.env}},
             ready_seconds=timeout.total_seconds() if timeout else READY_SECONDS,
