@@ -7,18 +7,27 @@ folder of hard links to the store's immutable content files, and costs nothing.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
 
 from google.api_core import exceptions
 
+from gcpmlops.emulator.runtimes.model_server.pickles import found_in
 from gcpmlops.emulator.runtimes.objects import ObjectStore
 
+# What each prebuilt image loads, by its framework.
 MODEL_FILES = {
     "sklearn": ("model.joblib", "model.pkl"),
     "xgboost": ("model.bst", "model.joblib", "model.pkl"),
+    "tf": ("saved_model.pb",),
+    "pytorch": ("model.mar",),
 }
+# Vertex AI has no image for LightGBM: its boosters and estimators are served in the environment of these, with
+# lightgbm added to it.
+LIGHTGBM_FILES = ("model.txt", "model.lgb")
+LIGHTGBM_HOSTS = ("sklearn", "xgboost")
 
 
 class Artifacts:
@@ -116,6 +125,8 @@ def model_file(directory: Path, framework: str, uri: str) -> Path:
     """
     allowed = MODEL_FILES[framework]
     found = [directory / name for name in allowed if (directory / name).is_file()]
+    if not found and framework in LIGHTGBM_HOSTS:
+        found = [directory / name for name in LIGHTGBM_FILES if is_booster(directory / name)]
     if len(found) == 1:
         return found[0]
     there = sorted(path.name for path in directory.iterdir())[:20] if directory.is_dir() else []
@@ -124,3 +135,18 @@ def model_file(directory: Path, framework: str, uri: str) -> Path:
         f"{uri} {problem}: the prebuilt {framework} image needs exactly one of {', '.join(allowed)} "
         f"directly below it; it holds {', '.join(there) or 'nothing'}."
     )
+
+
+def needs_lightgbm(path: Path) -> bool:
+    """Whether a model file is LightGBM's, or a pickle of something that is made of it."""
+    if path.name in LIGHTGBM_FILES:
+        return True
+    return path.suffix in (".joblib", ".pkl") and found_in(path, re.compile(rb"lightgbm")) is not None
+
+
+def is_booster(path: Path) -> bool:
+    """Whether a text file is a model of LightGBM's, whose first line is `tree`."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.readline(16).strip() == b"tree"

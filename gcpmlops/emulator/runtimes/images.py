@@ -32,6 +32,7 @@ _CLIENTS = (
     "cloudml-hypertune",
 )
 _SERVING = ("httptools", "uvloop")
+_TORCHSERVE = ("torchserve", "pyyaml")  # its Python part: the handlers and what they import
 _NAMES = {"scikit-learn": "sklearn", "tf2": "tf"}
 
 
@@ -89,7 +90,8 @@ def _prebuilt(uri: str, found: re.Match[str]) -> Image:
         set(range(release.first, release.last + 1)) - {wanted}, key=lambda minor: (abs(minor - wanted), -minor)
     )
     if found["purpose"] == PREDICTION:
-        return Image(uri, framework, (*release.packages, *_SERVING), (wanted, *others), serving=True)
+        packages = (*release.packages, *_SERVING, *(_TORCHSERVE if framework == "pytorch" else ()))
+        return Image(uri, framework, packages, (wanted, *others), serving=True)
     return Image(uri, framework, (*release.packages, *_CLIENTS), (wanted, *others))
 
 

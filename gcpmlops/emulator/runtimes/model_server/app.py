@@ -98,7 +98,7 @@ def reply_of(outcome: Any) -> tuple[int, bytes]:
         return 400, failure(f"Prediction failed: {outcome}")
     if isinstance(outcome, ContractError):
         return 500, failure(f"Prediction failed: {outcome}")
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, BaseException):
         traceback.print_exception(type(outcome), outcome, outcome.__traceback__)
         return 500, failure(f"{type(outcome).__name__}: {outcome}")
     try:

@@ -7,8 +7,10 @@ file whose handler is not there, ours: the instances as one tensor.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
+import shutil
 import sys
 import tempfile
 import threading
@@ -43,7 +45,11 @@ class ArchivedModel:
         data = [unwrapped(instance) for instance in instances]
         try:
             with self._lock:
+                begin(self._context, len(data))
                 predictions = self._handle(data, self._context)
+                refuse(self._context)
+        except PredictionError:
+            raise
         except Exception as error:
             raise PredictionError(f"{type(error).__name__}: {error}") from error
         if hasattr(predictions, "tolist"):
@@ -69,6 +75,7 @@ def unwrapped(instance: Any) -> Any:
 def unpacked(path: Path) -> Path:
     """The archive's files, in a new folder. Raises ValueError for a file that would leave it."""
     folder = Path(tempfile.mkdtemp(prefix="archive-")).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -82,23 +89,55 @@ def unpacked(path: Path) -> Path:
     return folder
 
 
+class NoMetrics:
+    """Takes what handlers measure of themselves, in place of TorchServe's metrics log."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_args, **_options: self
+
+
 def context_of(folder: Path, manifest: dict[str, Any]) -> Any:
     """What TorchServe tells a handler: its own Context class where it is installed."""
-    properties = {
-        "model_dir": str(folder),
-        "gpu_id": None,
-        "batch_size": 1,
-        "server_name": "MMS",
-        "server_version": "0",
-    }
+    name, settings = manifest["model"].get("modelName"), settings_of(folder, manifest["model"])
     try:
         from ts.context import Context
     except ImportError:
-        return SimpleNamespace(
-            system_properties=properties, manifest=manifest, model_name=manifest["model"].get("modelName"),
-            model_yaml_config={}, metrics=None, get_request_header=lambda _index, _key: None,
-        )  # fmt: skip
-    return Context(manifest["model"].get("modelName"), str(folder), manifest, 1, None, None)
+        properties = {"model_dir": str(folder), "gpu_id": None, "batch_size": 1}
+        context = SimpleNamespace(system_properties=properties, manifest=manifest, model_name=name)
+        context.get_request_header = lambda _index, _key: None
+    else:
+        context = Context(name, str(folder), manifest, 1, None, None)
+    context.model_yaml_config, context.metrics = settings, NoMetrics()
+    return context
+
+
+def begin(context: Any, count: int) -> None:
+    """A request of so many instances, without headers, for handlers that ask TorchServe's Context about it."""
+    if hasattr(context, "request_processor"):
+        from ts.context import RequestProcessor
+
+        context.request_ids = {number: str(number) for number in range(count)}
+        context.request_processor = [RequestProcessor({}) for _ in range(count)]
+
+
+def refuse(context: Any) -> None:
+    """Raises PredictionError where the handler has set the status of an error."""
+    for processor in getattr(context, "request_processor", None) or ():
+        status = processor.get_response_status_code()
+        if status >= 400:
+            raise PredictionError(f"{status} {processor.get_response_status_phrase() or ''}".strip())
+
+
+def settings_of(folder: Path, model: dict[str, Any]) -> dict[str, Any]:
+    """The archive's own configuration file, where it has one."""
+    path = folder / str(model.get("configFile", ""))
+    if not path.is_file():
+        return {}
+    import yaml
+
+    return yaml.safe_load(path.read_text("utf-8")) or {}
 
 
 def handler_of(folder: Path, model: dict[str, Any], context: Any) -> tuple[Any, str]:

@@ -156,7 +156,7 @@ def alone(model: Model, waiting: Waiting) -> Any:
             raise ContractError(
                 f"The model returned {len(predictions)} predictions for {len(waiting.instances)} instances."
             )
-    except Exception as error:  # noqa: BLE001 - the server outlives whatever a model does
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the server outlives whatever a model does
         return error
     return predictions
 

@@ -7,6 +7,7 @@ So does the prebuilt image, which therefore refuses JSON objects for estimators 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from .models import Model
 
 ROWS_HINT = "the prebuilt image passes instances on as an array: send each as a list of values, in the order of"
+NOT_GOOGLES = (
+    "Vertex AI's prebuilt images have no LightGBM: there, serve this model with a custom container or a custom "
+    "prediction routine."
+)
 LIBRARIES = ("sklearn", "xgboost", "lightgbm")
 PLAIN_CALLABLES = ("sklearn", "numpy", "scipy", "builtins")
 
@@ -53,6 +58,8 @@ class EstimatorModel:
         self.row_wise = is_row_wise(estimator)
         library = root(type(estimator))
         self.library = library if library in LIBRARIES else "sklearn"
+        if library == "lightgbm":
+            sys.stderr.write(NOT_GOOGLES + "\n")
 
     def predict(self, instances: list[Any], options: dict[str, Any]) -> list[Any]:
         rows = self.rows(instances)

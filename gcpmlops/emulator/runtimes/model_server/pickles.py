@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
 import pickle
 import re
 import sys
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# The attribute that every scikit-learn estimator is pickled with: its name, perhaps a memo mark, a string of any size.
-SAVED_WITH = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c.|X.{4}|U.)(\d+\.\d+[.\w]*)", re.DOTALL)
-COMPRESSIONS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"\x1f\x8b", gzip.decompress),
-    (b"BZ", bz2.decompress),
-    (b"\xfd7zXZ", lzma.decompress),
-    (b"\x5d\x00", lzma.decompress),
-    (b"\x78", zlib.decompress),
+# The attribute that every scikit-learn estimator is pickled with: its name, perhaps a memo mark, length and string.
+SAVED_WITH = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?[\x8cXU](.)(?:\0{3})?(\d+\.\d+[.\w+]*)", re.DOTALL)
+LONGEST_BYTES = 128  # more than anything that is searched for
+PIECE_BYTES = 1 << 20
+COMPRESSIONS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
+    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+    (b"BZ", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ", lzma.LZMADecompressor),
+    (b"\x5d\x00", lzma.LZMADecompressor),
+    (b"\x78", zlib.decompressobj),
 )
 
 
@@ -98,13 +99,31 @@ def installed(package: str) -> str:
 
 def saved_with(path: Path) -> str:
     """The scikit-learn that a model was saved with; empty where its file does not say."""
-    data = path.read_bytes()
-    for mark, decompress in COMPRESSIONS:
-        if data.startswith(mark):
-            try:
-                data = decompress(data)
-            except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError):
-                return ""
-            break
-    found = SAVED_WITH.search(data)
-    return found[1].decode("ascii") if found else ""
+    found = found_in(path, SAVED_WITH)
+    return found[2][: found[1][0]].decode("ascii") if found else ""
+
+
+def found_in(path: Path, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+    """The first match in a file's content, which is read and decompressed piece by piece."""
+    before = b""
+    for piece in pieces(path):
+        window = before + piece
+        found = pattern.search(window)
+        if found:
+            return found
+        before = window[-LONGEST_BYTES:]
+    return None
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """A file's content, decompressed as joblib would; it ends where that is impossible."""
+    with path.open("rb") as file:
+        piece = file.read(PIECE_BYTES)
+        make = next((make for mark, make in COMPRESSIONS if piece.startswith(mark)), None)
+        decompressor = make() if make else None
+        try:
+            while piece:
+                yield piece if decompressor is None else decompressor.decompress(piece)
+                piece = file.read(PIECE_BYTES)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError):
+            return  # not compressed after all, or cut off

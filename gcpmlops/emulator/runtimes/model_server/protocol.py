@@ -81,7 +81,7 @@ class Exchange:
             self._connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     async def drained(self) -> None:
-        """Wait until the client has taken most of what was written."""
+        """Wait until the client has taken most of what was written. Raises ConnectionResetError where it is gone."""
         await self._connection.drained()
 
     def end(self) -> None:
@@ -118,6 +118,7 @@ class Connection(asyncio.Protocol):
         self._ahead: deque[Exchange] = deque()
         self._paused = False
         self._refused = False
+        self._ended = False
         self._receiving = False
         self._continue = False
         self._progress = 0.0
@@ -162,7 +163,8 @@ class Connection(asyncio.Protocol):
             self._progress = self.server.loop.time()
 
     def eof_received(self) -> bool:
-        return not self.idle and not self._receiving  # a client that has closed its half still reads the answer
+        self._ended = True
+        return self._current is not None or bool(self._ahead)  # it has closed its half, and still reads the answers
 
     def pause_writing(self) -> None:
         if self._writable is None:
@@ -227,6 +229,8 @@ class Connection(asyncio.Protocol):
     async def drained(self) -> None:
         if self._writable is not None:
             await self._writable
+        if self._transport.is_closing():
+            raise ConnectionResetError("the client is gone")
 
     def finish(self, exchange: Exchange) -> None:
         """The exchange is answered: the next one, or the end."""
@@ -235,6 +239,8 @@ class Connection(asyncio.Protocol):
             self._close(linger=exchange.refusal is not None)
         elif self._ahead:
             self.server.loop.call_soon(self._next)
+        elif self._ended:
+            self._transport.close()
         elif self._continue:
             self._send_continue()
         if self._paused and len(self._ahead) < MAX_PIPELINED:
@@ -339,8 +345,8 @@ class Server:
         self._stopped: Any = None
         self._empty: Any = None
 
-    async def run(self, sockets: list[Any], *, backlog: int = 2048) -> None:
-        """Serve until `stop`, then until the last request is answered."""
+    async def run(self, sockets: list[Any], *, backlog: int = 2048) -> bool:
+        """Serve until `stop`, then until the last request is answered. Returns whether all were, within the grace."""
         self.loop = asyncio.get_running_loop()
         self._stopped, self._empty = asyncio.Event(), asyncio.Event()
         listeners = [await self._listen(sock, backlog) for sock in sockets]
@@ -353,8 +359,10 @@ class Server:
         if self.connections:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), self.grace)
-        for connection in list(self.connections):
+        left = list(self.connections)
+        for connection in left:
             connection.abort()
+        return not left
 
     def stop(self) -> None:
         """Take no more connections, answer what is under way, then return from `run`."""

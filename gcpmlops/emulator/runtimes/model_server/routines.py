@@ -8,10 +8,12 @@ environment must have (`google-cloud-aiplatform[prediction]`). The handler runs 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import importlib
 import inspect
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -80,7 +82,9 @@ def prepare(model_dir: str) -> None:
     """
     here = Path.cwd()
     if here == Path(model_dir).resolve():
-        os.chdir(tempfile.mkdtemp(prefix="routine-"))
+        work = tempfile.mkdtemp(prefix="routine-")
+        atexit.register(shutil.rmtree, work, ignore_errors=True)
+        os.chdir(work)
     for folder in (str(here), model_dir):
         if folder not in sys.path:
             sys.path.append(folder)
@@ -157,12 +161,14 @@ async def send(response: Any, exchange: Exchange) -> None:
     request = request_of(exchange)
     try:
         await response(request.scope, never, forward)
-    except Exception as error:  # noqa: BLE001 - a stream that breaks in the middle
+    except ConnectionResetError:
+        exchange.abort()
+    except Exception as error:  # noqa: BLE001 - a stream that breaks in the middle must not look complete
         traceback.print_exception(type(error), error, error.__traceback__)
         exchange.abort()
 
 
 async def never() -> dict[str, Any]:
-    """A client that does not disconnect: Exchange ignores what is written to one that did."""
+    """A client that sends nothing more; that it is gone is noticed when the next piece is written."""
     await asyncio.Event().wait()
     return {"type": "http.disconnect"}

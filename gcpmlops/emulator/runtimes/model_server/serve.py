@@ -92,9 +92,10 @@ def run(
     server = Server(app, max_body=options.max_body_mib * 2**20, grace=GRACE_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
-    loop.run_until_complete(server.run(bound))
-    sys.stdout.flush()
-    os._exit(0)  # a thread that still predicts after the grace would hold the process up
+    drained = loop.run_until_complete(server.run(bound))
+    if not drained:
+        sys.stdout.flush()
+        os._exit(0)  # a thread that still predicts would hold the process up
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
