@@ -8,6 +8,7 @@ from typing import Any
 
 from gcpmlops import _google
 from gcpmlops._job_logs import JobLogs, LogLine
+from gcpmlops._waiting import group_of
 from gcpmlops.exceptions import JobCancelled, JobFailed
 
 _READ = 200
@@ -76,8 +77,7 @@ def failure(job: Any, logs: JobLogs) -> JobFailed | None:
 
 
 def _all_of_it(name: str) -> str:
-    group = "tuning" if "/hyperparameterTuningJobs/" in name else "training"
-    return f"All of its log: `gcpmlops {group} logs {name.rpartition('/')[2]}`."
+    return f"All of its log: `gcpmlops {group_of(name)} logs {name.rpartition('/')[2]}`."
 
 
 def _advice(cause: str, reason: str) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcpmlops import _google
 from gcpmlops.exceptions import DeadlineExceeded
+
+if TYPE_CHECKING:
+    from gcpmlops._job_logs import LogLine
+    from gcpmlops.clients import Clients
 
 J = TypeVar("J", bound=Any)
 
@@ -65,10 +69,37 @@ def job_states(get: Callable[[], J], *, timeout: float | None) -> Iterator[J]:
         time.sleep(limit.within(pause, job))
 
 
+def ended(
+    clients: Clients,
+    get: Callable[[], J],
+    *,
+    timeout: float | None,
+    on_log: Callable[[LogLine], None] | None,
+    on_state: Callable[[J], None] | None,
+) -> J:
+    """The job when it has ended, whichever way; with `on_log` its lines are followed. Raises DeadlineExceeded."""
+    if on_log is None:
+        for job in job_states(get, timeout=timeout):
+            if on_state is not None:
+                on_state(job)
+        return job
+    from gcpmlops._following import Following  # it brings the log clients
+
+    following = Following(clients, get, timeout=timeout, on_state=on_state)
+    for line in following.lines():
+        on_log(line)
+    return following.job
+
+
+def group_of(name: str) -> str:
+    """The commands that handle a job."""
+    kind = name.rpartition("/")[0].rpartition("/")[2]
+    return {"hyperparameterTuningJobs": "tuning", "batchPredictionJobs": "batch-predictions"}.get(kind, "training")
+
+
 def goes_on(name: str) -> str:
     """What is true of a job that is no longer waited for."""
-    group = "tuning" if "/hyperparameterTuningJobs/" in name else "training"
-    job = name.rpartition("/")[2]
+    group, job = group_of(name), name.rpartition("/")[2]
     return f"It goes on: `gcpmlops {group} get {job}`; to stop it: `gcpmlops {group} cancel {job}`."
 
 

@@ -10,6 +10,7 @@ from gcpmlops.config import Config
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
+    from gcpmlops.batch_predictions import BatchPredictions
     from gcpmlops.bigquery import BigQuery
     from gcpmlops.clients import Clients
     from gcpmlops.endpoints import Endpoints
@@ -107,6 +108,13 @@ class Client:
         from gcpmlops.endpoints import Endpoints
 
         return Endpoints(self.clients, self.models)
+
+    @cached_property
+    def batch_predictions(self) -> BatchPredictions:
+        """Batch predictions of Vertex AI: many instances from files or tables to files or tables."""
+        from gcpmlops.batch_predictions import BatchPredictions
+
+        return BatchPredictions(self.clients, self.storage, self.bigquery, self.models)
 
     def close(self) -> None:
         """Close all connections; the client may be used again."""

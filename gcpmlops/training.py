@@ -14,7 +14,7 @@ from gcpmlops._job_logs import JobLogs, LogLine
 from gcpmlops._job_settings import TRAINING_IMAGE, JobRequest, JobSettings, WorkerPool
 from gcpmlops._machines import Machine
 from gcpmlops._preflight import Problem, require
-from gcpmlops._waiting import interruptible, job_states
+from gcpmlops._waiting import ended, interruptible
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, translated
 from gcpmlops.types import Path_
@@ -143,28 +143,11 @@ class Training:
         5 s apart. Raises JobFailed, JobCancelled, DeadlineExceeded.
         """
         with interruptible(self._full(name)):
-            job = self._ended(name, timeout, on_log, on_state)
+            job = ended(self._clients, lambda: self.get(name), timeout=timeout, on_log=on_log, on_state=on_state)
         error = failure(job.proto, JobLogs(self._clients, job.name))
         if error is not None:
             raise error
         return job
-
-    def _ended(
-        self,
-        name: str,
-        timeout: float | None,
-        on_log: Callable[[LogLine], None] | None,
-        on_state: Callable[[Job], None] | None,
-    ) -> Job:
-        if on_log is None:
-            for job in job_states(lambda: self.get(name), timeout=timeout):
-                if on_state is not None:
-                    on_state(job)
-            return job
-        following = self._following(name, timeout=timeout, on_state=on_state)
-        for line in following.lines():
-            on_log(line)
-        return following.job
 
     def logs(self, name: str, *, follow: bool = False) -> Iterator[LogLine]:
         """The job's log lines, oldest first (ListLogEntries); with `follow` until it ends (TailLogEntries).

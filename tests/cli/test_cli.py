@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from gcpmlops import _deferred
 from gcpmlops.cli import COMMANDS, root
 
-NOUNS = ("storage", "bigquery", "training", "models", "endpoints")
+NOUNS = ("storage", "bigquery", "training", "models", "endpoints", "batch-predictions")
 OTHERS = ("emulator", "demo")  # tested with what they start
 
 
@@ -68,7 +68,7 @@ def test_help_of_the_root_needs_no_group_and_says_the_same() -> None:
 def test_methods_are_commands(noun: str) -> None:
     from gcpmlops import Client
 
-    module = getattr(Client(project="p"), noun)
+    module = getattr(Client(project="p"), noun.replace("-", "_"))
     methods = {
         name.replace("_", "-") for name, value in inspect.getmembers(type(module), callable) if not name.startswith("_")
     }
