@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gcpmlops import _html
-from gcpmlops._model_samples import Samples
+from gcpmlops._model_samples import FILE, Samples
 from gcpmlops._serving import Server
 from gcpmlops.exceptions import InvalidArgument, MissingExtra, ServingCheckFailed
 
@@ -108,13 +108,19 @@ def is_possible(server: Server) -> bool:
 
 
 def run(folder: Path, server: Server, samples: Samples | None, limits: Limits) -> ServingCheck:
-    """Check a folder of model files; `samples` take the place of its samples.json. Raises MissingExtra."""
+    """Check a folder of model files; `samples` take the place of its samples.json.
+
+    Raises MissingExtra, InvalidArgument for a samples.json that is none.
+    """
     missing = _missing()
     if missing:
         text = f"the serving check needs {', '.join(missing)}, which is not installed"
         raise MissingExtra(text, extra="emulator")
+    stored = folder / FILE
+    if samples is None and stored.is_file():
+        samples = Samples.parse(stored.read_bytes(), where=str(stored))
     with tempfile.TemporaryDirectory() as scratch:
-        request = Path(scratch, "samples.json")
+        request = Path(scratch, FILE)
         if samples is not None:
             request.write_bytes(samples.to_json())
         given = ["--samples", str(request)] if samples is not None else []
@@ -172,6 +178,6 @@ def _result(
         tail = tuple(errors.splitlines()[-20:])
         error = f"it did not end within {timeout:g} s" if too_late else "the checking program ended without a result"
         return ServingCheck(False, "start", error, server.image, count, tail)
-    found["samples"] = count or len(found["predictions"])
+    found["samples"] = count
     found["log_tail"] = tuple(found["log_tail"])
     return ServingCheck(image=server.image, **found)

@@ -105,6 +105,8 @@ class Models(Records):
         given = None if samples is None else Samples.of(samples, self._storage)
         limits = Limits(max_latency, max_memory, check_timeout)
         origin = self._origin(source if job is None and isinstance(source, Job) else job, data)
+        parent = self.get(parent_model.partition("@")[0]).name if parent_model else ""
+        labels = check_labels(labels)
         with _model_files.opened(_place(source), self._storage) as files:
             serving = Server.of(_place(source), files.names, server)
             found = self._check_before(check, files, serving, given, limits)
@@ -117,10 +119,10 @@ class Models(Records):
             version_description=version_description or "",
             version_aliases=[*(["default"] if is_default else []), *version_aliases],
             artifact_uri=uri,
-            labels=check_labels(labels),
+            labels=labels,
             container_spec=serving.container(),
         )
-        made = replace(self._register(model, model_id, parent_model, timeout), check=found)
+        made = replace(self._register(model, model_id, parent, timeout), check=found)
         if origin:
             self._record(made, origin)
         return made
@@ -198,13 +200,11 @@ class Models(Records):
             raise
 
     def _register(
-        self, model: _google.model.Model, model_id: str | None, parent_model: str | None, timeout: float | None
+        self, model: _google.model.Model, model_id: str | None, parent_model: str, timeout: float | None
     ) -> Model:
         request = _google.model_service.UploadModelRequest(
-            parent=self._clients.parent, model=model, model_id=model_id or ""
+            parent=self._clients.parent, model=model, model_id=model_id or "", parent_model=parent_model
         )
-        if parent_model:
-            request.parent_model = self.resolve(parent_model).partition("@")[0]
         what = f"model {model.display_name}"
         with translated(what):
             operation = self._clients.models.upload_model(request=request, **self._clients.once)

@@ -136,6 +136,23 @@ def test_artifacts_that_cannot_be_served(client: Client, staging: str, tmp_path:
         client.models.upload(f"gs://{unique('missing')}/m", display_name="m")
 
 
+def test_what_is_wrong_is_said_before_anything_is_stored(client: Client, staging: str, estimator, unique) -> None:
+    before = client.storage.list(f"gs://{staging}/gcpmlops/models/")
+    name = unique("m")
+    for wrong, error in (
+        ({"parent_model": "no-such-model"}, exceptions.NotFound),
+        ({"labels": {"Team": "x"}}, exceptions.InvalidArgument),
+        ({"samples": []}, exceptions.InvalidArgument),
+        ({"max_latency": 0}, exceptions.InvalidArgument),
+        ({"framework": "caffe"}, exceptions.InvalidArgument),
+        ({"immage": "x"}, TypeError),
+    ):
+        with pytest.raises(error):
+            client.models.upload(estimator, display_name=name, **wrong)
+    assert client.storage.list(f"gs://{staging}/gcpmlops/models/") == before
+    assert client.models.list(filter=f'display_name="{name}"') == []
+
+
 @pytest.mark.parametrize("name", ["", "@", "name@"])
 def test_names_that_are_none(client: Client, name: str) -> None:
     with pytest.raises(exceptions.InvalidArgument):

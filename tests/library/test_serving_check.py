@@ -103,6 +103,13 @@ def test_where_it_runs_by_itself(image: str, prebuilt: bool, mocker) -> None:
     assert not _serving_check.is_possible(Server(image))
 
 
+def test_samples_among_the_files_that_are_none(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "model.joblib").write_bytes(b"x")
+    (tmp_path / "samples.json").write_text("[[1.0],")
+    with pytest.raises(exceptions.InvalidArgument, match=r"samples\.json is not JSON"):
+        client.models.check(tmp_path, framework_version="1.6")
+
+
 def test_without_the_extra(mocker, tmp_path: Path) -> None:
     mocker.patch.object(_serving_check, "find_spec", return_value=None)
     with pytest.raises(exceptions.MissingExtra, match=r"gcpmlops\[emulator\]"):
