@@ -18,7 +18,7 @@ PLAN = ["hour", "distance", "carrier", "origin"]
 CATEGORIES = ["carrier", "origin"]
 
 
-def flights(folder: str, month: int, rows: int = 8_000) -> pd.DataFrame:
+def flights(folder: str, month: int, rows: int = 5_000) -> pd.DataFrame:
     """Some flights of a month, with what was known before they left, and whether they arrived late."""
     found = pd.read_csv(f"{folder}/flights-{month:02}.csv").dropna(subset=["arr_delay"]).sample(rows, random_state=0)
     found["late"] = (found["arr_delay"] > 15).astype(int)
@@ -27,7 +27,7 @@ def flights(folder: str, month: int, rows: int = 8_000) -> pd.DataFrame:
 
 def trained(rows: pd.DataFrame, features: list[str]) -> HistGradientBoostingClassifier:
     """A model of these columns."""
-    model = HistGradientBoostingClassifier(max_iter=40, categorical_features="from_dtype", random_state=0)
+    model = HistGradientBoostingClassifier(max_iter=20, categorical_features="from_dtype", random_state=0)
     return model.fit(rows[features], rows["late"])
 
 
@@ -55,11 +55,11 @@ def main(folder: str, reports: str = ".") -> None:
     """Evaluate, compare, judge, and write a report and a model card of each challenger."""
     evaluation, rows = Client().evaluation, scored(folder)
     common = {"target": "late", "threshold": 0.4, "slices": ["carrier", "hour // 6"], "sensitive": ["origin"]}
-    common["resamples"] = 200
+    common["resamples"] = 100
     champion = evaluation.classification(rows, score="champion", name="champion", **common)
     for name in ("challenger", "careless", "unfair"):
         result = evaluation.classification(rows, score=name, name=name, **common)
-        comparison = evaluation.compare(champion, result, metrics=["roc_auc", "pr_auc", "brier"], resamples=200)
+        comparison = evaluation.compare(champion, result, metrics=["roc_auc", "pr_auc", "brier"], resamples=100)
         verdict = evaluation.check(result, gates=HERE / "gates.yaml", champion=champion)
         page = result.report(Path(reports, f"{name}.html"), comparison=comparison, verdict=verdict)
         ModelCard(result, verdict=verdict, comparison=comparison).write(Path(reports, f"{name}.md"))

@@ -23,8 +23,9 @@ _KEPT = ("report", "json", "card")
 def evaluation() -> None:
     """Metrics, comparisons, gates and reports of models.
 
-    DATA is a BigQuery table, a query, a file, or a batch prediction's output. A file is CSV, Parquet or JSON lines, here or in Cloud Storage. Of a batch prediction, which is its gs:// folder or
-    its table, instances and predictions are columns: prediction, or prediction_0, prediction_1, ...
+    DATA is a BigQuery table, a query, a file, or a batch prediction's output. A file is CSV, Parquet or JSON lines,
+    here or in Cloud Storage. Of a batch prediction, which is its gs:// folder or its table, instances and predictions
+    are columns: prediction, or prediction_0, prediction_1, ...
     """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gcpmlops.evaluation.bootstrap import Floats, Means, PrAuc, RocAuc, Statistic, ratio
+from gcpmlops.evaluation.bootstrap import Floats, Means, PrAuc, RocAuc, Statistic, ratio, whole
 from gcpmlops.evaluation.examples import Examples
 from gcpmlops.evaluation.values import plain
 
@@ -45,6 +45,10 @@ class Binary:
         targets, scores = examples.targets, examples.predictions
         ranked = of_scores(targets, scores) if self.scored else dict.fromkeys(SCORES, np.nan)
         return {**at_threshold(targets, scores >= self.threshold), **ranked}
+
+    def slice_points(self, examples: Examples) -> dict[str, float]:
+        lacking = {} if self.scored else dict.fromkeys(SCORES, np.nan)
+        return whole(self.statistics(examples), len(examples)) | lacking
 
     def undefined(self, metric: str, examples: Examples) -> str:
         if metric in SCORES and not self.scored:

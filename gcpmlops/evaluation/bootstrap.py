@@ -83,6 +83,13 @@ def ratio(above: Floats, below: Floats) -> Floats:
         return np.where(below == 0, np.nan, above / below)
 
 
+def whole(statistics: Sequence[Statistic], rows: int) -> dict[str, float]:
+    """Each metric's value on all rows."""
+    weights = np.ones((1, rows))
+    pairs = ((each.names, each(weights)[0]) for each in statistics)
+    return {name: float(value) for names, values in pairs for name, value in zip(names, values, strict=True)}
+
+
 class _Ranked:
     """Weights by score, from the highest down; equal scores are one step."""
 
@@ -127,7 +134,8 @@ class PrAuc(_Ranked):
         above = np.cumsum(hits, axis=1)
         reached = np.cumsum(everything, axis=1)
         precision = np.divide(above, reached, out=np.zeros_like(above), where=reached > 0)
-        return ratio(np.einsum("ij,ij->i", hits, precision), above[:, -1])[:, None]
+        positives = np.where(above[:, -1] < reached[:, -1], above[:, -1], 0.0)  # one class only: not defined
+        return ratio(np.einsum("ij,ij->i", hits, precision), positives)[:, None]
 
 
 class Means:

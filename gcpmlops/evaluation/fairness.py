@@ -98,7 +98,7 @@ def evaluate(examples: Examples, sensitive: str, *, threshold: float, minimum_si
     groups = _groups(parts, targets, tables, drawn, minimum_size, drawing.confidence)
     if len(kept) < 2:
         return Fairness(sensitive, groups, {}, f"{len(kept)} of {len(parts)} groups have {minimum_size} rows or more")
-    return Fairness(sensitive, groups, _measures(targets, called, kept, tables, drawn, drawing.confidence))
+    return Fairness(sensitive, groups, _measures([name for name, _ in kept], tables, drawn, drawing.confidence))
 
 
 def _resampled(tables: NDArray[Any], drawing: Drawing) -> Floats:
@@ -136,33 +136,30 @@ def _groups(
     return tuple(found)
 
 
-def _measures(
-    targets: NDArray[Any],
-    called: NDArray[Any],
-    kept: Sequence[tuple[str, NDArray[np.int64]]],
-    tables: NDArray[Any],
-    drawn: Floats,
-    confidence: float,
-) -> dict[str, Estimate]:
+def _measures(names: Sequence[str], tables: NDArray[Any], drawn: Floats, confidence: float) -> dict[str, Estimate]:
     """Values by fairlearn; a measure is not defined where a group lacks the positives or negatives that it needs."""
-    rows = np.concatenate([rows for _, rows in kept])
-    names = np.concatenate([np.full(len(rows), name, dtype=object) for name, rows in kept])
     tp, fp, fn, tn = tables.T
     positives, negatives = bool(np.all(tp + fn > 0)), bool(np.all(fp + tn > 0))
     resampled = _spread(_rates(drawn))
     found = {}
     for measure, value in _fairlearn().items():
         defined = (positives or "equal" not in measure) and (negatives or "odds" not in measure)
-        point = float(value(targets[rows].astype(int), called[rows].astype(int), names)) if defined else float("nan")
+        point = value(names, tables) if defined else float("nan")
         found[measure] = _estimate(measure, point, resampled[measure], confidence)
     return found
 
 
-def _fairlearn() -> dict[str, Callable[[Any, Any, Any], float]]:
+def _fairlearn() -> dict[str, Callable[[Sequence[str], NDArray[Any]], float]]:
+    """Each measure of the groups' four cells: a row for each cell, which weighs what was counted in it."""
     metrics = _extras.need("fairlearn.metrics", extra="evaluation", purpose="bias between groups")
 
-    def call(name: str) -> Callable[[Any, Any, Any], float]:
-        return lambda targets, called, groups: getattr(metrics, name)(targets, called, sensitive_features=groups)
+    def call(name: str) -> Callable[[Sequence[str], NDArray[Any]], float]:
+        def measured(names: Sequence[str], tables: NDArray[Any]) -> float:
+            truth, called = np.tile([1, 0, 1, 0], len(names)), np.tile([1, 1, 0, 0], len(names))
+            groups, weights = np.repeat(names, 4), tables.ravel()
+            return float(getattr(metrics, name)(truth, called, sensitive_features=groups, sample_weight=weights))
+
+        return measured
 
     return {name: call(name) for name in MEASURES}
 

@@ -254,8 +254,8 @@ def _against(
     gate: Gate, where: str, result: EvaluationResult, champion: EvaluationResult, part: tuple[str, str]
 ) -> GateResult:
     """The gain over the champion must not be below -tolerance; `value` is the gain."""
-    rows = gate.certain or (champion.examples is not None and result.examples is not None)
-    change = (_paired if rows else _kept)(gate, result, champion, part)
+    kept = not gate.certain and part[1] in ("", *(each.name for each in champion.slices if each.metrics))
+    change = (_kept if kept else _paired)(gate, result, champion, part)
     value = change.gain
     if gate.certain and value is not None:
         value = change.low if direction(gate.metric) > 0 else None if change.high is None else -change.high
@@ -281,7 +281,7 @@ def _paired(
 def _kept(
     gate: Gate, result: EvaluationResult, champion: EvaluationResult, part: tuple[str, str]
 ) -> comparison.Difference:
-    """From the values that were found, where the rows are not at hand."""
+    """From the values that were found."""
     places = [each.slice(part[1]).metrics if part[1] else each.metrics for each in (champion, result)]
     before, after = (find(metrics, gate.metric).value for metrics in places)
     change = None if before is None or after is None else after - before

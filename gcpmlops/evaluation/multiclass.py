@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcpmlops.evaluation import binary
-from gcpmlops.evaluation.bootstrap import Floats, Means, RocAuc, Statistic, ratio
+from gcpmlops.evaluation.bootstrap import Floats, Means, RocAuc, Statistic, ratio, whole
 from gcpmlops.evaluation.examples import Examples
 
 _OVERALL = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_weighted")
@@ -30,6 +30,10 @@ class Multiclass:
         targets, scores = examples.targets, examples.predictions
         decisions = self._decisions(targets, scores.argmax(axis=1))
         return {**decisions, **(self._of_scores(targets, scores) if self.scored else dict.fromkeys(_SCORES, np.nan))}
+
+    def slice_points(self, examples: Examples) -> dict[str, float]:
+        lacking = {} if self.scored else dict.fromkeys(_SCORES, np.nan)
+        return whole(self.statistics(examples), len(examples)) | lacking
 
     def undefined(self, metric: str, examples: Examples) -> str:
         if metric in _SCORES:

@@ -71,7 +71,7 @@ def _slice(
     if len(rows) < minimum_size:
         reason = f"{len(rows)} rows, fewer than the minimum size of {minimum_size}"
         return Slice(by, name, len(rows), share, {}, reason)
-    metrics = measure(task, examples.take(rows), drawing)
+    metrics = measure(task, examples.take(rows), drawing, part=True)
     return Slice(by, name, len(rows), share, metrics, _undefined(metrics))
 
 
