@@ -137,10 +137,16 @@ def model_file(directory: Path, framework: str, uri: str) -> Path:
     )
 
 
+def added_packages(directory: Path) -> tuple[str, ...]:
+    """What the model files in a folder need that the prebuilt images do not have."""
+    paths = [directory / name for name in (*MODEL_FILES["xgboost"], *LIGHTGBM_FILES)]
+    return ("lightgbm",) if any(path.is_file() and needs_lightgbm(path) for path in paths) else ()
+
+
 def needs_lightgbm(path: Path) -> bool:
     """Whether a model file is LightGBM's, or a pickle of something that is made of it."""
     if path.name in LIGHTGBM_FILES:
-        return True
+        return is_booster(path)
     return path.suffix in (".joblib", ".pkl") and found_in(path, re.compile(rb"lightgbm")) is not None
 
 

@@ -29,6 +29,7 @@ _BINARY_ONLY = (
     "scikit-learn",
     "xgboost",
     "xgboost-cpu",
+    "lightgbm",
     "torch",
     "tensorflow-cpu",
 )

@@ -23,12 +23,13 @@ from typing import Literal
 from google.api_core import exceptions
 
 from gcpmlops.emulator.runtimes import docker, model_server
-from gcpmlops.emulator.runtimes.artifacts import model_file
+from gcpmlops.emulator.runtimes.artifacts import added_packages, model_file
 from gcpmlops.emulator.runtimes.environment import Environment, Environments
 from gcpmlops.emulator.runtimes.layer import make_layer
 from gcpmlops.emulator.runtimes.process import ProcessSpec
 from gcpmlops.emulator.runtimes.server_spec import Launch, ServerSpec
 from gcpmlops.emulator.runtimes.serving_images import (
+    SERVER_PACKAGES,
     can_import,
     is_routine,
     known_image,
@@ -107,7 +108,7 @@ class Programs:
         """Make what every start needs, once. Raises as `launch`."""
         kind = self.kind(spec)
         if kind == "prebuilt":
-            self._python_for(spec.image)
+            self._prebuilt_python(spec)
         elif kind == "routine":
             self._routine_python(spec)
         elif kind == "python":
@@ -121,12 +122,19 @@ class Programs:
         kind = self.kind(spec)
         if kind == "prebuilt":
             model_file(spec.model_dir, prediction_image(spec.image).framework, spec.artifact_uri)
-            return self._ours(spec, self._python_for(spec.image), spec.model_dir, {}, [])
+            return self._ours(spec, self._prebuilt_python(spec), spec.model_dir, {}, [])
         if kind == "routine":
             return self._routine(spec)
         if kind == "docker":
             return self._docker(spec)
         return self._python(spec) if kind == "python" else self._command(spec)
+
+    def _prebuilt_python(self, spec: ServerSpec) -> Path:
+        """The image's, with what the model's files need that Vertex AI's image does not have."""
+        more = added_packages(spec.model_dir)
+        if not more:
+            return self._python_for(spec.image)
+        return self._made.ensure(prediction_image(spec.image), requirements=(*SERVER_PACKAGES, *more)).python
 
     def _ours(
         self, spec: ServerSpec, python: Path, cwd: Path, more: Mapping[str, str], folders: Sequence[Path]
