@@ -61,7 +61,7 @@ def test_interrupted_demo_leaves_nothing(place: Place, number: signal.Signals) -
             break
     output, _ = process.communicate(timeout=60)
     assert process.returncode == (1 if number is signal.SIGINT else 128 + number), output
-    assert "Train a scikit-learn classifier failed" in output
+    assert "Train a scikit-learn classifier on January to March failed" in output
     assert place.left() == []
 
 
