@@ -65,15 +65,14 @@ class ServingCheck:
     @property
     def measured(self) -> dict[str, str]:
         """What was measured, for people."""
-        found = {"boot": f"{self.boot_seconds:.2f} s"}
+        latency = "not measured, for want of samples"
         if self.predict_seconds:
-            found["latency"] = f"{self.predict_seconds['median'] * 1000:.1f} ms for {self.samples} instances"
-        return found | {"memory": f"{self.memory_mib:.0f} MiB"}
+            latency = f"{self.predict_seconds['median'] * 1000:.1f} ms for {self.samples} instances"
+        return {"boot": f"{self.boot_seconds:.2f} s", "latency": latency, "memory": f"{self.memory_mib:.0f} MiB"}
 
     def _repr_html_(self) -> str:
-        about = {"image": self.image, "result": "ok" if self.ok else str(self), **self.measured}
-        tail = [] if self.ok else list(self.log_tail)
-        return _html.card("Serving check", about | {"log": "\n".join(tail)})
+        found = {"result": "ok", **self.measured} if self.ok else {"result": str(self), "log": "\n".join(self.log_tail)}
+        return _html.card("Serving check", {"image": self.image, **found})
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,11 @@ class Limits:
         for name, value in vars(self).items():
             if value is not None and value <= 0:
                 raise InvalidArgument(field=name, value=value, allowed="a number above 0")
+
+    @property
+    def are_set(self) -> bool:
+        """Whether latency or memory is limited."""
+        return self.max_latency is not None or self.max_memory is not None
 
     def judge(self, found: ServingCheck) -> ServingCheck:
         """The result with the limits applied."""

@@ -88,7 +88,8 @@ class Models(Records):
                 already. What its arguments say that it read, and its code, are kept with it (see `lineage`).
             data: what it was trained on: gs:// files, BigQuery tables, names of Vertex AI datasets.
             check: run the serving check (see `check`) first, and register nothing where it fails. None: where the
-                extra `emulator` is installed and the image is one of Google's that this machine has packages for.
+                extra `emulator` is installed and the image is one of Google's that this machine has packages for, and
+                wherever a limit is set.
             check_timeout: seconds for the whole check.
             max_latency: seconds that it allows the slowest request with all samples.
             max_memory: MiB that it allows the server.
@@ -173,6 +174,8 @@ class Models(Records):
         self, wanted: bool | None, files: Files, server: Server, samples: Samples | None, limits: Limits
     ) -> ServingCheck | None:
         """The check before a registration; None where there is none. Raises ServingCheckFailed."""
+        if wanted is None and limits.are_set:  # who sets a limit wants it kept
+            wanted = True
         if wanted is False or (wanted is None and not _serving_check.is_possible(server)):
             return None
         with files.in_a_folder(self._storage) as folder:

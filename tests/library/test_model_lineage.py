@@ -1,5 +1,7 @@
 """Where models come from, in Vertex ML Metadata."""
 
+from dataclasses import replace
+
 import pytest
 
 from gcpmlops import Client, _google, exceptions
@@ -78,6 +80,14 @@ def test_trials_of_a_search(client: Client, model, mocker) -> None:
     found = client.models.record_lineage(copy.name, job=name)
     assert [(each.name, each.resource) for each in found.jobs] == [("search", name)]
     assert [each.name for each in found.data] == ["bkt/x.csv"]
+
+
+def test_what_the_registry_says_itself(client: Client, model) -> None:
+    pipeline = f"{client.clients.parent}/trainingPipelines/8"
+    version = type(model.proto)(model.proto)
+    version.training_pipeline = pipeline
+    jobs = client.models._lineages.read(replace(model, proto=version), []).jobs
+    assert [each.resource.rpartition("/")[0].rpartition("/")[2] for each in jobs] == ["customJobs", "trainingPipelines"]
 
 
 def test_nothing_recorded(client: Client, staging: str, unique) -> None:

@@ -63,8 +63,9 @@ def test_image_that_this_machine_has_no_packages_for(client: Client, staging: st
     found = client.models.upload(constant, display_name=unique("m"), image=image)
     assert (found.check.ok, found.check.stage, found.check.was_possible) == (False, "environment", False)
     assert "sklearn-cpu.9-9" in caplog.text
-    with pytest.raises(exceptions.ServingCheckFailed, match="environment"):
-        client.models.upload(constant, display_name=unique("m"), image=image, check=True)
+    for wanted in ({"check": True}, {"max_memory": 1000}):
+        with pytest.raises(exceptions.ServingCheckFailed, match="environment"):
+            client.models.upload(constant, display_name=unique("m"), image=image, **wanted)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,14 @@ def test_limits(limits: Limits, stage: str) -> None:
     found = limits.judge(GOOD)
     assert (found.stage, found.ok) == (stage, stage == "predict")
     assert replace(found, ok=True, stage="predict", error="") == GOOD
+
+
+def test_what_people_read() -> None:
+    assert str(GOOD) == "boot 0.50 s, latency 10.0 ms for 2 instances, memory 130 MiB"
+    assert "for want of samples" in str(replace(GOOD, samples=0, predict_seconds={}))
+    failed = replace(GOOD, ok=False, stage="start", error="no <model>", log_tail=("one", "two"))
+    assert str(failed) == "failed at start: no <model>"
+    assert "no &lt;model&gt;" in failed._repr_html_()
 
 
 def test_limits_that_are_none() -> None:

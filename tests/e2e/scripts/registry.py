@@ -142,6 +142,26 @@ def examples(client: aiplatform_v1.ModelServiceClient, bucket: storage.Bucket, u
     client.delete_model(name=model.resource_name).result()
 
 
+def records_of_the_library(name: str, uri: str) -> None:
+    """Stages, lineage and evaluations that gcpmlops keeps are the SDK's resources too."""
+    from gcpmlops import Client
+
+    with Client() as library:
+        made = library.models.upload(uri, display_name=name, image=IMAGE, data=["flights.training"], check=False)
+        library.models.promote(made.name, to="production", reason=name)
+    model = aiplatform.Model(f"{made.name}@production")
+    assert model.version_id == "1"
+    versions = aiplatform.Artifact.list(filter='schema_title="google.VertexModel"')
+    (version,) = [each for each in versions if each.metadata["resourceName"] == made.versioned_name]
+    assert version.uri.endswith(f"/v1/{made.versioned_name}")
+    (registration,) = [each for each in aiplatform.Execution.list() if name in each.display_name]
+    assert [each.metadata["tableId"] for each in registration.get_input_artifacts()] == ["training"]
+    assert [each.resource_name for each in registration.get_output_artifacts()] == [version.resource_name]
+    moves = aiplatform.Execution.list(filter='schema_title="gcpmlops.StageTransition"')
+    assert [each.metadata["to_stage"] for each in moves if each.metadata["reason"] == name] == ["production"]
+    model.delete()
+
+
 def run(transport: str) -> None:
     name = f"registry-{uuid.uuid4().hex[:10]}"
     bucket = BUCKETS.create_bucket(name, location="us-central1")
@@ -156,6 +176,7 @@ def run(transport: str) -> None:
     models_of_the_client(client, second, uri)
     evaluations(client, second)
     examples(client, bucket, uri)
+    records_of_the_library(f"{name}-kept", uri)
     aiplatform.Model(name).delete()
     bucket.delete(force=True)
     print(f"registry over {transport}")
