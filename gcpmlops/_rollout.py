@@ -28,6 +28,10 @@ class Figures(Protocol):
         """Their share."""
 
     @property
+    def latency_p50_s(self) -> float | None:
+        """Half of the requests were answered sooner."""
+
+    @property
     def latency_p95_s(self) -> float | None:
         """95 of 100 requests were answered sooner."""
 
@@ -55,6 +59,8 @@ class Step:
         return (self.ended - self.started).total_seconds()
 
     def __str__(self) -> str:
+        if self.challenger is None and self.passed and not self.seconds:
+            return f"{self.percent} %: not watched"
         verdict = "passed" if self.passed else f"failed: {'; '.join(self.reasons)}"
         return f"{self.percent} %: {said(self.challenger)} in {self.seconds:.0f} s; {verdict}"
 

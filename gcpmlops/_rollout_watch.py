@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from gcpmlops._durations import seconds_of, spoken
+from gcpmlops._durations import Duration, seconds_of, spoken
 from gcpmlops._rollout import Figures, Step, said
 from gcpmlops._rollout_judge import quality_violation, violations
 from gcpmlops._strategies import Watched
@@ -20,6 +20,9 @@ class Metrics(Protocol):
 
     def window(self, endpoint: str, *, start: datetime, end: datetime) -> Mapping[str, Figures]:
         """By the deployed model's id."""
+
+    def last_request(self, endpoint: str, since: datetime) -> datetime | None:
+        """When the endpoint last answered one, as far as is known by now."""
 
 
 @dataclass(frozen=True)
@@ -75,23 +78,30 @@ class Watch:
 
     def step(self, percent: int, started: datetime) -> Step:
         """Watch until the step is decided."""
-        baked = _after(started, self.limits.bake, self.limits.settle)
-        patient = baked + timedelta(seconds=seconds_of(self.limits.patience, field="patience"))
+        baked = _after(started, self.limits.bake)
+        settled = _after(baked, self.limits.settle)
+        patient = _after(settled, self.limits.patience)
         probed = 0
         while True:
             now = self.clock.now()
             look = self._look(started, now)
-            short = self._short(look, started, baked=now >= baked)
-            if look.reasons or (now >= baked and not short):
+            ripe = now >= settled or (now >= baked and self._is_current(started, baked))
+            short = self._short(look, started, baked=ripe)
+            if look.reasons or (ripe and not short):
                 return self._decided(percent, started, look, look.reasons)
             if now >= patient:
                 return self._decided(
                     percent, started, look, (f"{short} after {spoken((now - started).total_seconds())}",)
                 )
-            self._say(percent, look, now, baked, short)
+            self._say(percent, look, now, baked, short if ripe else "Cloud Monitoring may be late")
             probed = self._probe(percent, look, probed)
             self.check()
-            self.clock.sleep(self._pause(now, baked if now < baked else patient))
+            self.clock.sleep(self._pause(now, next(each for each in (baked, settled, patient) if now < each)))
+
+    def _is_current(self, started: datetime, moment: datetime) -> bool:
+        """Whether Monitoring is seen to show what was served until then: it shows something later."""
+        latest = self.metrics.last_request(self.endpoint, started)
+        return latest is not None and latest >= moment
 
     def _look(self, started: datetime, now: datetime) -> Look:
         served = self.metrics.window(self.endpoint, start=started, end=now) if now > started else {}
@@ -141,5 +151,5 @@ class Watch:
         return max(0.05, min(pause, (until - now).total_seconds()))
 
 
-def _after(started: datetime, *durations: Any) -> datetime:
-    return started + timedelta(seconds=sum(seconds_of(each, field="bake") for each in durations))
+def _after(moment: datetime, duration: Duration) -> datetime:
+    return moment + timedelta(seconds=seconds_of(duration, field="duration"))

@@ -45,7 +45,8 @@ class Watched:
     bake: Duration = 600
     """How long a step lasts at least."""
     settle: Duration = 180
-    """How late Cloud Monitoring may be: a step is passed `bake` + `settle` after it began. 0 for the local cloud."""
+    """How late Cloud Monitoring may be: a step is passed that long after `bake`, or sooner, once Monitoring shows
+    requests later than `bake`; a local cloud's does at once."""
     patience: Duration = 1800
     """How much longer a step waits for requests (and outcomes) before the rollout is given up."""
     min_requests: int = 50
@@ -78,6 +79,11 @@ class Watched:
             raise InvalidArgument(field="max_error_rate", value=self.max_error_rate, allowed="a share, 0 to 1")
         if self.on_failure not in ON_FAILURE:
             raise InvalidArgument(field="on_failure", value=self.on_failure, allowed=", ".join(ON_FAILURE))
+
+    @property
+    def watches(self) -> bool:
+        """Whether there is anything to wait for."""
+        return bool(seconds_of(self.bake, field="bake") or self.min_requests or self.quality)
 
     @property
     def longest(self) -> float:
@@ -120,7 +126,6 @@ class BlueGreen(Watched):
     """
 
     bake: Duration = 0
-    settle: Duration = 0
     min_requests: int = 0
     preview: bool = True
     """Whether the samples are tried before the switch; it takes a second deployment's time."""

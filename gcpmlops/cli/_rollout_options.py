@@ -47,7 +47,7 @@ _OPTIONS = [
     click.option("--steps", callback=_steps, help="Canary: per cent of the traffic, step by step; 5,25,100."),
     click.option("--preview/--no-preview", default=None, help="Blue/green: try the stored samples elsewhere first."),
     click.option("--bake", metavar="DURATION", help="How long a step is watched at least, such as 10m."),
-    click.option("--settle", metavar="DURATION", help="How late Cloud Monitoring may be; 3m. Local cloud: 0."),
+    click.option("--settle", metavar="DURATION", help="How late Cloud Monitoring may be at most; 3m."),
     click.option("--patience", metavar="DURATION", help="How long a step waits for more requests; 30m."),
     click.option("--min-requests", type=int, help="A step needs so many requests of the new model; 50."),
     click.option("--max-error-rate", callback=_share, metavar="SHARE", help="Share that may fail; 1%."),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from gcpmlops import Canary, Client, Quality, exceptions
+from gcpmlops._rollout_watch import Clock
 
 ROWS = [[0.0], [1.0], [2.0], [3.0]]
 TRAIN = """
@@ -209,7 +210,7 @@ def busy(client: Client, model):
     client.endpoints.delete(made.name, force=True)
 
 
-QUICK: dict[str, Any] = {"settle": 0, "min_requests": 15, "bake": 0.2, "tolerance": None}
+QUICK: dict[str, Any] = {"min_requests": 15, "bake": 0.2, "tolerance": None}
 
 
 class TestRollouts:
@@ -262,3 +263,16 @@ class TestRollouts:
             assert ask("7", start, start + timedelta(seconds=1)) == value
         with pytest.raises(exceptions.InvalidArgument, match="one row with one number"):
             client.endpoints._measure(Quality(query="SELECT 1, 2", minimum=0.5))("7", start, start)
+
+    def test_what_nobody_uses_is_reaped(self, client: Client, endpoint, model, monkeypatch: pytest.MonkeyPatch) -> None:
+        mine = f'display_name="{endpoint.display_name}"'
+        client.endpoints.deploy(endpoint.name, model=model, machine_type="n1-standard-4")
+        assert client.endpoints.idle(idle="1h", filter=mine) == []
+        in_two_hours = Clock(now=lambda: datetime.now(UTC) + timedelta(hours=2))
+        monkeypatch.setattr(client.endpoints, "_clock", in_two_hours)
+        (idle,) = client.endpoints.idle(idle="1h", filter=mine)
+        assert idle.price.per_hour == pytest.approx(0.2185, abs=0.001)
+        assert not client.endpoints.reap(idle="1h", filter=mine, confirm=lambda found: False)[0].undeployed
+        assert endpoint.refresh().deployed
+        (reaped,) = client.endpoints.reap(idle="1h", filter=mine, confirm=lambda found: found == [idle])
+        assert (reaped.undeployed, endpoint.refresh().deployed) == (True, {})

@@ -115,6 +115,7 @@ class World:
         self.sending: Exception | None = None
         self.events: list[RolloutEvent] = []
         self.on_sleep: Callable[[], None] = lambda: None
+        self.latest: Callable[[], datetime | None] = lambda: None
 
     def sleep(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
@@ -123,6 +124,9 @@ class World:
     def window(self, endpoint: str, *, start: datetime, end: datetime) -> dict[str, Served]:
         new = self.new((end - start).total_seconds()) if callable(self.new) else self.new
         return {key: found for key, found in ((NEW, new), (OLD, self.old)) if found is not None}
+
+    def last_request(self, endpoint: str, since: datetime) -> datetime | None:
+        return self.latest()
 
     def send(self, endpoint: str, instances: Any) -> list[Any]:
         self.sent.append((endpoint, len(instances)))
@@ -203,6 +207,12 @@ class TestCanary:
         rollout = world.run(Canary(steps=(100,), bake=60, settle=0, patience=300))
         assert 100 < rollout.steps[0].seconds < 110
         assert any("waiting: only 0 of 50 requests came" in event.text for event in world.events)
+
+    def test_monitoring_that_is_up_to_date_is_not_waited_for(self, world: World) -> None:
+        world.latest = lambda: world.time - timedelta(seconds=20)
+        rollout = world.run(Canary(steps=(100,), bake=60, settle=180))
+        assert 80 <= rollout.steps[0].seconds < 85
+        assert any("waiting: Cloud Monitoring may be late" in event.text for event in world.events)
 
     def test_probes(self, world: World) -> None:
         got = lambda _: Served(len(world.sent) // 2, 0, 0.01, 0.01, 0.01)  # noqa: E731 - half of them reach it
@@ -432,6 +442,12 @@ class TestJudge:
         assert not violations(limits, Served(100, 2, 0.01, 0.02), old), "chance"
         assert not violations(limits, Served(1000, 12, 0.01, 0.02), old), "tolerated"
         assert violations(limits, Served(100, 100, 0.01, 0.02), Served(100, 0, 0.01, 0.02))
+
+    def test_slower_and_not_by_chance(self) -> None:
+        old = Served(1000, 0, 0.01, 0.02)
+        assert violations(Canary(), Served(60, 0, 0.03, 0.06), old), "all of them are slower"
+        assert not violations(Canary(), Served(60, 0, 0.01, 0.05), old), "a few of few"
+        assert violations(Canary(), Served(6000, 0, 0.01, 0.05), old), "as many of many"
 
     def test_nothing_speaks_against_a_model_without_requests(self) -> None:
         assert violations(LIMITS, None, FAST) == violations(LIMITS, Served(0, 0), FAST) == ()
