@@ -97,6 +97,10 @@ def peers(folder: Path) -> dict[str, Peer]:
     found["Google's prediction server"] = Peer(
         (str(google / "python"), "-m", f"{_PREDICTION}.model_server"), env=_google_env(model_dir)
     )
+    found["ours, with Google's SklearnPredictor"] = Peer(
+        (str(google / "python"), str(_program()), "--model-dir", str(model_dir), "--port", "{port}"),
+        env=_google_env(model_dir),
+    )
     plain = _environment("starlette", base, ["starlette", "uvicorn", "httptools", "uvloop", "joblib", sklearn])
     found["starlette"] = Peer((str(plain / "python"), str(_HERE / "_starlette_server.py"), str(model), "{port}"))
     return found

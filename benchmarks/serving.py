@@ -16,6 +16,7 @@ _ROUNDS = 5
 _SECONDS = 2.0
 _BOOTS = 5
 _MLFLOW, _GOOGLE, _PLAIN = "mlflow models serve", "Google's prediction server", "starlette"
+_ROUTINE = "ours, with Google's SklearnPredictor"
 # name of the line, instances a request, connections, {peer: bound}
 _LOADS: tuple[tuple[str, int, int, dict[str, float | None]], ...] = (
     ("batch 1, 1 connection", 1, 1, {_MLFLOW: 2.8, _GOOGLE: 1.15, _PLAIN: None}),
@@ -64,6 +65,8 @@ def _load(
     if any(reply != replies["ours"] for reply in replies.values()):
         raise RuntimeError(f"the servers do not agree: {replies}")
     yield from _against(name, {key: statistics.median(values) for key, values in rates.items()}, "requests/s", bounds)
+    yield Line(f"model server with Google's SklearnPredictor: {name}", statistics.median(rates[_ROUTINE]),
+               statistics.median(rates[_GOOGLE]), "requests/s", None, at_least=True, peer_name=_GOOGLE)  # fmt: skip
     p50 = {key: statistics.median(values) for key, values in latencies.items()}
     yield Line(f"model server: p50 at {name}", p50["ours"], p50[_PLAIN], "ms", None, peer_name=_PLAIN)
 

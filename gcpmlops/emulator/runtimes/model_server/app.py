@@ -80,7 +80,7 @@ def parse(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     """Instances and the other keys of a request body. Raises RequestError."""
     try:
         request = decode(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"Invalid JSON payload: {error}") from error
     if not isinstance(request, dict) or "instances" not in request:
         raise RequestError('Missing "instances" field in request body.')

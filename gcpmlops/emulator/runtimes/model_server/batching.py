@@ -41,7 +41,8 @@ class Predictor:
         self.loop = loop
         self.join = join and model.row_wise
         self.limit = (os.cpu_count() or 1) if model.row_wise else MAX_THREADS
-        self._waiting: deque[Waiting] = deque()
+        self._small: deque[Waiting] = deque()
+        self._large: deque[Waiting] = deque()
         self._scheduled = False
         self._busy = 0
         self._seconds = float("inf")  # the last small prediction; the first one goes to a thread
@@ -49,7 +50,8 @@ class Predictor:
 
     def submit(self, instances: list[Any], options: dict[str, Any], deliver: Callable[[Any], None]) -> None:
         """Predict soon; `deliver` is called on the loop with the predictions or the exception."""
-        self._waiting.append(Waiting(instances, options, deliver))
+        queue = self._small if len(instances) <= INLINE_ROWS else self._large
+        queue.append(Waiting(instances, options, deliver))
         if not self._scheduled:
             self._scheduled = True
             self.loop.call_soon(self._flush)
@@ -65,28 +67,25 @@ class Predictor:
 
     def _flush(self) -> None:
         self._scheduled = False
-        while self._waiting:
-            rows = len(self._waiting[0].instances)
-            if rows <= INLINE_ROWS and self.model.row_wise and self._seconds < INLINE_SECONDS:
-                self._deliver(self._timed(self._take()))
-            elif self._busy < self.limit:
+        while self._small and self.model.row_wise and self._seconds < INLINE_SECONDS:
+            self._deliver(self._timed(self._take(self._small)))
+        for queue in (self._small, self._large):
+            while queue and self._busy < self.limit:  # a thread that comes back takes the rest
                 self._busy += 1
-                batch = self._take()
+                batch = self._take(queue)
                 self.run(lambda batch=batch: self._timed(batch), self._finished)  # type: ignore[misc]
-            else:
-                return  # a thread that comes back takes them
 
-    def _take(self) -> list[Waiting]:
-        """The next request, and those after it that fit into the same call."""
-        batch = [self._waiting.popleft()]
+    def _take(self, queue: deque[Waiting]) -> list[Waiting]:
+        """The next request of a queue, and those after it that fit into the same call."""
+        batch = [queue.popleft()]
         if not self.join or batch[0].options:
             return batch
         rows = len(batch[0].instances)
-        while self._waiting and not self._waiting[0].options:
-            rows += len(self._waiting[0].instances)
+        while queue and not queue[0].options:
+            rows += len(queue[0].instances)
             if rows > MAX_ROWS:
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(queue.popleft())
         return batch
 
     def _timed(self, batch: Sequence[Waiting]) -> list[tuple[Waiting, Any]]:

@@ -17,13 +17,24 @@ def decode(body: bytes) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """Serialise plain values. Raises TypeError for anything else."""
-    return json.dumps(finite(value), allow_nan=False).encode() if orjson is None else bytes(orjson.dumps(value))
+    """Serialise plain values, NumPy's and times. Raises TypeError for anything else."""
+    if orjson is None:
+        return json.dumps(finite(value), allow_nan=False, default=plain).encode()
+    return bytes(orjson.dumps(value, default=plain, option=orjson.OPT_NON_STR_KEYS))
 
 
 def failure(text: str) -> bytes:
     """The body of an error reply."""
     return encode({"error": text.encode("utf-8", "replace").decode()})
+
+
+def plain(value: Any) -> Any:
+    """What NumPy's values and times are in JSON. Raises TypeError for anything else."""
+    if hasattr(value, "tolist"):
+        return finite(value.tolist())
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} is not JSON")
 
 
 def refuse(constant: str) -> Any:

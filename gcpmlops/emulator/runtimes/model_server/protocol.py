@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import time
 import traceback
@@ -29,6 +30,7 @@ NOTICE_SECONDS = 0.05  # after SIGTERM, connections that are on their way are st
 if TYPE_CHECKING:
     Headers = list[tuple[bytes, bytes]]
 
+UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 REASONS = {int(status): status.phrase.encode() for status in HTTPStatus}
 JSON: Headers = [(b"content-type", b"application/json")]
 
@@ -150,10 +152,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if b"pgrade" in data and not self._receiving:
+            data = without_upgrade(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refused = True  # answered as a plain request; what follows is another protocol
+            self._refused = True  # CONNECT; what follows would be another protocol
         except httptools.HttpParserError as error:
             self._refuse(400, f"The request is not HTTP/1.1: {error}")
         if self._receiving and self._timer is None:
@@ -385,3 +389,9 @@ class Server:
     async def _listen(self, sock: Any, backlog: int) -> Any:
         create = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
         return await create(lambda: Connection(self), sock=sock, backlog=backlog)
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """The request without its offer to change to HTTP/2 or to WebSocket, after which httptools reads no body."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return UPGRADE.sub(b"\r\nx-upgrade:", head) + end + rest

@@ -29,7 +29,7 @@ class Echo:
         if first == "nan":
             return [float("nan"), float("inf")]
         if first == "object":
-            return [object()]
+            return [open]
         if first == "series":
             import pandas
             return pandas.Series([1.5, None])
@@ -145,6 +145,13 @@ def test_bodies_and_heads_are_bounded(echo: Served) -> None:
 )
 def test_what_else_a_client_may_send(echo: Served, request_: bytes, status: int) -> None:
     assert statuses(echo.exchange(request_)) == [status]
+
+
+def test_an_offer_of_http2_is_passed_over(echo: Served) -> None:
+    body = b'{"instances": [[0, 1]]}'
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    reply = echo.exchange((HEAD + offer + b"content-length: %d\r\n\r\n" % len(body) + body) + post(0))
+    assert statuses(reply) == [200, 200]
 
 
 def test_head_and_connections_that_end(echo: Served) -> None:
