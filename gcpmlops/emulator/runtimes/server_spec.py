@@ -31,7 +31,7 @@ class NeverReadyError(exceptions.FailedPrecondition):
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """A deployed model, as its processes need it. `model_dir` holds the artifacts; times in seconds; `grpc`: it speaks that, too."""
+    """A deployed model, as its processes need it. `model_dir`: the artifacts; times in seconds; `grpc`: spoken, too."""
 
     name: str
     image: str

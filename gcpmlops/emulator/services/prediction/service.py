@@ -16,6 +16,7 @@ from gcpmlops.emulator.services import values
 from gcpmlops.emulator.services.deployments import Deployments
 from gcpmlops.emulator.services.prediction import replies
 from gcpmlops.emulator.services.prediction.containers import JSON, Containers, Target
+from gcpmlops.emulator.services.prediction.direct import Direct
 from gcpmlops.emulator.services.prediction.explain import Explainer
 from gcpmlops.emulator.services.prediction.observed import Metrics, Observer
 from gcpmlops.emulator.services.prediction.request_log import RequestLog, Tables
@@ -47,6 +48,7 @@ class PredictionService(Service):
         self._containers = Containers(context.store, deployments, start=seed)
         self._observer = Observer(metrics)
         self._log = RequestLog(tables, context.clock.now, start=seed)
+        self._direct = Direct(self._containers, self._observer)
         self._explainer = Explainer(context.store, self._containers, self._observer)
         self._streaming = Streaming(self._containers, self._observer, self._log)
         self._display_names: Rows[str] = Rows(context.store.collection(types.Model), lambda model: model.display_name)
@@ -79,6 +81,14 @@ class PredictionService(Service):
     def stream_raw_predict(self, request: types.StreamRawPredictRequest) -> Iterator[httpbody_pb2.HttpBody]:
         """The same, with the container's body as it comes."""
         return self._streaming.stream(request)
+
+    def direct_predict(self, request: types.DirectPredictRequest) -> types.DirectPredictResponse:
+        """Tensors to the container, and its predictions as tensors."""
+        return self._direct.predict(request)
+
+    def direct_raw_predict(self, request: types.DirectRawPredictRequest) -> types.DirectRawPredictResponse:
+        """Bytes to a method of the container's own gRPC server, and its answer."""
+        return self._direct.raw_predict(request)
 
     def explain(self, request: types.ExplainRequest) -> types.ExplainResponse:
         """Predictions, with attributions by sampled Shapley."""
