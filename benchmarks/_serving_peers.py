@@ -165,7 +165,7 @@ def _ours() -> tuple[Path, Path]:
     """The Python that serves the image in the emulator, and the interpreter below it."""
     from gcpmlops.emulator.runtimes.environment import Environments
     from gcpmlops.emulator.runtimes.process import Processes
-    from gcpmlops.emulator.runtimes.servers import SERVER_PACKAGES, prediction_image
+    from gcpmlops.emulator.runtimes.serving_images import SERVER_PACKAGES, prediction_image
 
     with tempfile.TemporaryDirectory() as folder:
         processes = Processes(Path(folder))
