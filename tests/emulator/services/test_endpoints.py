@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +15,11 @@ from sklearn.dummy import DummyRegressor
 from gcpmlops.emulator.services.deployments import Deployments
 from gcpmlops.emulator.services.prediction import PredictionService
 
+OWN = "gcr.io/me/own:1"  # the fixture's fast server
 PARENT = "projects/p1/locations/us-central1"
+
+
+RESOURCES = {"machine_spec": {"machine_type": "n1-standard-2"}, "min_replica_count": 1}
 
 
 def constant(value: float) -> DummyRegressor:
@@ -58,6 +64,25 @@ def test_a_dedicated_endpoint_has_a_host_of_its_own(serving: Any) -> None:
     assert endpoint.dedicated_endpoint_dns.endswith(".prediction.vertexai.goog")
 
 
+def test_logging_and_the_dedicated_host_of_an_endpoint_are_changed(serving: Any) -> None:
+    name = serving.create().name
+    table = "bq://p1.logs.requests"
+    config = {"enabled": True, "sampling_rate": 0.5, "bigquery_destination": {"output_uri": table}}
+    given = {"name": name, "predict_request_response_logging_config": config, "dedicated_endpoint_enabled": True}
+    update_mask = {"paths": ["predict_request_response_logging_config", "dedicated_endpoint_enabled"]}
+    request = types.UpdateEndpointRequest(endpoint=given, update_mask=update_mask)
+    updated = serving.endpoints.update_endpoint(request)
+    assert updated.predict_request_response_logging_config.bigquery_destination.output_uri == table
+    assert updated.dedicated_endpoint_dns.endswith(".prediction.vertexai.goog")
+    request = types.UpdateEndpointLongRunningRequest(
+        endpoint={"name": name, "client_connection_config": {"inference_timeout": "9s"}}
+    )
+    assert serving.done(serving.endpoints.update_endpoint_long_running(request), types.Endpoint).name == name
+    assert get(serving, name).client_connection_config.inference_timeout.total_seconds() == 9
+    request = types.UpdateEndpointRequest(endpoint={"name": name}, update_mask=update_mask)
+    assert serving.endpoints.update_endpoint(request).dedicated_endpoint_dns == ""
+
+
 def test_a_model_is_deployed_served_and_undeployed(serving: Any, model: str) -> None:
     endpoint = serving.create().name
     deployed_id = serving.deploy(endpoint, model)
@@ -70,6 +95,8 @@ def test_a_model_is_deployed_served_and_undeployed(serving: Any, model: str) -> 
     assert len(serving.processes.living) == 1
     with pytest.raises(exceptions.FailedPrecondition, match=f"deployed as {deployed_id} to {endpoint}"):
         serving.models.delete_model(types.DeleteModelRequest(name=model))
+    with pytest.raises(exceptions.FailedPrecondition, match=f"deployed as {deployed_id} to {endpoint}"):
+        serving.models.delete_model_version(types.DeleteModelVersionRequest(name=f"{model}@1"))
     with pytest.raises(exceptions.FailedPrecondition, match="undeploy them first"):
         serving.endpoints.delete_endpoint(types.DeleteEndpointRequest(name=endpoint))
     serving.undeploy(endpoint, deployed_id)
@@ -107,6 +134,40 @@ def test_traffic_is_split_among_versions(serving: Any, model: str) -> None:
         serving.endpoints.update_endpoint(request)
 
 
+def test_no_request_fails_while_models_change(serving: Any) -> None:
+    """Deploy, shift the traffic, undeploy, again and again: every answer is right, and from a deployed model."""
+    endpoint = serving.create().name
+    model = serving.upload("", image=OWN).model
+    old = serving.deploy(endpoint, model)
+    done, seen = threading.Event(), []
+
+    def ask() -> None:
+        while not done.is_set():
+            answer = serving.predict(endpoint, [{"env": ["AIP_DEPLOYED_MODEL_ID"]}])
+            seen.append((answer.deployed_model_id, answer.predictions[0]["env"]["AIP_DEPLOYED_MODEL_ID"]))
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask) for _ in range(8)]
+        try:
+            for _ in range(3):
+                new = serving.deploy(endpoint, model, {old: 50, "0": 50})
+                shift = types.UpdateEndpointRequest(
+                    endpoint={"name": endpoint, "traffic_split": {old: 0, new: 100}},
+                    update_mask={"paths": ["traffic_split"]},
+                )
+                serving.endpoints.update_endpoint(shift)
+                serving.undeploy(endpoint, old)
+                before = len(seen)
+                while len(seen) < before + 50 and not any(future.done() for future in asking):
+                    done.wait(0.005)
+                assert {key for key, _ in seen[before + 8 :]} == {new}
+                old = new
+        finally:
+            done.set()
+        assert [future.result() for future in asking] == [None] * 8
+    assert all(said == own for said, own in seen)
+
+
 @pytest.mark.parametrize(
     ("content", "name", "text"),
     [
@@ -127,8 +188,8 @@ def test_a_model_that_does_not_load_fails_the_operation_and_changes_nothing(
 
 
 def test_an_image_that_cannot_run_here_is_explained(serving: Any) -> None:
-    model = serving.upload(serving.put_model("own", constant(1.0)), image="gcr.io/me/own:1").model
-    with pytest.raises(exceptions.InvalidArgument, match=r"'gcr\.io/me/own:1' cannot run here"):
+    model = serving.upload(serving.put_model("own", constant(1.0)), image="gcr.io/me/other:1").model
+    with pytest.raises(exceptions.InvalidArgument, match=r"'gcr\.io/me/other:1' cannot run here"):
         serving.deploy(serving.create().name, model)
 
 
@@ -139,6 +200,26 @@ def test_an_image_that_cannot_run_here_is_explained(serving: Any) -> None:
         ({"split": {"0": 50, "7": 50}}, exceptions.InvalidArgument, "no deployed model '7'"),
         ({"dedicated_resources": {}}, exceptions.InvalidArgument, "min_replica_count"),
         ({"dedicated_resources": {"min_replica_count": 2, "max_replica_count": 1}}, exceptions.InvalidArgument, "max_"),
+        (
+            {"dedicated_resources": {"min_replica_count": 1, "required_replica_count": 2}},
+            exceptions.InvalidArgument,
+            "required_replica_count: 2 is not between",
+        ),
+        (
+            {
+                "dedicated_resources": {
+                    "min_replica_count": 1,
+                    "autoscaling_metric_specs": [{"metric_name": "cpu", "target": 1}],
+                }
+            },
+            exceptions.InvalidArgument,
+            "autoscaling_metric_specs.0..metric_name: 'cpu' is not one of",
+        ),
+        (
+            {"dedicated_resources": None, "automatic_resources": {"min_replica_count": -1}},
+            exceptions.InvalidArgument,
+            "-",
+        ),
         ({"dedicated_resources": None, "shared_resources": "x"}, exceptions.MethodNotImplemented, "shared_resources"),
         ({"dedicated_resources": None}, exceptions.InvalidArgument, "prediction_resources"),
         ({"model": f"{PARENT}/models/none"}, exceptions.NotFound, "models/none"),
@@ -155,18 +236,44 @@ def test_bad_deployments_are_refused_at_once(
         serving.deploy(f"{PARENT}/endpoints/none", model)
 
 
-def test_replica_counts_of_a_deployed_model_are_changed(serving: Any, model: str) -> None:
+def test_replicas_are_processes_and_their_number_is_changed(serving: Any) -> None:
     endpoint = serving.create().name
-    deployed_id = serving.deploy(endpoint, model, id="42")
+    model = serving.upload("", image=OWN).model
+    deployed_id = serving.deploy(endpoint, model, id="42", dedicated_resources={**RESOURCES, "min_replica_count": 2})
     assert deployed_id == "42"
+    assert get(serving, endpoint).deployed_models[0].status.available_replica_count == 2
+    assert len(serving.processes.living) == 2
+    etag = get(serving, endpoint).etag
     request = types.MutateDeployedModelRequest(
         endpoint=endpoint,
-        deployed_model={"id": "42", "dedicated_resources": {"min_replica_count": 1, "max_replica_count": 3}},
-        update_mask={"paths": ["dedicated_resources.max_replica_count"]},
+        deployed_model={
+            "id": "42",
+            "dedicated_resources": {"min_replica_count": 1, "max_replica_count": 1},
+            "disable_container_logging": True,
+        },
+        update_mask={
+            "paths": [
+                "dedicated_resources.min_replica_count",
+                "dedicated_resources.max_replica_count",
+                "disable_container_logging",
+            ]
+        },
     )
     response = serving.done(serving.endpoints.mutate_deployed_model(request), types.MutateDeployedModelResponse)
-    assert response.deployed_model.dedicated_resources.max_replica_count == 3
-    assert response.deployed_model.dedicated_resources.machine_spec.machine_type == "n1-standard-2"
+    changed = response.deployed_model
+    assert (changed.dedicated_resources.max_replica_count, changed.status.available_replica_count) == (1, 1)
+    assert changed.dedicated_resources.machine_spec.machine_type == "n1-standard-2"
+    assert get(serving, endpoint).etag != etag
+    lines = len(serving.logs)
+    request.deployed_model.dedicated_resources.min_replica_count = 3
+    request.deployed_model.dedicated_resources.max_replica_count = 3
+    serving.done(serving.endpoints.mutate_deployed_model(request))
+    assert get(serving, endpoint).deployed_models[0].status.available_replica_count == 3
+    assert len({serving.predict(endpoint, [{}]).predictions[0]["pid"] for _ in range(6)}) == 3
+    assert len(serving.logs) == lines  # nobody wants the new replicas' lines
+    request.deployed_model.dedicated_resources.min_replica_count = 4
+    with pytest.raises(exceptions.InvalidArgument, match="less than min_replica_count"):
+        serving.done(serving.endpoints.mutate_deployed_model(request))
     request.update_mask.paths[:] = ["model"]
     with pytest.raises(exceptions.InvalidArgument, match="'model'"):
         serving.endpoints.mutate_deployed_model(request)

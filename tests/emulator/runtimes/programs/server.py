@@ -9,7 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-healthy = {"status": 200, "seconds": 0.0}
+healthy = {"status": int(os.environ.get("HEALTH", "200")), "seconds": 0.0}
 count = 0
 
 
@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         time.sleep(healthy["seconds"])
-        self.reply(healthy["status"] if self.path == "/health" else 404, b"{}")
+        self.reply(healthy["status"] if self.path == os.environ["AIP_HEALTH_ROUTE"] else 404, b"{}")
 
     def do_POST(self) -> None:
         global count
