@@ -218,7 +218,7 @@ def test_an_image_that_cannot_run_here_is_explained(serving: Any) -> None:
         (
             {"dedicated_resources": None, "automatic_resources": {"min_replica_count": -1}},
             exceptions.InvalidArgument,
-            "-",
+            "must not be negative",
         ),
         ({"dedicated_resources": None, "shared_resources": "x"}, exceptions.MethodNotImplemented, "shared_resources"),
         ({"dedicated_resources": None}, exceptions.InvalidArgument, "prediction_resources"),
