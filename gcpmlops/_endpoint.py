@@ -42,9 +42,10 @@ class Endpoint(Named):
 
     @property
     def deploying_until(self) -> datetime | None:
-        """The latest time at which the deployment that is under way ends; None where none is, as far as is known."""
-        until = _history.claimed(dict(self.proto.labels))[1]
-        return datetime.fromtimestamp(until, UTC) if until else None
+        """The latest time at which the deployment that is under way ends; None where none is."""
+        labels = dict(self.proto.labels)
+        under_way = _history.is_under_way(labels, datetime.now(UTC))
+        return datetime.fromtimestamp(_history.claimed(labels)[1], UTC) if under_way else None
 
     @property
     def prices(self) -> dict[str, Price]:

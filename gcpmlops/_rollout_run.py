@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from gcpmlops import _history
@@ -13,7 +12,7 @@ from gcpmlops._endpoint_calls import EndpointCalls
 from gcpmlops._rollout import PROMOTED, ROLLED_BACK, STOPPED, Rollout, Step
 from gcpmlops._rollout_claim import Claim, Interference
 from gcpmlops._rollout_watch import Clock, Metrics, RolloutEvent, Watch
-from gcpmlops._strategies import BlueGreen, Canary
+from gcpmlops._strategies import BlueGreen, Canary, Measure
 from gcpmlops._traffic import NEW, nonzero, scaled
 from gcpmlops.exceptions import GcpMlopsError, RolloutFailed
 
@@ -43,7 +42,7 @@ class Tools:
 
     calls: EndpointCalls
     metrics: Metrics
-    quality: Callable[[str, datetime, datetime], float | None] | None
+    quality: Measure | None
     send: Callable[[str, Sequence[Any]], Any]
     """Sends instances to an endpoint; the Prediction."""
     report: Callable[[RolloutEvent], None]

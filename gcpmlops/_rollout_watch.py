@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from gcpmlops._durations import Duration, seconds_of, spoken
 from gcpmlops._rollout import Figures, Step, said
 from gcpmlops._rollout_judge import quality_violation, violations
-from gcpmlops._strategies import Watched
+from gcpmlops._strategies import Measure, Quality, Watched
 from gcpmlops.exceptions import GcpMlopsError
 
 
@@ -65,7 +65,7 @@ class Watch:
     """Raises when the endpoint is no longer as the rollout left it."""
     probe: Callable[[int], int]
     """Sends about so many requests; how many it sent."""
-    quality: Callable[[str, datetime, datetime], float | None] | None
+    quality: Measure | None
     report: Callable[[RolloutEvent], None]
     _before: Figures | None = field(default=None, init=False)
     """The old model's latest figures that can be compared with: at 100 % it gets no requests any more."""
@@ -118,9 +118,9 @@ class Watch:
         requests = look.new.requests if look.new is not None else 0
         if requests < self.limits.min_requests:
             return f"only {requests} of {self.limits.min_requests} requests came"
-        if not baked or self.quality is None or self.limits.quality is None or look.reasons:
-            return ""
         limit = self.limits.quality
+        if not baked or self.quality is None or not isinstance(limit, Quality) or look.reasons:
+            return ""
         look.quality = self.quality(self.new, started, self.clock.now())
         if look.quality is None:
             return f"{limit.name}: no outcomes are known" if limit.required else ""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from gcpmlops._durations import Duration, seconds_of
 from gcpmlops.exceptions import InvalidArgument
 
 ON_FAILURE = ("undeploy", "keep")
+Measure: TypeAlias = Callable[[str, datetime, datetime], float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,7 @@ class Quality:
     """
 
     query: str | None = None
-    measure: Callable[[str, datetime, datetime], float | None] | None = None
+    measure: Measure | None = None
     minimum: float | None = None
     maximum: float | None = None
     name: str = "quality"
@@ -57,7 +59,9 @@ class Watched:
     """Seconds, at the 95th percentile."""
     tolerance: float | None = 0.5
     """By which share error rate and p95 latency may be worse than the old model's; None: it does not matter."""
-    quality: Quality | None = None
+    quality: Quality | Measure | None = None
+    """A Quality, or a function of (deployed_model_id, start, end) that says whether it is good enough: True or False,
+    None where that is not known yet."""
     probes: bool = False
     """Whether the model's stored samples are sent while there are too few requests."""
     keep: Duration | None = None
@@ -67,6 +71,8 @@ class Watched:
     """What becomes of a model that failed: "undeploy", or "keep" it without traffic."""
 
     def __post_init__(self) -> None:
+        if self.quality is not None and not isinstance(self.quality, Quality):
+            object.__setattr__(self, "quality", Quality(measure=self.quality, minimum=1))
         for field in ("bake", "settle", "patience"):
             seconds_of(getattr(self, field), field=field)
         if self.keep is not None:

@@ -22,7 +22,7 @@ from gcpmlops._rollout_claim import Claim
 from gcpmlops._rollout_run import Plan, RolloutRun, Tools
 from gcpmlops._rollout_watch import Clock, RolloutEvent
 from gcpmlops._sample_test import EndpointTest
-from gcpmlops._strategies import BlueGreen, Canary, Quality
+from gcpmlops._strategies import BlueGreen, Canary, Measure, Quality
 from gcpmlops._traffic import nonzero, split_with
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, InvalidArgument
@@ -264,10 +264,11 @@ class Endpoints(EndpointPredictions):
         def send(endpoint: str, instances: Sequence[Any]) -> Prediction:
             return self.predict(endpoint, instances=instances, parameters=parameters)
 
-        measure = self._measure(strategy.quality) if strategy.quality is not None else None
+        quality = strategy.quality
+        measure = self._measure(quality) if isinstance(quality, Quality) else quality
         return Tools(self._calls, self._metrics, measure, send, on_event or _logged, self._clock)
 
-    def _measure(self, quality: Quality) -> Callable[[str, datetime, datetime], float | None]:
+    def _measure(self, quality: Quality) -> Measure:
         if quality.measure is not None:
             return quality.measure
         sql = quality.query or ""

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gcpmlops._preflight import Problem
-    from gcpmlops._rollout import Rollout
+    from gcpmlops._rollout import Rollout, Step
     from gcpmlops._serving_check import ServingCheck
     from gcpmlops.checks import CheckReport
 
@@ -203,7 +203,7 @@ class RolloutFailed(GcpMlopsError):
         )
 
     @property
-    def steps(self) -> tuple[Any, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """The steps with their figures."""
         return self.rollout.steps
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gcpmlops.cli._progress import Display
 
+_QUIET = 60.0  # seconds
+
 
 class RolloutProgress(Display):
-    """A spinner with the latest figures on a terminal; elsewhere a line for each thing that happened."""
+    """A spinner with the latest figures on a terminal; elsewhere a line for what happened, and one a minute."""
 
     columns = ("SpinnerColumn", "TextColumn", "TimeElapsedColumn")
 
     def __init__(self) -> None:
         super().__init__()
-        self._looked = ""
+        self._said = time.monotonic()
 
     def event(self, event: Any) -> None:
         """What just happened."""
@@ -26,9 +29,9 @@ class RolloutProgress(Display):
             self.line(event.text)
         elif self._display is not None:
             self._display.update(self._task, description=event.text)
-        elif event.text != self._looked and event.text.rpartition(";")[2].startswith(" waiting"):
-            self.line(event.text)  # a log says why nothing happens, once
-            self._looked = event.text
+        elif time.monotonic() - self._said >= _QUIET:  # a log says once in a while that it goes on
+            self.line(event.text)
+            self._said = time.monotonic()
 
 
 def _interrupt(*_: object) -> None:

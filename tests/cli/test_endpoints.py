@@ -46,8 +46,6 @@ def deploying(monkeypatch: pytest.MonkeyPatch, result: Any) -> list[dict[str, An
         told.append({"name": name, **given})
         if given.get("on_event"):
             given["on_event"](RolloutEvent("looked", "5 %: no requests; 9 s to go"))
-            given["on_event"](RolloutEvent("looked", "5 %: no requests; waiting: only 0 of 50 requests came"))
-            given["on_event"](RolloutEvent("looked", "5 %: no requests; waiting: only 0 of 50 requests came"))
             given["on_event"](RolloutEvent("step", "5 % of the traffic goes to 222"))
         if isinstance(result, Exception):
             raise result
@@ -74,7 +72,6 @@ def test_canary_options(run, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert result.stderr.splitlines() == [
         "about $0.11/hour for 1 x n1-standard-2 (list prices of 2025-11)",
-        "5 %: no requests; waiting: only 0 of 50 requests came",
         "5 % of the traffic goes to 222",
     ]
     assert "PROMOTED" in result.stdout

@@ -23,6 +23,8 @@ def python(code: str) -> str:
         "from gcpmlops.cli import root",
         "from gcpmlops import GcpMlopsError",
         "from gcpmlops import Double",
+        "from gcpmlops import Canary",
+        "import gcpmlops.endpoints",
         "import gcpmlops.tuning",
         "import gcpmlops.experiments",
         "import gcpmlops.evaluation.evaluation",

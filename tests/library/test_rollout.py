@@ -232,6 +232,12 @@ class TestCanary:
         assert [step.percent for step in failed.steps] == [5, 25]
         assert failed.reasons == ("auc 0.7 is below 0.8",)
 
+    def test_quality_by_a_function(self, world: World) -> None:
+        world.outcomes = iter([True, False])
+        failed = world.fails(Canary(quality=lambda key, start, end: key == NEW))
+        assert failed.reasons == ("quality 0 is below 1",)
+        assert [step.passed for step in failed.steps] == [True, False]
+
     def test_quality_that_nobody_knows(self, world: World) -> None:
         world.outcomes = iter(lambda: None, 0)
         quality = Quality(measure=lambda *_: None, maximum=1)
