@@ -192,7 +192,7 @@ class Evaluation:
 
 
 def _evaluate(
-    task: Task, examples: Examples, given: Settings, about: Mapping[str, Any], sensitive: Sequence[str] = ()
+    task: Task, examples: Examples, given: Settings, about: dict[str, Any], sensitive: Sequence[str] = ()
 ) -> EvaluationResult:
     from gcpmlops.evaluation import batch_output, fairness, slices
     from gcpmlops.evaluation.bootstrap import Drawing
@@ -208,20 +208,24 @@ def _evaluate(
     by = _names(settings["slices"], "slices")
     threshold = about.get("threshold", 0.5)
     failed = {name: count for name, count in examples.frame.attrs.items() if name == batch_output.FAILED}
+    parts = slices.evaluate(task, examples, by, minimum_size=size, drawing=drawing)  # first: it may be refused
+    bias = (
+        fairness.evaluate(examples, each, threshold=threshold, minimum_size=size, drawing=drawing) for each in sensitive
+    )
     return EvaluationResult(
-        settings["name"],
-        task.kind,
-        len(examples),
-        measure(task, examples, drawing),
-        slices.evaluate(task, examples, by, minimum_size=size, drawing=drawing),
-        tuple(
-            fairness.evaluate(examples, each, threshold=threshold, minimum_size=size, drawing=drawing)
-            for each in sensitive
-        ),
-        {**about, "slices": list(by), "sensitive": list(sensitive), "minimum_size": size, **vars(drawing), **failed},
-        task.curves(examples),
-        tuple(map(str, examples.classes)),
-        examples.digest,
+        name=settings["name"],
+        kind=task.kind,
+        rows=len(examples),
+        slices=parts,
+        fairness=tuple(bias),
+        metrics=measure(task, examples, drawing),
+        settings=about
+        | {"slices": list(by), "sensitive": list(sensitive), "minimum_size": size}
+        | vars(drawing)
+        | failed,
+        curves=task.curves(examples),
+        classes=tuple(map(str, examples.classes)),
+        digest=examples.digest,
         examples=examples,
         task=task,
     )

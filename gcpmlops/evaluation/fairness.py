@@ -96,6 +96,7 @@ def evaluate(examples: Examples, sensitive: str, *, threshold: float, minimum_si
     tables = np.array([np.sum(binary.cells(targets[rows], called[rows]), axis=1) for _, rows in kept])
     drawn = _resampled(tables, drawing)
     groups = _groups(parts, targets, tables, drawn, minimum_size, drawing.confidence)
+    groups += _others(targets, [rows for _, rows in parts])
     if len(kept) < 2:
         return Fairness(sensitive, groups, {}, f"{len(kept)} of {len(parts)} groups have {minimum_size} rows or more")
     return Fairness(sensitive, groups, _measures([name for name, _ in kept], tables, drawn, drawing.confidence))
@@ -136,17 +137,34 @@ def _groups(
     return tuple(found)
 
 
+def _others(targets: NDArray[Any], parts: Sequence[NDArray[np.int64]]) -> tuple[Group, ...]:
+    """The rows of groups beyond the biggest."""
+    rest = len(targets) - sum(map(len, parts))
+    if not rest:
+        return ()
+    positives = int(targets.sum()) - sum(int(targets[rows].sum()) for rows in parts)
+    return (Group("(others)", rest, positives, {}, f"left out: they are beyond the {slices.MOST:,} biggest groups"),)
+
+
 def _measures(names: Sequence[str], tables: NDArray[Any], drawn: Floats, confidence: float) -> dict[str, Estimate]:
     """Values by fairlearn; a measure is not defined where a group lacks the positives or negatives that it needs."""
     tp, fp, fn, tn = tables.T
     positives, negatives = bool(np.all(tp + fn > 0)), bool(np.all(fp + tn > 0))
     resampled = _spread(_rates(drawn))
+    ends = _extreme(tables)
     found = {}
     for measure, value in _fairlearn().items():
         defined = (positives or "equal" not in measure) and (negatives or "odds" not in measure)
-        point = value(names, tables) if defined else float("nan")
+        point = value([names[n] for n in ends], tables[ends]) if defined else float("nan")
         found[measure] = _estimate(measure, point, resampled[measure], confidence)
     return found
+
+
+def _extreme(tables: NDArray[Any]) -> list[int]:
+    """The groups with the lowest and highest rates: all that a measure depends on, and few for fairlearn to look at."""
+    rates = _rates(tables)
+    known = rates[np.isfinite(rates).any(axis=1)]
+    return sorted({*np.nanargmin(known, axis=1).tolist(), *np.nanargmax(known, axis=1).tolist()})
 
 
 def _fairlearn() -> dict[str, Callable[[Sequence[str], NDArray[Any]], float]]:
