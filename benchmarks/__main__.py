@@ -8,7 +8,7 @@ import platform
 import time
 from pathlib import Path
 
-from benchmarks import calls, emulator, jobs, search, serving, startup, transfers
+from benchmarks import batch, calls, emulator, jobs, prediction, search, serving, startup, transfers
 from benchmarks._measure import Line
 
 _SUBJECTS = {
@@ -18,6 +18,8 @@ _SUBJECTS = {
     "transfers": transfers.lines,
     "jobs": jobs.lines,
     "serving": serving.lines,
+    "prediction": prediction.lines,
+    "batch": batch.lines,
     "search": search.lines,
 }
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")
