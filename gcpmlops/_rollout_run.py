@@ -14,7 +14,7 @@ from gcpmlops._rollout_claim import Claim, Interference
 from gcpmlops._rollout_watch import Clock, Metrics, RolloutEvent, Watch
 from gcpmlops._strategies import BlueGreen, Canary, Measure
 from gcpmlops._traffic import NEW, nonzero, scaled
-from gcpmlops.exceptions import GcpMlopsError, RolloutFailed
+from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, RolloutFailed
 
 _SPARE = 600.0  # seconds by which a claim outlives what it is for
 
@@ -89,6 +89,8 @@ class RolloutRun:
         except BaseException as exc:
             if not self._new:  # it never came to serve: what happened says why
                 self._let_go()
+                if isinstance(exc, DeadlineExceeded):
+                    exc.next_step = "It was not stopped, and may still come up, without traffic."
                 raise
             raise self._failed((str(exc) or type(exc).__name__,)) from exc
         return self._promoted()

@@ -18,14 +18,14 @@ from gcpmlops._predictions import Explanation, Prediction
 from gcpmlops._prices import Price
 from gcpmlops._reaping import Idle, Reaper
 from gcpmlops._rollout import Rollout
-from gcpmlops._rollout_claim import Claim
+from gcpmlops._rollout_claim import Claim, Interference
 from gcpmlops._rollout_run import Plan, RolloutRun, Tools
 from gcpmlops._rollout_watch import Clock, RolloutEvent
 from gcpmlops._sample_test import EndpointTest
 from gcpmlops._strategies import BlueGreen, Canary, Measure, Quality
-from gcpmlops._traffic import nonzero, split_with
+from gcpmlops._traffic import NEW, nonzero, split_with
 from gcpmlops.clients import Clients
-from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, InvalidArgument
+from gcpmlops.exceptions import DeadlineExceeded, FailedPrecondition, GcpMlopsError, InvalidArgument
 
 if TYPE_CHECKING:
     from gcpmlops._serving_metrics import ServingMetrics
@@ -239,19 +239,28 @@ class Endpoints(EndpointPredictions):
         )
 
     def _at_once(self, plan: Plan, percentage: int) -> Endpoint:
+        """Deployed without traffic, then given its share: nobody's change of the traffic meanwhile is overwritten."""
+        split_with({}, percentage)
         claim = Claim(self._calls, plan.endpoint, now=self._clock.now)
         before = claim.take(seconds=(plan.timeout or 7200) + 600, force=plan.force)
         what = f"model {plan.model} on endpoint {plan.title}"
         split = split_with(before.traffic_split, percentage)
+        first = {} if nonzero(before.traffic_split) else split
         try:
-            self._calls.deploy(plan.endpoint, deployed=plan.deployed, split=split, timeout=plan.timeout, what=what)
-        except (KeyboardInterrupt, DeadlineExceeded) as exc:  # it goes on
-            claim.release(promoted=percentage > 0)
-            goes_on = f"{what}: the deployment was not stopped; it serves when it is healthy."
-            if isinstance(exc, DeadlineExceeded):
-                exc.next_step = goes_on
-            else:
-                exc.add_note(goes_on)
+            made = self._calls.deploy(
+                plan.endpoint, deployed=plan.deployed, split=first, timeout=plan.timeout, what=what
+            )
+            if not first and percentage:
+                claim.switch({made.id if key == NEW else key: share for key, share in split.items()}, seconds=600)
+        except Interference as exc:
+            raise FailedPrecondition(
+                f"{what}: {exc}",
+                resource=plan.endpoint,
+                next_step=f"It is {made.id}, without traffic: `gcpmlops endpoints set-traffic` gives it some.",
+            ) from exc
+        except (KeyboardInterrupt, DeadlineExceeded) as exc:
+            claim.release(promoted=False)
+            _goes_on(exc, f"{what}: it was not stopped, and may still come up{'' if first else ', without traffic'}.")
             raise
         except BaseException:
             claim.release(promoted=False)
@@ -282,6 +291,14 @@ class Endpoints(EndpointPredictions):
             return _one_number(rows, quality.name)
 
         return ask
+
+
+def _goes_on(exc: BaseException, text: str) -> None:
+    """Say it where it is read: a program's user sees an error's next step, and notes of Ctrl-C."""
+    if isinstance(exc, GcpMlopsError):
+        exc.next_step = text
+    else:
+        exc.add_note(text)
 
 
 def _strategy(given: Canary | BlueGreen | str | None, percentage: int) -> Canary | BlueGreen | None:

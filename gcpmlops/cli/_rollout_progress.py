@@ -27,6 +27,8 @@ class RolloutProgress(Display):
         """What just happened."""
         if event.kind != "looked":
             self.line(event.text)
+            if self._display is not None:
+                self._display.update(self._task, description=event.kind)
         elif self._display is not None:
             self._display.update(self._task, description=event.text)
         elif time.monotonic() - self._said >= _QUIET:  # a log says once in a while that it goes on

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gcpmlops import BlueGreen, Canary, Quality, _google, _history, exceptions
+from gcpmlops import BlueGreen, Canary, Client, Quality, _google, _history, exceptions
 from gcpmlops._durations import seconds_of, spoken
 from gcpmlops._rollback import roll_back
 from gcpmlops._rollout_claim import Claim
@@ -357,6 +357,49 @@ class TestWhatGoesWrong:
         assert failed.rollout.decision == "STOPPED"
         assert failed.reasons == ("error rate 50 % (50 of 100 requests) is above 1 %", "gone")
         assert "rollback 7" in str(failed)
+
+
+class TestAtOnce:
+    """Without a strategy."""
+
+    @pytest.fixture
+    def deploy(self, world: World) -> Callable[..., Any]:
+        endpoints = Client(project="p").endpoints
+        endpoints._calls = world.service  # type: ignore[assignment]
+        return lambda percentage=100: endpoints._at_once(Plan(NAME, "flights", "m@2", deployed()), percentage)
+
+    def test_traffic_and_history(self, world: World, deploy: Callable[..., Any]) -> None:
+        assert deploy(25).traffic == {OLD: 75, NEW: 25}
+        assert world.service.labels["gcpmlops-previous-0"] == f"{OLD}-100"
+        assert roll_back(world.service, NAME, timeout=1).traffic_split == {OLD: 100}  # type: ignore[arg-type]
+
+    def test_without_traffic_nothing_changes(self, world: World, deploy: Callable[..., Any]) -> None:
+        assert deploy(0).traffic == {OLD: 100}
+        assert world.service.labels == {"team": "risk"}
+
+    def test_somebody_changes_the_traffic(self, world: World, deploy: Callable[..., Any]) -> None:
+        start = world.service.deploy
+
+        def meanwhile(name: str, **given: Any) -> Any:
+            roll = {**dict(world.service.endpoint.labels)}
+            roll.pop(_history.CLAIM)
+            world.service.endpoint.labels = roll  # as a rollback does
+            return start(name, **given)
+
+        world.service.deploy = meanwhile  # type: ignore[method-assign]
+        with pytest.raises(exceptions.FailedPrecondition, match="ended by somebody else") as caught:
+            deploy()
+        assert f"It is {NEW}, without traffic" in caught.value.next_step
+        assert world.service.splits == []
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), exceptions.DeadlineExceeded("30 s are over")])
+    def test_what_goes_on_is_said(self, world: World, deploy: Callable[..., Any], error: BaseException) -> None:
+        world.service.fails["deploy"] = error  # type: ignore[assignment]
+        with pytest.raises(type(error)) as caught:
+            deploy()
+        said = getattr(caught.value, "next_step", "") or caught.value.__notes__[0]
+        assert "may still come up, without traffic" in said
+        assert world.service.labels == {"team": "risk"}
 
 
 class TestBlueGreen:
