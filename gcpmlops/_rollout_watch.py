@@ -40,6 +40,9 @@ class RolloutEvent:
     kind: str
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @dataclass
 class Look:

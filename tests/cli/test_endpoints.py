@@ -1,6 +1,7 @@
 """`gcpmlops endpoints`: what its options make, what it shows, how it exits."""
 
 import json
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from gcpmlops._rollout_watch import RolloutEvent
 from gcpmlops._sample_test import EndpointTest, ModelTest
 from gcpmlops._serving_metrics import Served
 from gcpmlops.cli import root
+from gcpmlops.cli._rollout_progress import ended_politely
 from gcpmlops.endpoints import Endpoints
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,6 +160,13 @@ def test_test_fails_where_samples_do(run, monkeypatch: pytest.MonkeyPatch) -> No
     failed = ModelTest("222", "m@2", 100, 1, 1, 0.01, 0.02, ("number",), ("no",))
     monkeypatch.setattr(Endpoints, "test", lambda self, name, **given: EndpointTest(NAME, 2, (failed,)))
     assert "number" in run("test", "flights", code=1).stdout
+
+
+def test_sigterm_is_like_ctrl_c() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), ended_politely():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def _offline() -> Endpoints:
