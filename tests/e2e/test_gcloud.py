@@ -125,30 +125,52 @@ def test_python_package(gcloud, tmp_path: Path, unique) -> None:
     assert "trained --rows=3" in messages
 
 
-def test_models_and_endpoints(gcloud, refused, tmp_path: Path, unique) -> None:
+def test_models_and_endpoints(gcloud, refused, client, bucket, tmp_path: Path, unique) -> None:
     name = unique("gcloud")
     joblib.dump(LogisticRegression().fit([[0], [1], [8], [9]], [0, 0, 1, 1]), tmp_path / "model.joblib")
-    gcloud("storage", "buckets", "create", f"gs://{name}")
-    gcloud("storage", "cp", "model.joblib", f"gs://{name}/model/")
+    features = {"encoding": "BAG_OF_FEATURES", "indexFeatureMapping": ["x"]}
+    (tmp_path / "spec.json").write_text(json.dumps({"inputs": {"row": features}, "outputs": {"y": {}}}))
+    client.storage.upload(tmp_path / "model.joblib", destination=f"gs://{bucket}/model/model.joblib")
+    upload = ("ai", "models", "upload", REGION, f"--display-name={name}", f"--artifact-uri=gs://{bucket}/model")
+    upload = (*upload, f"--container-image-uri={SERVING}")
     gcloud(
-        *("ai", "models", "upload", REGION, f"--display-name={name}"),
-        *(f"--artifact-uri=gs://{name}/model", f"--container-image-uri={SERVING}"),
-    )
-    model = gcloud("ai", "models", "list", REGION, f"--filter=displayName={name}", "--format=value(name)")
-    assert gcloud("ai", "models", "describe", model, REGION, "--format=value(displayName)") == name
+        *upload, f"--model-id={name}", "--version-aliases=golden", f"--labels=team={name}",
+        "--explanation-method=sampled-shapley", "--explanation-path-count=2", "--explanation-metadata-file=spec.json",
+    )  # fmt: skip
+    assert gcloud("ai", "models", "list", REGION, f"--filter=labels.team={name}", "--format=value(name)") == name
+    model = f"projects/{client.config.project}/locations/us-central1/models/{name}"
+    gcloud(*upload, f"--parent-model={model}", "--version-description=second")
+    assert gcloud("ai", "models", "describe", f"{name}@2", REGION, "--format=value(versionDescription)") == "second"
+    versions = ("ai", "models", "list-version", name, REGION, "--format=value(versionId,versionAliases)")
+    assert sorted(gcloud(*versions).splitlines()) == ["1\tdefault;golden", "2"]
+    gcloud("ai", "models", "copy", f"--source-model={model}@2", REGION, f"--destination-parent-model={model}")
+    gcloud("ai", "models", "delete-version", f"{name}@2", REGION)
+    assert [line.split()[0] for line in sorted(gcloud(*versions).splitlines())] == ["1", "3"]
+
     endpoint = gcloud("ai", "endpoints", "create", REGION, f"--display-name={name}", "--format=value(name)")
     assert name in gcloud("ai", "endpoints", "list", REGION)
     gcloud(
         *("ai", "endpoints", "deploy-model", endpoint, f"--model={model}", "--display-name=one"),
-        *("--machine-type=n1-standard-2", "--traffic-split=0=100"),
+        *("--machine-type=n1-standard-2", "--traffic-split=0=100", "--deployed-model-id=42"),
     )
     (tmp_path / "request.json").write_text('{"instances": [[0.5], [8.5]]}')
-    assert json.loads(gcloud("ai", "endpoints", "predict", endpoint, "--json-request=request.json")) == [0, 1]
-    raw = gcloud("ai", "endpoints", "raw-predict", endpoint, "--request=@request.json")
-    assert json.loads(raw) == {"predictions": [0, 1]}
-    deployed = gcloud("ai", "endpoints", "describe", endpoint, "--format=value(deployedModels[0].id)")
+    asked = (endpoint, "--json-request=request.json")
+    assert json.loads(gcloud("ai", "endpoints", "predict", *asked)) == [0, 1]
+    explained = json.loads(gcloud("ai", "endpoints", "explain", *asked, "--format=json"))["explanations"]
+    assert explained[1]["attributions"][0]["instanceOutputValue"] == 1
+    for method in ("raw-predict", "stream-raw-predict"):
+        assert json.loads(gcloud("ai", "endpoints", method, endpoint, "--request=@request.json")) == {
+            "predictions": [0, 1]
+        }
+    (tmp_path / "tensors.json").write_text('{"inputs": [{"dtype": "DOUBLE", "shape": [1, 1], "doubleVal": [8.5]}]}')
+    direct = gcloud("ai", "endpoints", "direct-predict", endpoint, "--json-request=tensors.json", "--format=json")
+    assert json.loads(direct)["outputs"][0]["int64Val"] == ["1"]
+    gcloud("ai", "endpoints", "update", endpoint, f"--display-name={name} x", "--traffic-split=42=100")
+    described = json.loads(gcloud("ai", "endpoints", "describe", endpoint, "--format=json"))
+    assert (described["displayName"], described["trafficSplit"]) == (f"{name} x", {"42": 100})
     assert "undeploy" in refused("ai", "endpoints", "delete", endpoint).lower()
-    gcloud("ai", "endpoints", "undeploy-model", endpoint, f"--deployed-model-id={deployed}")
+    assert "undeploy" in refused("ai", "models", "delete", model, REGION).lower()
+    gcloud("ai", "endpoints", "undeploy-model", endpoint, "--deployed-model-id=42")
     gcloud("ai", "endpoints", "delete", endpoint)
     gcloud("ai", "models", "delete", model, REGION)
     assert "NOT_FOUND" in refused("ai", "models", "describe", model, REGION)
