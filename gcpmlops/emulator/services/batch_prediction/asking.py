@@ -24,6 +24,10 @@ Answer = bytes | exceptions.GoogleAPICallError
 """A prediction as JSON, or why there is none."""
 
 
+Explain = Callable[[Sequence[bytes], Callable[[bytes], HttpReply]], list[bytes]]
+"""The answers to a batch, given how to post a body."""
+
+
 class Server(Protocol):
     """What answers: `runtimes.server`."""
 
@@ -65,6 +69,7 @@ class Asker:
         parameters: JSON of the request's `parameters`, None for none.
         size: learns from every batch.
         check: raises when the job is to stop.
+        explain: answers a batch in place of one request, by as many as it takes.
         timeout: seconds that one request may take.
     """
 
@@ -74,12 +79,14 @@ class Asker:
         parameters: bytes | None,
         size: BatchSize,
         check: Callable[[], None],
+        explain: Explain | None = None,
         timeout: float = TIMEOUT_S,
     ) -> None:
         self._server = server
         self._tail = b"]}" if parameters is None else b'], "parameters": ' + parameters + b"}"
         self._size = size
         self._check = check
+        self._explain = explain
         self._timeout = timeout
         self._broken: list[exceptions.GoogleAPICallError] = []
         self._lock = threading.Lock()
@@ -116,17 +123,20 @@ class Asker:
         return [*self._answers(instances[:middle], again=again), *self._answers(instances[middle:], again=again)]
 
     def _predictions(self, instances: Sequence[bytes]) -> list[Answer]:
-        body = b'{"instances": [' + b", ".join(instances) + self._tail
-        target, headers = self._server.spec.predict_route, {"content-type": "application/json"}
-        # a server that has died is asked by one at a time: what another one sends may be what kills it
-        with self._alone if self._broken else contextlib.nullcontext():
-            reply = self._server.request("POST", target, body, headers, self._timeout)
-        found = replies.predictions(reply)["predictions"]
+        if self._explain is not None:
+            return [*self._explain(instances, self._post)]
+        found = replies.predictions(self._post(b'{"instances": [' + b", ".join(instances) + self._tail))["predictions"]
         if len(found) != len(instances):
             raise exceptions.InternalServerError(
                 f"The model answered {len(instances)} instances with {len(found)} predictions."
             )
         return [*texts(found)]
+
+    def _post(self, body: bytes) -> HttpReply:
+        target, headers = self._server.spec.predict_route, {"content-type": "application/json"}
+        # a server that has died is asked by one at a time: what another one sends may be what kills it
+        with self._alone if self._broken else contextlib.nullcontext():
+            return self._server.request("POST", target, body, headers, self._timeout)
 
     def _count(self, error: exceptions.GoogleAPICallError, limit: int) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.kernel import validate
+from gcpmlops.emulator.services.batch_prediction.explaining import spec_of
 from gcpmlops.emulator.services.datasets.sources import Sources, files_of
 from gcpmlops.emulator.services.model_rows import ModelRows
 
@@ -17,8 +18,11 @@ _FILES = ("jsonl", "csv", "file-list", "tf-record", "tf-record-gzip")
 _NAMED = ("jsonl", "csv", "bigquery")
 
 
-def check(job: types.BatchPredictionJob, models: ModelRows, sources: Sources) -> str:
-    """The id of the model version that is to predict. Raises also NotFound and MethodNotImplemented."""
+def check(job: types.BatchPredictionJob, models: ModelRows, sources: Sources) -> types.Model:
+    """The model version that is to predict; an empty one for a container that no registry knows.
+
+    Raises also NotFound, FailedPrecondition and MethodNotImplemented.
+    """
     validate.require(types.CreateBatchPredictionJobRequest(batch_prediction_job=job), f"{JOB}.display_name")
     if len(job.display_name) > 128:
         raise validate.invalid(f"{JOB}.display_name", f"{len(job.display_name)} characters, 128 are allowed.")
@@ -28,25 +32,34 @@ def check(job: types.BatchPredictionJob, models: ModelRows, sources: Sources) ->
     _check_input(job, sources)
     _check_output(job, sources)
     _check_instances(job)
+    _check_explanations(job, version)
     return version
 
 
-def _check_model(job: types.BatchPredictionJob, models: ModelRows) -> str:
+def _check_explanations(job: types.BatchPredictionJob, version: types.Model) -> None:
+    if not job.generate_explanation:
+        if "explanation_spec" in job:
+            raise validate.invalid(f"{JOB}.explanation_spec", "allowed only with generate_explanation.")
+        return
+    if job.output_config.predictions_format == "csv":
+        raise validate.invalid(f"{JOB}.generate_explanation", "not supported for the predictions_format 'csv'.")
+    spec_of(job, version)
+
+
+def _check_model(job: types.BatchPredictionJob, models: ModelRows) -> types.Model:
     if "unmanaged_container_model" not in job:
         if not job.model:
             raise validate.invalid(f"{JOB}.model", "required, but missing.")
-        return str(models.version(job.model).version_id)
+        return models.version(job.model)
     if job.model:
         raise validate.invalid(f"{JOB}.unmanaged_container_model", "must be empty where model is given.")
     if not job.unmanaged_container_model.container_spec.image_uri:
         raise validate.invalid(f"{JOB}.unmanaged_container_model.container_spec.image_uri", "required, but missing.")
-    return ""
+    return types.Model()
 
 
 def _refuse_unbuilt(job: types.BatchPredictionJob) -> None:
     asked = {
-        "generate_explanation": job.generate_explanation,
-        "explanation_spec": "explanation_spec" in job,
         "input_config.vertex_multimodal_dataset_source": "vertex_multimodal_dataset_source" in job.input_config,
         "output_config.vertex_multimodal_dataset_destination": (
             "vertex_multimodal_dataset_destination" in job.output_config

@@ -71,8 +71,9 @@ class Outputs:
     ) -> types.BatchPredictionJob.OutputInfo:
         predictions, errors = self._destination(job, model)
         columns = fields if fields is not None else _columns(spool)
-        text = {"name": "prediction", "type": "STRING", "mode": "NULLABLE"}
-        self._load(predictions, spool.lines(RESULTS), folder, [*columns, text], _prediction)
+        names = ("prediction", "explanation") if job.generate_explanation else ("prediction",)
+        texts = [{"name": name, "type": "STRING", "mode": "NULLABLE"} for name in names]
+        self._load(predictions, spool.lines(RESULTS), folder, [*columns, *texts], _prediction)
         self._load(errors, spool.lines(ERRORS), folder, [*columns, _STATUS], _status)
         dataset = f"bq://{predictions.project}.{predictions.dataset}"
         return types.BatchPredictionJob.OutputInfo(
@@ -170,8 +171,8 @@ def _cell(value: Any, field: Field) -> Any:
 
 
 def _prediction(line: Line) -> Line:
-    prediction = line["prediction"]
-    return {"prediction": prediction if isinstance(prediction, str) else _json(prediction)}
+    found = {name: line[name] for name in ("prediction", "explanation") if name in line}
+    return {name: value if isinstance(value, str) else _json(value) for name, value in found.items()}
 
 
 def _status(line: Line) -> Line:

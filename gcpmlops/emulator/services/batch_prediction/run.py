@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
@@ -17,6 +17,7 @@ from gcpmlops.emulator.services import values
 from gcpmlops.emulator.services.batch_prediction import records
 from gcpmlops.emulator.services.batch_prediction.ahead import Ahead
 from gcpmlops.emulator.services.batch_prediction.asking import Answer, Asker, BatchSize, Server, StoppedEarlyError
+from gcpmlops.emulator.services.batch_prediction.explaining import Explanations
 from gcpmlops.emulator.services.batch_prediction.outputs import Outputs
 from gcpmlops.emulator.services.batch_prediction.shapes import Item, Shapes, to_json
 from gcpmlops.emulator.services.batch_prediction.spool import ERRORS, RESULTS, Spool
@@ -59,6 +60,7 @@ class Task:
         check: raises when the job is to stop.
         progress: told after every batch how many instances succeeded and failed so far.
         serve: the model's server, ready. Raises its own failure.
+        explained_by: the ExplanationSpec's message where predictions are to be explained.
     """
 
     job: types.BatchPredictionJob
@@ -68,6 +70,7 @@ class Task:
     check: Callable[[], None]
     progress: Callable[[int, int], None]
     serve: Callable[[], AbstractContextManager[Server]]
+    explained_by: Any = None
 
 
 Entry = bytes | Item | Bad
@@ -120,9 +123,11 @@ class Run:
                 yield Bad(text if text is not None else to_json(record), error)
 
     def _predict(self, ahead: Ahead[Entry], server: Server, spool: Spool) -> None:
-        exactly = self._task.job.manual_batch_tuning_parameters.batch_size
-        size = BatchSize(exactly=exactly, at_most=MOST_AT_ONCE if self._task.prebuilt else BATCH)
-        asker = Asker(server, self._parameters, size, self._task.check)
+        exactly, explain = self._task.job.manual_batch_tuning_parameters.batch_size, None
+        if self._task.explained_by is not None:
+            explain = Explanations(self._task.explained_by, self._parameters)
+        size = BatchSize(exactly=exactly, at_most=MOST_AT_ONCE if self._task.prebuilt and not explain else BATCH)
+        asker = Asker(server, self._parameters, size, self._task.check, explain)
         pending: deque[tuple[list[Entry], Future[list[Answer]]]] = deque()
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="batch-ask") as pool:
             try:

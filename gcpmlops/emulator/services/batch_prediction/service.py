@@ -19,6 +19,7 @@ from gcpmlops.emulator.runtimes.cancellation import Cancelled
 from gcpmlops.emulator.runtimes.process import OnLine
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.batch_prediction import checks
+from gcpmlops.emulator.services.batch_prediction.explaining import spec_of
 from gcpmlops.emulator.services.batch_prediction.run import Outcome, Run, Task
 from gcpmlops.emulator.services.batch_prediction.served import JobServers, is_prebuilt, replicas
 from gcpmlops.emulator.services.datasets.sources import Sources
@@ -58,8 +59,8 @@ class BatchPredictionJobs(Service):
 
     def create_batch_prediction_job(self, request: types.CreateBatchPredictionJobRequest) -> types.BatchPredictionJob:
         names.parse("projects/{project}/locations/{location}", request.parent)
-        version_id = checks.check(request.batch_prediction_job, self._models, self._sources)
-        job = self._rows.insert(request.parent, _input_only(request.batch_prediction_job, version_id))
+        version = checks.check(request.batch_prediction_job, self._models, self._sources)
+        job = self._rows.insert(request.parent, _input_only(request.batch_prediction_job, version.version_id))
         self._log.state(job.name, State.QUEUED)
         self._pool.submit(self._run, job.name)
         return self._rows.get(job.name)
@@ -113,15 +114,16 @@ class BatchPredictionJobs(Service):
             self._begun.discard(name)
 
     def _task(self, job: types.BatchPredictionJob) -> Task:
-        name = job.name
+        name, version = job.name, self._servers.version(job)
         return Task(
             job=job,
             model_name=self._servers.display_name(job),
             replicas=replicas(job),
-            prebuilt=is_prebuilt(self._servers.version(job)),
+            prebuilt=is_prebuilt(version),
             check=lambda: self._check(name),
             progress=_Progress(self._rows, name),
             serve=lambda: self._servers.serving(job, self._on_line(job), started=lambda: self._check(name)),
+            explained_by=spec_of(job, version) if job.generate_explanation else None,
         )
 
     def _on_line(self, job: types.BatchPredictionJob) -> OnLine:

@@ -89,7 +89,7 @@ class Bench:
 
     def run(
         self, server: Server, uri: str, kind: str = "jsonl", predictions: str = "jsonl",
-        *, prebuilt: bool = True, **fields: Any,
+        *, prebuilt: bool = True, explained_by: Any = None, **fields: Any,
     ) -> Outcome:  # fmt: skip
         job = types.BatchPredictionJob(
             name="projects/p/locations/l/batchPredictionJobs/1",
@@ -104,6 +104,7 @@ class Bench:
         task = Task(
             job=job, model_name="m", replicas=1, prebuilt=prebuilt, check=self.check,
             progress=lambda *counts: self.progress.append(counts), serve=lambda: nullcontext(server),
+            explained_by=explained_by,
         )  # fmt: skip
         tables: Any = SimpleNamespace(workspace=self._workspace)
         return Run(task, Sources(Objects(self.path), tables))()

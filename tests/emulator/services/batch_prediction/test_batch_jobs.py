@@ -92,7 +92,9 @@ class Batch:
     def hanging(self) -> str:
         """A job whose model sleeps for as many seconds as its instance says."""
         sleeper = make_pipeline(FunctionTransformer(np.vectorize(time.sleep)), LinearRegression())
-        model = self.client.models.upload(self.put_model("hanging", sleeper), display_name="h", image=SERVING, check=False).name
+        model = self.client.models.upload(
+            self.put_model("hanging", sleeper), display_name="h", image=SERVING, check=False
+        ).name
         uri = self.put("hanging.jsonl", "[1000]\n")
         return self.create([uri], "jsonl", model=model)
 
@@ -276,7 +278,9 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
         "key_field",
     ),
     ({"instance_config": {"instance_type": "tree"}}, exceptions.InvalidArgument, "'tree' is neither object nor"),
-    ({"generate_explanation": True}, exceptions.MethodNotImplemented, "generate_explanation is not built"),
+    ({"generate_explanation": True}, exceptions.FailedPrecondition, "does not support explanation"),
+    ({"explanation_spec": {"parameters": {"top_k": 1}}}, exceptions.InvalidArgument, "only with generate_explanation"),
+    ({"model": "publishers/google/models/g"}, exceptions.MethodNotImplemented, "a publisher's model is not built"),
 ]
 
 

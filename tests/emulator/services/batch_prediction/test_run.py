@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
+from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.runtimes.cancellation import Cancelled
 from gcpmlops.emulator.services.batch_prediction import ahead, asking, spool
 from gcpmlops.emulator.services.batch_prediction.ahead import Ahead
 from gcpmlops.emulator.services.batch_prediction.asking import BatchSize
+from gcpmlops.emulator.services.batch_prediction.explaining import spec_of
 
 from .conftest import Bench, Server
 
@@ -194,6 +196,33 @@ def test_contents_of_listed_files_are_sent_as_base64(bench: Bench) -> None:
     (error,) = bench.lines("errors_stats")
     assert (error["instance"], error["error"]["code"]) == (None, 5)
     assert "gs://b/none.bin is not found" in error["error"]["message"]
+
+
+def test_explanations(bench: Bench) -> None:
+    spec = {
+        "parameters": {"sampled_shapley_attribution": {"path_count": 10}},
+        "metadata": {
+            "inputs": {
+                "features": {
+                    "encoding": "BAG_OF_FEATURES", "index_feature_mapping": ["a", "b"],
+                }
+            },
+            "outputs": {"sum": {}},
+        },
+    }  # fmt: skip
+    job = types.BatchPredictionJob(generate_explanation=True, explanation_spec=spec)
+    server = Server(strict)
+    outcome = bench.run(
+        server, bench.put("in.jsonl", "[1, 5]\n[2, 1]\n[1, null]\n"), explained_by=spec_of(job, types.Model())
+    )
+    assert (outcome.succeeded, outcome.failed) == (2, 1)
+    first, second = bench.lines()
+    assert list(first) == ["instance", "prediction", "explanation"]
+    assert (first["instance"], first["prediction"]) == ([1, 5], 6)
+    (attribution,) = first["explanation"]["attributions"]
+    assert attribution["featureAttributions"] == {"features": [1, 5]}
+    assert (attribution["baselineOutputValue"], attribution["instanceOutputValue"]) == (0, 6)
+    assert second["explanation"]["attributions"][0]["featureAttributions"] == {"features": [2, 1]}
 
 
 def test_a_job_that_is_to_stop_writes_nothing(bench: Bench) -> None:
