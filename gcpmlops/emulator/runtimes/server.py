@@ -217,7 +217,7 @@ class ModelServer:
     def _resize(self, size: int) -> None:
         with self._sizing:
             self._size = self._replicas.resize(size, DRAIN_SECONDS)
-            if self._size < size and not self._told_of_room:
+            if self._size < size and not (self._told_of_room or self._replicas.stopping):
                 self._told_of_room = True
                 log.warning(
                     "%s: %d replicas are kept as a setting; this machine has room for %d",
@@ -235,12 +235,14 @@ class ModelServer:
 
     def _follow_load(self) -> None:
         replicas, autoscaler = self._replicas, Autoscaler()
-        while not replicas.stopping:
-            with replicas.changed:
-                replicas.changed.wait_for(lambda: replicas.stopping, TICK_SECONDS)
+        while not self._stops_within(TICK_SECONDS):
             load = replicas.load()
             with self._sizing:
                 before = self._size
                 self._resize(autoscaler.decide(time.monotonic(), before, load, self.scaling))
                 if self._size != before:
                     log.info("%s: %d replicas instead of %d, by its load", self.spec.name, self._size, before)
+
+    def _stops_within(self, seconds: float) -> bool:
+        with self._replicas.changed:
+            return self._replicas.changed.wait_for(lambda: self._replicas.stopping, seconds)

@@ -13,7 +13,7 @@ from gcpmlops.emulator.runtimes.environment import Environments
 
 SERVER_PACKAGES = ("orjson",)  # beside those that every prediction image has here
 ROUTINE_PACKAGES = ("google-cloud-aiplatform[prediction]", "numpy", "httptools", "uvloop", *SERVER_PACKAGES)
-ROUTINE_PYTHONS = (10, 11, 12, 9, 13)  # LocalModel.build_cpr_model starts from python:3.10
+ROUTINE_PYTHONS = (11, 12, 10, 13, 9)
 ROUTINE_VARIABLES = ("PREDICTOR_MODULE", "HANDLER_MODULE")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from google.api_core import exceptions
@@ -84,6 +87,39 @@ def test_a_routine_needs_its_source_and_its_classes(programs: Programs, spec: Se
     assert programs.kind(replace(spec, image="gcr.io/me/routine:1")) == "routine"
     (spec.model_dir / "predictor.py").touch()
     assert programs._source(replace(spec, image="gcr.io/me/x", env=ROUTINE)) == spec.model_dir
+
+
+def test_a_routine_runs_under_our_server_from_a_copy_of_its_source(
+    programs: Programs, spec: ServerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ensure(image: Any, requirements: Any = ()) -> Any:
+        asked.append((image.packages[0], requirements))
+        return SimpleNamespace(python=Path(sys.executable))
+
+    monkeypatch.setattr(programs._environments, "ensure", ensure)
+    source = tmp_path / "source"
+    (source / "predictor.py").write_text("class Mine: ...")
+    (source / "requirements.txt").write_text("humanize>=4  # for people\n\n# more\n")
+    (source / ".git").mkdir()
+    routine = replace(spec, image="gcr.io/me/routine:1", env={**ROUTINE, "PYTHONPATH": "/more"})
+    programs.prepare(routine)
+    launch = programs.launch(routine)
+    assert asked == [("google-cloud-aiplatform[prediction]", ["humanize>=4"])] * 2
+    assert launch.process.argv[0] == sys.executable
+    assert Path(launch.process.argv[1]).name == "model_server"
+    copy = launch.process.cwd
+    assert {path.name for path in copy.iterdir()} == {"predictor.py", "requirements.txt"}
+    told = launch.process.env
+    assert (told["PYTHONPATH"], told["PREDICTOR_CLASS"], told["AIP_STORAGE_URI"]) == (
+        f"{copy}:/more",
+        "Mine",
+        "gs://b/m",
+    )
+    launch.gone()
+    assert not copy.exists()
+    assert (source / "predictor.py").exists()
 
 
 def test_other_images_run_in_docker_where_it_answers(
