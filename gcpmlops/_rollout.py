@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gcpmlops import _html
 
+COLUMNS = ("traffic", "requests", "errors", "p95", "old errors", "old p95", "quality", "verdict")
 PROMOTED, ROLLED_BACK, STOPPED = "PROMOTED", "ROLLED_BACK", "STOPPED"
 
 
@@ -96,9 +97,8 @@ class Rollout:
         return "\n  ".join([*lines, *self.reasons, *self.notes])
 
     def _repr_html_(self) -> str:
-        columns = ("traffic", "requests", "error rate", "p95", "old: error rate", "old: p95", "quality", "verdict")
         title = f"{self.model} on {self.endpoint.rpartition('/')[2]}: {self.decision}"
-        table = _html.grid(title, columns, [_row(step) for step in self.steps])
+        table = _html.grid(title, COLUMNS, [row(step) for step in self.steps])
         return table + _html.card("", {"why": "; ".join(self.reasons), "notes": "; ".join(self.notes)})
 
 
@@ -128,11 +128,12 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
-def _row(step: Step) -> list[str]:
+def row(step: Step) -> list[str]:
+    """A step as people read it, under `COLUMNS`."""
     new, old = step.challenger, step.champion
     quality = "" if step.quality is None else f"{step.quality:.4g}"
-    row = [f"{step.percent} %", str(new.requests if new else 0), *_pair(new), *_pair(old), quality]
-    return [*row, "passed" if step.passed else "; ".join(step.reasons)]
+    found = [f"{step.percent} %", str(new.requests if new else 0), *_pair(new), *_pair(old), quality]
+    return [*found, "passed" if step.passed else "; ".join(step.reasons)]
 
 
 def _pair(found: Figures | None) -> list[str]:

@@ -38,6 +38,12 @@ def rollout_whole(rollout: Any) -> dict[str, Any]:
     }
 
 
+def rollout_rows(rollout: Any) -> list[dict[str, Any]]:
+    from gcpmlops._rollout import COLUMNS, row
+
+    return [dict(zip(COLUMNS, row(step), strict=True)) for step in rollout.steps]
+
+
 def rollout_steps(rollout: Any) -> list[dict[str, Any]]:
     from gcpmlops._rollout import figures_of
 

@@ -164,9 +164,8 @@ def _show_rollout(call: Call, rollout: Any) -> None:
     if call.format != "table":
         call.show(rollout, _views.rollout_whole)
         return
-    steps = [{key: value for key, value in step.items() if key != "reasons"} for step in _views.rollout_steps(rollout)]
-    if steps:
-        _output.show_table(steps)
+    if rollout.steps:
+        _output.show_table(_views.rollout_rows(rollout))
     call.show(rollout, lambda done: {key: value for key, value in _views.rollout_whole(done).items() if key != "steps"})
 
 
