@@ -53,7 +53,7 @@ class Explanations:
         explanation = types.Explanation.pb()()
         for index in self._output.indices(self._output.value(prediction)):
             attribute(explanation.attributions.add(), rounds, self._output, index, predictions, prediction)
-        return to_json(json_format.MessageToDict(explanation))
+        return to_json(json_format.MessageToDict(explanation, always_print_fields_with_no_presence=True))
 
 
 class _Post:
