@@ -117,6 +117,17 @@ class ModelServer:
         return self._replicas.healthy
 
     @property
+    def target_count(self) -> int:
+        """How many there are to be now."""
+        return self._size
+
+    @property
+    def trouble(self) -> str:
+        """What the last start of a replica failed with, while it has not succeeded."""
+        failure = self._replicas.failure
+        return str(failure.message) if failure is not None else ""
+
+    @property
     def in_flight(self) -> int:
         """How many requests the replicas have."""
         return self._replicas.in_flight

@@ -13,9 +13,6 @@ from gcpmlops.emulator.runtimes.server_spec import Launch, Launcher, ServerSpec,
 from gcpmlops.emulator.runtimes.unix_http import NotSentError, UnixHttp
 
 START_PROBE_SECONDS = 0.02
-HEALTH_PERIOD_SECONDS = 5.0
-HEALTH_TIMEOUT_SECONDS = 5.0
-HEALTH_FAILURES = 3  # in a row, and the process is started anew
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 10.0  # a process that lived this long, or answered a request, is restarted without a pause
@@ -151,9 +148,9 @@ class ServerReplica:
 
     def _health(self, life: Life) -> str:
         """What is wrong with its health; nothing where its route answers 200."""
-        timeout = min(HEALTH_TIMEOUT_SECONDS, self._spec.ready_seconds)
+        timeout = min(self._spec.probe.timeout, self._spec.ready_seconds)
         try:
-            reply = life.launch.client.request("GET", self._spec.health_route, b"", {}, timeout)
+            reply = life.launch.client.request("GET", self._spec.health_path, b"", {}, timeout)
         except TimeoutError:
             return f"did not answer within {timeout:g} s"
         except NotSentError:
@@ -165,7 +162,7 @@ class ServerReplica:
     def _watch(self, life: Life) -> None:
         """Return when the process has ended or should end."""
         failures, problem = 0, ""
-        while failures < HEALTH_FAILURES and self._next_look(life, failures):
+        while failures < self._spec.probe.failures and self._next_look(life, failures):
             problem = self._health(life)
             self._become(None if problem else life.launch.client, None)
             # A process that computes may be too busy for its health route; its requests have deadlines of their own.
@@ -175,13 +172,13 @@ class ServerReplica:
             why = (
                 f"ended ({life.ending()})"
                 if life.exited.is_set()
-                else f"is unhealthy ({self._spec.health_route} {problem})"
+                else f"is unhealthy ({self._spec.health_path} {problem})"
             )
             self._on_line("stderr", f"The model server {why} and is being restarted.")
 
     def _next_look(self, life: Life, failures: int) -> bool:
         """Whether to look at its health again, once it is time to."""
-        pause = HEALTH_PERIOD_SECONDS if self.client is not None else START_PROBE_SECONDS * 5**failures
+        pause = self._spec.probe.period if self.client is not None else START_PROBE_SECONDS * 5**failures
         with self._changed:
             self._changed.wait_for(lambda: self._doubted or life.exited.is_set() or self._ending, pause)
             self._doubted = False

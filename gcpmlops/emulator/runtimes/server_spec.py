@@ -30,6 +30,20 @@ class NeverReadyError(exceptions.FailedPrecondition):
 
 
 @dataclass(frozen=True)
+class HealthProbe:
+    """How a running process is watched; times in seconds.
+
+    Every `period` comes a GET of `path` (empty: the health route) that may take `timeout`; after so many `failures` in
+    a row the process is started anew.
+    """
+
+    path: str = ""
+    period: float = 5.0
+    timeout: float = 5.0
+    failures: int = 3
+
+
+@dataclass(frozen=True)
 class ServerSpec:
     """A deployed model, as its processes need it. `model_dir`: the artifacts; times in seconds; `grpc`: spoken, too."""
 
@@ -44,7 +58,13 @@ class ServerSpec:
     args: Sequence[str] = ()
     ready_seconds: float = 300.0
     scaling: Scaling = field(default_factory=Scaling)
+    probe: HealthProbe = field(default_factory=HealthProbe)
     grpc: bool = False
+
+    @property
+    def health_path(self) -> str:
+        """What is asked for health."""
+        return self.probe.path or self.health_route
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,7 @@ def exited(spec: ServerSpec, result: Exit | None) -> exceptions.FailedPreconditi
 def never_ready(spec: ServerSpec, health: str, result: Exit | None) -> NeverReadyError:
     """The error of a server that runs and does not get healthy; `health` is what its health route did last."""
     return NeverReadyError(
-        f"Model server of {spec.name} never became ready in {spec.ready_seconds:g} s: {spec.health_route} {health}. "
+        f"Model server of {spec.name} never became ready in {spec.ready_seconds:g} s: {spec.health_path} {health}. "
         f"{_last_words(result)}"
     )
 

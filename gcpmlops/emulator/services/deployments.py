@@ -15,6 +15,7 @@ from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.artifacts import Artifacts
 from gcpmlops.emulator.runtimes.process import OnLine
 from gcpmlops.emulator.runtimes.server import DRAIN_SECONDS, ModelServer, ServerSpec, ServerStoppedError
+from gcpmlops.emulator.runtimes.server_spec import HealthProbe
 from gcpmlops.emulator.runtimes.servers import Servers
 from gcpmlops.emulator.services import prediction_resources
 from gcpmlops.emulator.services.logging.writer import WriteLog
@@ -100,10 +101,12 @@ class Deployments:
             raise ServerStoppedError(f"Deployed model {deployed_id} of {endpoint} is not running.")
         return server
 
-    def replica_count(self, endpoint: str, deployed_id: str) -> int:
-        """How many replicas of a deployed model are healthy now."""
+    def status(self, endpoint: str, deployed_id: str) -> types.DeployedModel.Status:
+        """How many replicas of a deployed model are healthy now, and why not all, where one does not start."""
         server = self._servers.find(server_name(endpoint, deployed_id))
-        return server.replica_count if server is not None else 0
+        if server is None:
+            return types.DeployedModel.Status()
+        return types.DeployedModel.Status(available_replica_count=server.replica_count, message=server.trouble)
 
     def change(self, endpoint: str, deployed: types.DeployedModel) -> None:
         """Give a running model the replicas and the logging that `deployed` asks for.
@@ -166,6 +169,7 @@ class Deployments:
             command=list(container.command),
             args=list(container.args),
             scaling=prediction_resources.scaling(deployed),
+            probe=_health_probe(container.health_probe),
         )
 
     def _variables(self, endpoint: str, deployed: types.DeployedModel, container: Any) -> dict[str, str]:
@@ -196,6 +200,19 @@ class Deployments:
                 self._write_log(log_name, resource, _SEVERITIES[stream], text, own)
 
         return on_line
+
+
+def _health_probe(given: types.Probe) -> HealthProbe:
+    """A container's own, where it asks by HTTP; of another kind the times alone hold, and the health route is asked."""
+    if any(kind in given for kind in ("exec_", "grpc", "tcp_socket")):
+        log.info("health_probe: only http_get is run here; the health route is asked instead")
+    usual = HealthProbe()
+    return HealthProbe(
+        path=given.http_get.path,
+        period=given.period_seconds or usual.period,
+        timeout=given.timeout_seconds or usual.timeout,
+        failures=given.failure_threshold or usual.failures,
+    )
 
 
 def server_name(endpoint: str, deployed_id: str) -> str:

@@ -264,7 +264,7 @@ class EndpointService(Service):
         return endpoint
 
     def _with_status(self, endpoint: str, deployed: types.DeployedModel) -> types.DeployedModel:
-        deployed.status.available_replica_count = self._deployments.replica_count(endpoint, deployed.id)
+        deployed.status = self._deployments.status(endpoint, deployed.id)
         return deployed
 
 

@@ -18,10 +18,10 @@ import psutil
 import pytest
 from google.api_core import exceptions
 
-from gcpmlops.emulator.runtimes import server_replica
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.scaling import Capacity, Scaling
 from gcpmlops.emulator.runtimes.server import ModelServer, ServerSpec, ServerStoppedError
+from gcpmlops.emulator.runtimes.server_spec import HealthProbe
 from gcpmlops.emulator.runtimes.servers import Servers
 
 IMAGE = "gcr.io/me/own:1"
@@ -138,12 +138,8 @@ def test_a_slow_answer_is_late_and_others_are_served(start: Any) -> None:
 
 
 @pytest.mark.parametrize("health", [{"status": 500}, {"seconds": 5}])
-def test_a_server_that_gets_unhealthy_is_started_anew(
-    start: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch, health: dict[str, Any]
-) -> None:
-    monkeypatch.setattr(server_replica, "HEALTH_PERIOD_SECONDS", 0.05)
-    monkeypatch.setattr(server_replica, "HEALTH_TIMEOUT_SECONDS", 0.2)
-    server = start()
+def test_a_server_that_gets_unhealthy_is_started_anew(start: Any, lines: list[str], health: dict[str, Any]) -> None:
+    server = start(probe=HealthProbe(period=0.05, timeout=0.2))
     before = ask(server, {"health": health})["pid"]
     until(lambda: [line for line in lines if "is unhealthy (/health" in line])
     assert ask(server, {})["pid"] != before
