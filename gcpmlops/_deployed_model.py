@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from gcpmlops import _google
 from gcpmlops._job_spec import Hardware, machine_spec
 from gcpmlops.exceptions import InvalidArgument
 
+_EXPLANATION = (
+    "Google's ExplanationSpec, or a mapping with its fields: "
+    '{"parameters": {"sampled_shapley_attribution": {"path_count": 10}}, "metadata": {"inputs": ..., "outputs": ...}}'
+)
 _TABLE = "DATASET.TABLE, PROJECT.DATASET.TABLE or bq://PROJECT.DATASET.TABLE"
 
 
@@ -19,6 +24,7 @@ def deployed_model(
     *,
     display_name: str = "",
     service_account: str = "",
+    explanation_spec: Any = None,
 ) -> Any:
     """As DeployModel takes it. Raises InvalidArgument."""
     check_replicas(minimum, maximum)
@@ -26,10 +32,26 @@ def deployed_model(
         model=model,
         display_name=display_name,
         service_account=service_account,
+        explanation_spec=_explanation(explanation_spec),
         dedicated_resources=_google.machine_resources.DedicatedResources(
             machine_spec=machine_spec(hardware), min_replica_count=minimum, max_replica_count=maximum or minimum
         ),
     )
+
+
+def _explanation(given: Any) -> Any:
+    """Google's ExplanationSpec, from itself or from a mapping with its fields as in JSON. Raises InvalidArgument."""
+    from google.protobuf.json_format import ParseError
+
+    kind = _google.explanation.ExplanationSpec
+    if given is None or isinstance(given, kind):
+        return given
+    try:
+        return kind.from_json(json.dumps(given))
+    except (TypeError, ParseError) as exc:
+        raise InvalidArgument(
+            f"explanation_spec: {exc}", field="explanation_spec", value=given, allowed=_EXPLANATION
+        ) from exc
 
 
 def check_replicas(minimum: int, maximum: int | None) -> None:

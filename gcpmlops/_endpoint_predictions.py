@@ -64,7 +64,7 @@ class EndpointPredictions(EndpointRegistry):
         as_records: bool = False,
         timeout: float | None = None,
     ) -> Explanation:
-        """Predictions with feature attributions, of models that were uploaded with an explanation spec (Explain).
+        """Predictions with feature attributions, of models uploaded or deployed with an explanation spec (Explain).
 
         `deployed_model`, by id or display name, answers whatever the traffic; otherwise the traffic decides. Raises
         NotFound, FailedPrecondition and InvalidArgument where the model can't be explained.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import env_var as env_var
     from google.cloud.aiplatform_v1.types import event as event
     from google.cloud.aiplatform_v1.types import execution as execution
+    from google.cloud.aiplatform_v1.types import explanation as explanation
     from google.cloud.aiplatform_v1.types import hyperparameter_tuning_job as hyperparameter_tuning_job
     from google.cloud.aiplatform_v1.types import io as io
     from google.cloud.aiplatform_v1.types import job_service as job_service
@@ -80,6 +81,7 @@ __all__ = [
     "env_var",
     "event",
     "execution",
+    "explanation",
     "hyperparameter_tuning_job",
     "io",
     "job_service",

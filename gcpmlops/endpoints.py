@@ -82,6 +82,7 @@ class Endpoints(EndpointPredictions):
         accelerator_count: int = 0,
         service_account: str | None = None,
         display_name: str | None = None,
+        explanation_spec: Any = None,
         on_event: OnEvent | None = None,
         force: bool = False,
         timeout: float | None = 1800,
@@ -102,6 +103,7 @@ class Endpoints(EndpointPredictions):
         accelerator_count: int = 0,
         service_account: str | None = None,
         display_name: str | None = None,
+        explanation_spec: Any = None,
         on_event: OnEvent | None = None,
         force: bool = False,
         timeout: float | None = 1800,
@@ -121,6 +123,7 @@ class Endpoints(EndpointPredictions):
         accelerator_count: int = 0,
         service_account: str | None = None,
         display_name: str | None = None,
+        explanation_spec: Any = None,
         on_event: OnEvent | None = None,
         force: bool = False,
         timeout: float | None = 1800,
@@ -130,6 +133,7 @@ class Endpoints(EndpointPredictions):
         Without a `strategy` it gets `traffic_percentage` of the traffic at once, what is deployed already shares the
         rest, and the Endpoint is returned. With `Canary(...)` or `BlueGreen(...)` it gets traffic by degrees, is
         watched, and promoted or rolled back; the Rollout is returned. What served before is noted for `rollback`.
+        With an `explanation_spec`, Google's ExplanationSpec or a mapping with its fields, `explain` explains it.
         `on_event` is told what happens (the logger `gcpmlops.endpoints` otherwise). `timeout` is for one deployment,
         without the strategy's own times. `force` deploys although another deployment seems to be under way.
         Raises NotFound; OperationFailed with the server's last words when it does not become healthy (nothing has
@@ -146,6 +150,7 @@ class Endpoints(EndpointPredictions):
             max_replica_count,
             display_name=display_name or version.display_name,
             service_account=service_account or self._clients.config.service_account or "",
+            explanation_spec=explanation_spec,
         )
         title = f"{version.display_name}@{version.version_id}".rstrip("@")
         plan = Plan(endpoint.name, endpoint.display_name, title, deployed, None, timeout, force)

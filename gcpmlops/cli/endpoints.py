@@ -134,6 +134,7 @@ gcpmlops endpoints deploy flights --model flights@challenger --strategy blue-gre
 @click.option("--accelerator-count", type=int, default=0)
 @click.option("--service-account", help="Whom the server runs as.")
 @click.option("--display-name", help="Of the deployed model.")
+@click.option("--explanation-spec", type=click.File("r"), help="JSON file with Google's ExplanationSpec, for explain.")
 @click.option("--force", is_flag=True, help="Although another deployment seems to be under way.")
 @click.option("--timeout", type=float, default=1800, show_default=True, help="Seconds that one deployment may take.")
 def deploy(call: Call, name: str, **given: Any) -> None:
@@ -142,6 +143,8 @@ def deploy(call: Call, name: str, **given: Any) -> None:
     A rollout that fails, or is interrupted, puts the traffic back to what it was.
     """
     given["strategy"] = strategy_of(given)
+    if given["explanation_spec"] is not None:
+        given["explanation_spec"] = _json_body(None, given["explanation_spec"])
     machine = {key: given[key] for key in ("min_replica_count", "max_replica_count", "accelerator_type")}
     count = given["accelerator_count"]
     call.say(str(call.read("endpoints.price", given["machine_type"], **machine, accelerator_count=count)))

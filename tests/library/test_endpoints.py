@@ -52,7 +52,12 @@ def endpoint(client: Client, unique):
 @pytest.fixture(scope="module")
 def served(client: Client, model):
     made = client.endpoints.create("served", dedicated=True)
-    yield client.endpoints.deploy(made.name, model=model)
+    inputs = {"x": {"input_baselines": [[0.0]], "encoding": "BAG_OF_FEATURES", "index_feature_mapping": ["x"]}}
+    spec = {
+        "parameters": {"sampled_shapley_attribution": {"path_count": 2}},
+        "metadata": {"inputs": inputs, "outputs": {"late": {}}},
+    }
+    yield client.endpoints.deploy(made.name, model=model, explanation_spec=spec)
     client.endpoints.delete(made.name, force=True)
 
 
@@ -129,9 +134,14 @@ class TestPredictions:
         asked = client.clients.prediction_at(host)
         assert list(asked.predict(endpoint=served.name, instances=[[3.0]]).predictions) == [1]
 
-    def test_explain_says_what_is_missing(self, client: Client, served) -> None:
-        with pytest.raises(exceptions.GcpMlopsError, match="explanation"):
-            client.endpoints.explain(served.name, instances=[[0.0]])
+    def test_explain(self, client: Client, served) -> None:
+        found = client.endpoints.explain(served.name, instances=[[3.0], [0.0]])
+        assert (found.predictions, len(found)) == ([1, 0], 2)
+        ((late,), (in_time,)) = found.attributions
+        assert (late["x"], in_time["x"]) == ([1], [0])
+        assert found.deployed_model_id in served.deployed
+        with pytest.raises(exceptions.InvalidArgument, match="explanation_spec"):
+            client.endpoints.deploy(served.name, model="served", explanation_spec={"method": "shap"})
 
     def test_a_name_that_is_another_endpoints_by_now(self, client: Client, model, unique) -> None:
         """The library remembers where an endpoint is, and looks again when it is gone."""
