@@ -151,12 +151,21 @@ class CalibrationError:
     names: tuple[str, ...] = ("ece",)
 
     def __init__(self, outcomes: Floats, scores: Floats) -> None:
-        self._gaps = np.zeros((len(scores), BINS))
+        self._gaps = np.zeros((len(scores), BINS), order="F")
         self._gaps[np.arange(len(scores)), bin_of(scores)] = outcomes - scores
+        self._total = self._gaps.sum(axis=0)
 
     def __call__(self, weights: Floats) -> Floats:
-        gaps = np.abs(weights @ self._gaps).sum(axis=1)
-        return np.asarray(gaps / weights.sum(axis=1))[:, None]
+        return self._error(weights @ self._gaps, weights.sum(axis=1))
+
+    def change(self, weights: Floats) -> Floats:
+        """See Statistic."""
+        gaps, rows = weights @ self._gaps, np.asarray(len(self._gaps) / 2)
+        return self._error(self._total - gaps, rows) - self._error(gaps, rows)
+
+    @staticmethod
+    def _error(gaps: Floats, rows: Floats) -> Floats:
+        return np.asarray(np.abs(gaps).sum(axis=1) / rows)[:, None]
 
 
 def curves(targets: NDArray[Any], scores: Floats) -> dict[str, Any]:

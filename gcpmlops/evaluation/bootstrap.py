@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -41,6 +42,9 @@ class Statistic(Protocol):
     names: tuple[str, ...]
 
     def __call__(self, weights: Floats) -> Floats: ...
+
+    def change(self, weights: Floats) -> Floats:
+        """Of rows that weigh 0 or 1: the metrics of all other rows less those of these, as many of each."""
 
 
 def counts(rows: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -105,6 +109,11 @@ class _Ranked:
         ranked = np.take(weights, self._order, axis=1)
         return self._by_score(ranked * self._positive), self._by_score(ranked)
 
+    @cached_property
+    def total(self) -> tuple[Floats, Floats]:
+        """(positives, all) at each score, of all rows."""
+        return self.steps(np.ones((1, len(self._order))))
+
     def _by_score(self, ranked: Floats) -> Floats:
         return ranked if self._starts is None else np.add.reduceat(ranked, self._starts, axis=1)
 
@@ -123,6 +132,32 @@ class RocAuc(_Ranked):
         area = np.einsum("ij,ij->i", everything, above) - np.einsum("ij,ij->i", everything, hits) / 2
         return ratio(area, positives * negatives)[:, None]
 
+    def change(self, weights: Floats) -> Floats:
+        """The area is bilinear in the weights, so its square terms cancel: a sum over rows is left."""
+        area, pairs = self._whole
+        return ratio(area - weights @ self._shares, np.full(len(weights), pairs))[:, None]
+
+    @cached_property
+    def _whole(self) -> tuple[float, float]:
+        """The area of all rows, and the pairs of a positive and a negative in half of them."""
+        hits, everything = self.total
+        area = float(np.sum((everything - hits) * (np.cumsum(hits, axis=1) - hits / 2)))
+        positives, negatives = hits.sum(), (everything - hits).sum()
+        return area, float(positives * negatives / 4)
+
+    @cached_property
+    def _shares(self) -> Floats:
+        """Of each row: the positives above a negative one, the negatives below a positive one; ties count half."""
+        hits, everything = (each[0] for each in self.total)
+        misses = everything - hits
+        above, below = np.cumsum(hits) - hits / 2, misses.sum() - np.cumsum(misses) + misses / 2
+        step = np.arange(len(hits))
+        if self._starts is not None:
+            step = np.repeat(step, np.diff(np.append(self._starts, len(self._order))))
+        shares = np.empty(len(self._order))
+        shares[self._order] = np.where(self._positive > 0, below[step], above[step])
+        return shares
+
 
 class PrAuc(_Ranked):
     """Average precision: precision at each score, weighted by the recall that it adds."""
@@ -130,7 +165,13 @@ class PrAuc(_Ranked):
     names: tuple[str, ...] = ("pr_auc",)
 
     def __call__(self, weights: Floats) -> Floats:
+        return self._area(*self.steps(weights))
+
+    def change(self, weights: Floats) -> Floats:
         hits, everything = self.steps(weights)
+        return self._area(self.total[0] - hits, self.total[1] - everything) - self._area(hits, everything)
+
+    def _area(self, hits: Floats, everything: Floats) -> Floats:
         above = np.cumsum(hits, axis=1)
         reached = np.cumsum(everything, axis=1)
         precision = np.divide(above, reached, out=np.zeros_like(above), where=reached > 0)
@@ -145,9 +186,16 @@ class Means:
         self, names: Sequence[str], values: Sequence[Floats], then: Callable[[Floats], Floats] | None = None
     ) -> None:
         self.names = tuple(names)
-        self._values = np.column_stack(values)
+        self._values = np.asfortranarray(np.column_stack(values))  # a third of the time of a product by rows
+        self._total = self._values.sum(axis=0)
         self._then = then
 
     def __call__(self, weights: Floats) -> Floats:
-        means = (weights @ self._values) / weights.sum(axis=1, keepdims=True)
+        return self._metrics((weights @ self._values) / weights.sum(axis=1, keepdims=True))
+
+    def change(self, weights: Floats) -> Floats:
+        rows, sums = len(self._values) / 2, weights @ self._values
+        return self._metrics((self._total - sums) / rows) - self._metrics(sums / rows)
+
+    def _metrics(self, means: Floats) -> Floats:
         return self._then(means) if self._then else means

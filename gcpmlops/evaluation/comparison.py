@@ -2,7 +2,8 @@
 
 The interval of a difference comes from a paired bootstrap: both models are measured on the same resamples. The p-value
 comes from a permutation test: if the models were alike, swapping their predictions row by row would change nothing.
-Both models' rows are sorted once, stacked; a permutation is then a weight of 0 or 1 on each.
+Both models' rows are sorted once, stacked; a permutation is then a weight of 0 or 1 on each. Most metrics' differences
+are sums over rows, the area under the ROC curve's too, so that a permutation of those costs one product.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def _permuted(sides: tuple[Side, Side], names: Sequence[str], drawing: Drawing) 
     if not drawing.resamples or not statistics:
         return {}
     blocks = [
-        np.hstack([each(np.hstack([1 - swap, swap])) - each(np.hstack([swap, 1 - swap])) for each in statistics])
+        np.hstack([each.change(np.hstack([swap, 1 - swap])) for each in statistics])
         for swap in _swaps(len(champion), drawing)
     ]
     columns = [name for each in statistics for name in each.names]

@@ -107,12 +107,25 @@ class _Decisions:
     def __init__(self, classes: Sequence[Any], targets: NDArray[Any], called: NDArray[Any]) -> None:
         self._size = len(classes)
         self._cell = targets * self._size + called
+        self._total = self._tables(np.ones((1, len(targets))))
         self.names = (*_OVERALL, *(f"{name}:{label}" for name in _PER_CLASS for label in classes))
 
     def __call__(self, weights: Floats) -> Floats:
+        return self._metrics(self._tables(weights))
+
+    def change(self, weights: Floats) -> Floats:
+        """See Statistic."""
+        tables = self._tables(weights)
+        return self._metrics(self._total - tables) - self._metrics(tables)
+
+    def _tables(self, weights: Floats) -> Floats:
+        """(resamples, truth, called)."""
         count, cells = len(weights), self._size**2
         where = (np.arange(count)[:, None] * cells + self._cell).ravel()
-        table = np.bincount(where, weights.ravel(), minlength=count * cells).reshape(count, self._size, self._size)
+        found = np.bincount(where, weights.ravel(), minlength=count * cells)
+        return found.reshape(count, self._size, self._size).astype(np.float64)
+
+    def _metrics(self, table: Floats) -> Floats:
         right = np.einsum("rii->ri", table)
         said, there = table.sum(axis=1), table.sum(axis=2)
         each = (ratio(right, said), ratio(right, there), ratio(2 * right, said + there))
@@ -131,8 +144,11 @@ class _OneVsRest:
         self._parts = [RocAuc(targets == number, scores[:, number]) for number in range(scores.shape[1])]
 
     def __call__(self, weights: Floats) -> Floats:
-        each: Floats = np.hstack([part(weights) for part in self._parts])
-        return np.asarray(each.mean(axis=1, keepdims=True))
+        return np.asarray(np.hstack([part(weights) for part in self._parts]).mean(axis=1, keepdims=True))
+
+    def change(self, weights: Floats) -> Floats:
+        """See Statistic."""
+        return np.asarray(np.hstack([part.change(weights) for part in self._parts]).mean(axis=1, keepdims=True))
 
 
 def _roc_auc(targets: NDArray[Any], scores: Floats) -> float:

@@ -104,6 +104,26 @@ def test_points_are_the_statistics_of_whole_rows(task: str) -> None:
     assert {name: value[0] for name, value in found.items()} == pytest.approx(points)
 
 
+@pytest.mark.parametrize("task", ["binary", "multiclass", "forecasting"])
+def test_what_swaps_change_is_the_difference_of_both_sides(task: str) -> None:
+    """Rows of two models, stacked: either model's half of a swap, measured on its own."""
+    half = ROWS // 2
+    swap = RNG.integers(2, size=(5, half)).astype(float)
+    sides = np.hstack([swap, 1 - swap])
+    targets = {"binary": Y, "multiclass": RNG.integers(3, size=ROWS), "forecasting": RNG.normal(10, 2, ROWS)}[task]
+    targets = np.concatenate([targets[:half], targets[:half]])
+    examples, kind = {
+        "binary": (Examples(targets, RNG.random(ROWS).round(1), FRAME, (0, 1)), Binary(0.5)),
+        "multiclass": (Examples(targets, RNG.dirichlet([1, 1, 1], ROWS), FRAME), Multiclass(("a", "b", "c"))),
+        "forecasting": (
+            Examples(targets, RNG.normal(10, 2, ROWS), FRAME, more={"scale": np.ones(ROWS)}),
+            Forecasting(),
+        ),
+    }[task]
+    for statistic in kind.statistics(examples):
+        assert statistic.change(sides) == pytest.approx(statistic(1 - sides) - statistic(sides)), statistic.names
+
+
 def test_intervals_repeat_by_seed_and_cover() -> None:
     scores = np.clip(RNG.random(ROWS) + Y * 0.3, 0, 1)
     first, again, other = (
