@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gcpmlops.emulator import app
 from gcpmlops.emulator.server import Running, StartError
-from gcpmlops.emulator.settings import Settings
+from gcpmlops.emulator.settings import Settings, local_images
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -44,6 +44,10 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     if options.tie_fd is not None:
         threading.Thread(target=_end_with_starter, args=(options.tie_fd,), name="tie", daemon=True).start()
+    try:
+        images = local_images(Path.cwd(), options.image)
+    except ValueError as error:  # of gcpmlops.toml, or of an option without =
+        return _refuse(options.ready_fd, str(error))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(
         data_dir=(options.data_dir or app.data_directory(options.project)).expanduser().resolve(),
@@ -55,15 +59,19 @@ def main(argv: list[str] | None = None) -> int:
         offline=options.offline,
         ephemeral=options.ephemeral,
         max_body_bytes=options.max_body_bytes,
-        images=dict(pair.split("=", 1) for pair in options.image),
+        images=images,
     )
     try:
         app.run(settings, on_ready=lambda state: _ready(options.ready_fd, state))
     except StartError as error:
-        _tell(options.ready_fd, f"error {error}")
-        print(f"gcpmlops emulator: {error}", file=sys.stderr)  # noqa: T201 - the one line that the user reads
-        return 1
+        return _refuse(options.ready_fd, str(error))
     return 0
+
+
+def _refuse(ready_fd: int | None, text: str) -> int:
+    _tell(ready_fd, f"error {text}")
+    print(f"gcpmlops emulator: {text}", file=sys.stderr)  # noqa: T201 - the one line that the user reads
+    return 1
 
 
 def _end_with_starter(tie_fd: int) -> None:

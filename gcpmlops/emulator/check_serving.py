@@ -30,6 +30,7 @@ from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.server import ModelServer, ServerSpec
 from gcpmlops.emulator.runtimes.server_spec import NeverReadyError
 from gcpmlops.emulator.runtimes.servers import Servers, pythons
+from gcpmlops.emulator.settings import local_images
 from gcpmlops.emulator.variables import client_variables
 
 SAMPLES = "samples.json"
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(options: argparse.Namespace, report: Report, lines: deque[str]) -> None:
     """Fills the report as far as it gets. Raises what went wrong at ``report.stage``."""
     body = samples(options.samples, options.model_dir)
-    with servers(dict(pair.split("=", 1) for pair in options.image_command)) as found:
+    with servers(local_images(Path.cwd(), options.image_command)) as found:
         spec = spec_of(options)
         found.programs.prepare(spec)
         report.stage = "start"

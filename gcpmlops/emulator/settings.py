@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 GIB = 1024**3
 
@@ -18,6 +19,46 @@ def project_number(project: str) -> int:
     for char in project:
         digest = (digest * 131 + ord(char)) % 899_999_999_999
     return 100_000_000_000 + digest
+
+
+def local_images(directory: Path, given: Sequence[str]) -> dict[str, str]:
+    """What stands for images: `given` as URI=COMMAND, over `[emulator.images]` of gcpmlops.toml.
+
+    The file nearest to `directory` counts, upwards; a folder may be given relative to it.
+
+    Raises: ValueError naming the file or the option that is not as it should be.
+    """
+    for pair in given:
+        if "=" not in pair:
+            raise ValueError(f"--image {pair!r} is not URI=COMMAND")
+    return {**_configured_images(directory.resolve()), **dict(pair.split("=", 1) for pair in given)}
+
+
+def _configured_images(directory: Path) -> dict[str, str]:
+    for folder in (directory, *directory.parents):
+        path = folder / "gcpmlops.toml"
+        if path.is_file():
+            return {uri: _command(value, uri, path) for uri, value in _images(path).items()}
+    return {}
+
+
+def _images(path: Path) -> Mapping[str, Any]:
+    import tomllib
+
+    try:
+        found = tomllib.loads(path.read_text("utf-8")).get("emulator", {}).get("images", {})
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{path}: [emulator.images] is no table of image URIs and commands")
+    return found
+
+
+def _command(value: Any, uri: str, path: Path) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{path}: [emulator.images] {uri} is {value!r}, which is neither a command nor a folder")
+    beside = (path.parent / value).resolve()
+    return str(beside) if beside.is_dir() else value
 
 
 @dataclass(frozen=True)
@@ -34,7 +75,8 @@ class Settings:
         offline: refuse to tunnel to hosts that the emulator does not serve.
         max_body_bytes: a larger request body is answered 413.
         ephemeral: the data directory is removed at the end.
-        images: container image URI to local command, for images that no environment stands for.
+        images: container image URI to local command, for images that no environment stands for; for a serving image
+            also the folder of a custom prediction routine.
     """
 
     data_dir: Path
