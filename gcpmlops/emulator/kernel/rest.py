@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, unquote
 from google.api import httpbody_pb2
 from google.api_core import exceptions
 from google.longrunning import operations_pb2
-from google.protobuf import json_format
+from google.protobuf import json_format, struct_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
-from gcpmlops.emulator.kernel import hosts
+from gcpmlops.emulator.kernel import hosts, values
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.contract import HttpRule
 from gcpmlops.emulator.kernel.masks import raw
@@ -159,9 +159,18 @@ def _scalar(field: FieldDescriptor, value: str) -> Any:
 def _fill(message: Any, tree: dict[str, Any]) -> None:
     beta = current_call().version == "v1beta1"  # its own fields are unknown to the v1 messages
     try:
+        _fill_values(message, tree)
         json_format.ParseDict(tree, message, ignore_unknown_fields=beta)
-    except json_format.ParseError as error:
+    except (json_format.ParseError, ValueError) as error:
         raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}") from None
+
+
+def _fill_values(message: Any, tree: dict[str, Any]) -> None:
+    """Moves rows of instances out of the tree: json_format would take most of a prediction's time for them."""
+    for field in message.DESCRIPTOR.fields:
+        key = field.json_name if field.json_name in tree else field.name
+        if field.message_type is struct_pb2.Value.DESCRIPTOR and field.is_repeated and isinstance(tree.get(key), list):
+            values.extend(message, field.name, tree.pop(key))
 
 
 def _text(message: Any, as_numbers: bool) -> str:

@@ -13,9 +13,9 @@ from google.cloud.aiplatform_v1 import types
 from google.protobuf import json_format, struct_pb2
 from sklearn.linear_model import LinearRegression
 
+from gcpmlops.emulator.kernel import values
 from gcpmlops.emulator.kernel.call import Call, answering
 from gcpmlops.emulator.runtimes.unix_http import HttpReply
-from gcpmlops.emulator.services import values
 from gcpmlops.emulator.services.prediction import replies
 from gcpmlops.emulator.services.prediction.spread import SAMPLING, TRAFFIC, Spread, pick
 

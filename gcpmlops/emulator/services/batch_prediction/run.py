@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.services import values
+from gcpmlops.emulator.kernel import values
 from gcpmlops.emulator.services.batch_prediction import records
 from gcpmlops.emulator.services.batch_prediction.ahead import Ahead
 from gcpmlops.emulator.services.batch_prediction.asking import Answer, Asker, BatchSize, Server, StoppedEarlyError

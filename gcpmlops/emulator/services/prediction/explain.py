@@ -10,8 +10,8 @@ import orjson
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
+from gcpmlops.emulator.kernel import values
 from gcpmlops.emulator.kernel.service import ResourceStore
-from gcpmlops.emulator.services import values
 from gcpmlops.emulator.services.prediction import explanation_specs, replies
 from gcpmlops.emulator.services.prediction.containers import JSON, Containers, Target
 from gcpmlops.emulator.services.prediction.features import Features, Frame, Path

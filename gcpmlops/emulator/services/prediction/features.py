@@ -11,8 +11,7 @@ import orjson
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.kernel import validate
-from gcpmlops.emulator.services import values
+from gcpmlops.emulator.kernel import validate, values
 
 Path = tuple[int | str, ...]
 Encoding = types.ExplanationMetadata.InputMetadata.Encoding

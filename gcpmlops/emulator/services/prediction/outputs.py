@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gcpmlops.emulator.kernel import validate
-from gcpmlops.emulator.services import values
+from gcpmlops.emulator.kernel import validate, values
 from gcpmlops.emulator.services.prediction.features import Path, at, leaves
 
 ALL = -1  # as top_k

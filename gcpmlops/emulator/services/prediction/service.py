@@ -9,10 +9,9 @@ import orjson
 from google.api import httpbody_pb2
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.kernel import validate
+from gcpmlops.emulator.kernel import validate, values
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.service import Context, Service
-from gcpmlops.emulator.services import values
 from gcpmlops.emulator.services.deployments import Deployments
 from gcpmlops.emulator.services.prediction import replies
 from gcpmlops.emulator.services.prediction.containers import JSON, Containers, Target
