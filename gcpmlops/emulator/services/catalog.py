@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
     from gcpmlops.emulator.services.monitoring.points import Points
     from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
+    from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.registry.models import ModelService
     from gcpmlops.emulator.services.tensorboard import Tensorboard
@@ -148,6 +149,7 @@ class Services:
         from gcpmlops.emulator.services.registry import Registry
         from gcpmlops.emulator.services.vizier.service import VizierService
 
+        self._replica_gauges.start()
         registry = Registry(self._context, self._artifacts, self.storage)
         return (
             self._custom_jobs,
@@ -229,6 +231,7 @@ class Services:
     def _monitoring(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.monitoring.service import MetricService
 
+        self._replica_gauges.start()
         return (MetricService(self._context, self._points),)
 
     def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
@@ -299,12 +302,22 @@ class Services:
 
     @_made_once
     def _prediction_metrics(self) -> PredictionMetrics:
-        from gcpmlops.emulator.services.monitoring.display_names import DeployedNames
+        from gcpmlops.emulator.services.monitoring.deployed_models import DeployedNames
         from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
 
         shown = DeployedNames(self._context.store)
         metrics: PredictionMetrics = self._closed_later(PredictionMetrics(self._points, self._context.clock, shown))
         return metrics
+
+    @_made_once
+    def _replica_gauges(self) -> ReplicaGauges:
+        from gcpmlops.emulator.services.monitoring.deployed_models import DeployedNames, Replicas
+        from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges
+
+        store, clock = self._context.store, self._context.clock
+        gauges = ReplicaGauges(self._points, clock, DeployedNames(store), Replicas(store, self._deployments.find))
+        made: ReplicaGauges = self._closed_later(gauges)
+        return made
 
     @_made_once
     def _custom_jobs(self) -> CustomJobs:

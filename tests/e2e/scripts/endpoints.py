@@ -136,6 +136,9 @@ def metrics(endpoint: aiplatform.Endpoint) -> None:
     request = {"name": project, "filter": text % "response_count", "interval": interval, "aggregation": totals}
     series = {each.metric.labels["response_code"]: each for each in client.list_time_series(request)}
     assert {code: each.points[0].value.int64_value for code, each in series.items()} == {"2xx": 28, "4xx": 2}
+    until_then = {"start_time": STARTED, "end_time": now + timedelta(minutes=1)}
+    request = {"name": project, "filter": text % "replicas", "interval": until_then}
+    assert sorted(each.points[0].value.int64_value for each in client.list_time_series(request)) == [1, 2]
     assert client.get_metric_descriptor(name=f"{project}/metricDescriptors/{ONLINE}replicas").unit == "1"
     assert ONLINE in next(iter(client.list_metric_descriptors(name=project))).type
     (resource,) = client.list_monitored_resource_descriptors(name=project)

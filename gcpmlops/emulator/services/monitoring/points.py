@@ -35,13 +35,13 @@ class Points:
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
 
     def add(self, points: Sequence[tuple[Series, Point]]) -> None:
-        """Stores points of DELTA metrics, in one transaction; one at the time of an earlier one is added to it."""
+        """Stores points, in one transaction. At the time of an earlier one: DELTA adds to it, GAUGE replaces it."""
         found: dict[Series, int] = {}
 
         def run(conn: sqlite3.Connection) -> None:
             for series, point in points:
                 key = self._id(conn, series, found)
-                there = conn.execute(_AT, (key, point.end)).fetchone()
+                there = conn.execute(_AT, (key, point.end)).fetchone() if series.kind == "DELTA" else None
                 whole = _sum(_point(there, series.value_type), point) if there else point
                 conn.execute(_WRITE, (key, whole.start, whole.end, _stored(whole.value)))
 

@@ -26,6 +26,7 @@ from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.services.catalog import PACKAGES
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
+from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges, Seen
 from gcpmlops.emulator.services.monitoring.service import MetricService
 from gcpmlops.emulator.settings import Settings
 from gcpmlops.emulator.state.store import Store
@@ -49,6 +50,7 @@ class Monitoring:
     clock: ManualClock
     points: Points
     metrics: PredictionMetrics
+    replicas: list[Seen]
     service: MetricService
     rest: RestApi
 
@@ -92,6 +94,11 @@ class Monitoring:
         return json.loads(body)
 
 
+def display_names(endpoint: str, model: str) -> tuple[str, str]:
+    """Of a deployed model and its endpoint."""
+    return f"model {model}", "flights"
+
+
 @pytest.fixture
 def monitoring(tmp_path: Path) -> Iterator[Monitoring]:
     with running(tmp_path) as made:
@@ -107,10 +114,14 @@ def running(folder: Path) -> Iterator[Monitoring]:
     operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
     context = Context(store, clock, operations, Locks(), Settings(data_dir=folder))
     points = Points(store)
-    metrics = PredictionMetrics(points, clock, lambda endpoint, model: (f"model {model}", "flights"))
+    metrics = PredictionMetrics(points, clock, display_names)
+    replicas: list[Seen] = []
+    gauges = ReplicaGauges(points, clock, display_names, lambda: replicas)
     service = MetricService(context, points)
     rest = RestApi(BoundApi(Api(*PACKAGES["monitoring"], lambda: [service])), operations)
-    yield Monitoring(clock, points, metrics, service, rest)
+    gauges.start()
+    yield Monitoring(clock, points, metrics, replicas, service, rest)
+    gauges.close()
     metrics.close()
     pool.shutdown()
     store.close()
