@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+import orjson
 from google.api import httpbody_pb2
 from google.api_core import exceptions
 from google.longrunning import operations_pb2
@@ -111,7 +112,7 @@ def _request(
 
 def _with_body(rule: HttpRule, body: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body) if body.strip() else {}
+        content = orjson.loads(body) if body.strip() else {}
     except ValueError as error:
         raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}.") from None
     if rule.body != "*":
