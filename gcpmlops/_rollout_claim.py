@@ -45,13 +45,13 @@ class Claim:
             if not force:
                 self._refuse_second(endpoint)
             self.before = endpoint
+            self._history = {k: v for k, v in labels.items() if k.startswith(_history.PREVIOUS)}
+            self._traffic = nonzero(endpoint.traffic_split)
             served = _history.serving(endpoint)
             noted = _history.noted(labels, served, self._endpoint) if served else labels
             return {"labels": {**noted, **self._label(seconds)}}
 
         self._calls.change(self._endpoint, edit)
-        self._history = {k: v for k, v in self.before.labels.items() if k.startswith(_history.PREVIOUS)}
-        self._traffic = nonzero(self.before.traffic_split)
         return self.before
 
     def switch(self, split: Mapping[str, int], *, seconds: float) -> Any:

@@ -75,9 +75,9 @@ class RolloutRun:
         FailedPrecondition while another deployment is under way.
         """
         deploying = 2 * (self._plan.timeout or 7200) + _SPARE  # a preview, too
-        before = self._claim.take(seconds=deploying, force=self._plan.force)
-        self._baseline = nonzero(before.traffic_split)
         try:
+            before = self._claim.take(seconds=deploying, force=self._plan.force)
+            self._baseline = nonzero(before.traffic_split)
             self._advance()
         except Interference as exc:
             raise self._stopped(str(exc)) from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
@@ -247,11 +248,12 @@ class Endpoints(EndpointPredictions):
         """Deployed without traffic, then given its share: nobody's change of the traffic meanwhile is overwritten."""
         split_with({}, percentage)
         claim = Claim(self._calls, plan.endpoint, now=self._clock.now)
-        before = claim.take(seconds=(plan.timeout or 7200) + 600, force=plan.force)
         what = f"model {plan.model} on endpoint {plan.title}"
-        split = split_with(before.traffic_split, percentage)
-        first = {} if nonzero(before.traffic_split) else split
+        first: dict[str, int] = {}
         try:
+            before = claim.take(seconds=(plan.timeout or 7200) + 600, force=plan.force)
+            split = split_with(before.traffic_split, percentage)
+            first = {} if nonzero(before.traffic_split) else split
             made = self._calls.deploy(
                 plan.endpoint, deployed=plan.deployed, split=first, timeout=plan.timeout, what=what
             )
@@ -264,11 +266,11 @@ class Endpoints(EndpointPredictions):
                 next_step=f"It is {made.id}, without traffic: `gcpmlops endpoints set-traffic` gives it some.",
             ) from exc
         except (KeyboardInterrupt, DeadlineExceeded) as exc:
-            claim.release(promoted=False)
+            _let_go(claim)
             _goes_on(exc, f"{what}: it was not stopped, and may still come up{'' if first else ', without traffic'}.")
             raise
         except BaseException:
-            claim.release(promoted=False)
+            _let_go(claim)
             raise
         return self._handle(claim.release(promoted=percentage > 0))
 
@@ -296,6 +298,11 @@ class Endpoints(EndpointPredictions):
             return _one_number(rows, quality.name)
 
         return ask
+
+
+def _let_go(claim: Claim) -> None:
+    with contextlib.suppress(GcpMlopsError):  # what happened before says more; a claim ends by itself in time
+        claim.release(promoted=False)
 
 
 def _goes_on(exc: BaseException, text: str) -> None:

@@ -39,6 +39,7 @@ def test_built_in_accelerators_are_counted_once() -> None:
     )
     assert named.per_hour == Prices().of("a2-highgpu-1g", location="us-central1").per_hour
     assert named.per_hour == pytest.approx(4.22, abs=0.02)
+    assert Prices().of("g2-standard-8", location="us-central1").per_hour == pytest.approx(0.982, abs=0.001)
     assert Prices().of("a3-highgpu-8g", location="us-central1").per_hour == pytest.approx(101, abs=0.1)
 
 
