@@ -8,7 +8,7 @@ import platform
 import time
 from pathlib import Path
 
-from benchmarks import batch, calls, emulator, jobs, prediction, search, serving, startup, transfers
+from benchmarks import batch, calls, emulator, evaluation, jobs, prediction, search, serving, startup, transfers
 from benchmarks._measure import Line
 
 _SUBJECTS = {
@@ -20,6 +20,7 @@ _SUBJECTS = {
     "serving": serving.lines,
     "prediction": prediction.lines,
     "batch": batch.lines,
+    "evaluation": evaluation.lines,
     "search": search.lines,
 }
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")
