@@ -203,7 +203,7 @@ class ModelServer:
             return self._stopped()
         if failure := self._replicas.failure:
             return exceptions.ServiceUnavailable(f"{name} is down: {failure.message}")
-        return exceptions.ServiceUnavailable(f"{name} is still starting after {timeout:g} s.")
+        return exceptions.ServiceUnavailable(f"{name} was not healthy within {timeout:g} s; it is starting or busy.")
 
     def _stopped(self) -> ServerStoppedError:
         return ServerStoppedError(f"The model server of {self.spec.name} is being undeployed.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class ServerReplica:
         self._processes = processes
         self._on_line = on_line
         self._changed = changed
+        self._probe_seconds = min(spec.probe.timeout, spec.ready_seconds)
+        self._hangs = f"did not answer within {self._probe_seconds:g} s"
         self._doubted = False
         self._ending = False
         self._life: Life | None = None
@@ -148,11 +151,10 @@ class ServerReplica:
 
     def _health(self, life: Life) -> str:
         """What is wrong with its health; nothing where its route answers 200."""
-        timeout = min(self._spec.probe.timeout, self._spec.ready_seconds)
         try:
-            reply = life.launch.client.request("GET", self._spec.health_path, b"", {}, timeout)
+            reply = life.launch.client.request("GET", self._spec.health_path, b"", {}, self._probe_seconds)
         except TimeoutError:
-            return f"did not answer within {timeout:g} s"
+            return self._hangs
         except NotSentError:
             return f"can't be asked: nothing listens on {life.launch.client.where}"
         except OSError as error:
@@ -160,25 +162,27 @@ class ServerReplica:
         return "" if reply.status == 200 else f"answered {reply.status}"
 
     def _watch(self, life: Life) -> None:
-        """Return when the process has ended or should end."""
-        failures, problem = 0, ""
-        while failures < self._spec.probe.failures and self._next_look(life, failures):
+        """Return when the process has ended, or should end: told to, or unhealthy for too long."""
+        patience = self._spec.probe.failures * self._spec.probe.period
+        ill_since, looks, problem = math.inf, 0, ""
+        while time.monotonic() - ill_since < patience and self._next_look(life, looks):
             problem = self._health(life)
             self._become(None if problem else life.launch.client, None)
+            looks = looks + 1 if problem else 0
             # A process that computes may be too busy for its health route; its requests have deadlines of their own.
-            failures = failures + (not self.in_flight) if problem else 0
+            excused = not problem or (problem == self._hangs and self.in_flight > 0)
+            ill_since = math.inf if excused else min(ill_since, time.monotonic())
         self._become(None, None)
         if not self._ending:
-            why = (
-                f"ended ({life.ending()})"
-                if life.exited.is_set()
-                else f"is unhealthy ({self._spec.health_path} {problem})"
-            )
+            ill = f"is unhealthy ({self._spec.health_path} {problem})"
+            why = f"ended ({life.ending()})" if life.exited.is_set() else ill
             self._on_line("stderr", f"The model server {why} and is being restarted.")
 
-    def _next_look(self, life: Life, failures: int) -> bool:
-        """Whether to look at its health again, once it is time to."""
-        pause = self._spec.probe.period if self.client is not None else START_PROBE_SECONDS * 5**failures
+    def _next_look(self, life: Life, looks: int) -> bool:
+        """Whether to look at its health again, once it is time to: soon where the last looks were bad."""
+        pause = self._spec.probe.period
+        if self.client is None:
+            pause = min(pause, START_PROBE_SECONDS * 2.0 ** min(looks, 20))
         with self._changed:
             self._changed.wait_for(lambda: self._doubted or life.exited.is_set() or self._ending, pause)
             self._doubted = False

@@ -33,13 +33,13 @@ class NeverReadyError(exceptions.FailedPrecondition):
 class HealthProbe:
     """How a running process is watched; times in seconds.
 
-    Every `period` comes a GET of `path` (empty: the health route) that may take `timeout`; after so many `failures` in
-    a row the process is started anew.
+    Every `period` comes a GET of `path` (empty: the health route) that may take `timeout`; where it fails for as long
+    as so many `failures` in a row take, the process is started anew.
     """
 
     path: str = ""
-    period: float = 5.0
-    timeout: float = 5.0
+    period: float = 3.0
+    timeout: float = 3.0
     failures: int = 3
 
 
