@@ -140,3 +140,26 @@ def test_order_of_struct_values_that_some_lack() -> None:
     ordered = filters.order(items, "metadata.a.number_value")
     assert [item.name for item in ordered] == ["1", "2", "3", "0"]
     assert [item.name for item in filters.order(items, "metadata.a desc")] == ["2", "0", "3", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('display_name = begins("my")', True),
+        ('display_name != begins("my")', False),
+        ('display_name != begins("your")', True),
+        ('labels.none = begins("")', False),  # no such label
+        ('labels.none != begins("")', True),
+        ('NOT display_name = begins("your") AND (display_name = begins("x") OR name:artifacts)', True),
+        ('display_name = (begins("x") OR begins("my"))', True),
+    ],
+)
+def test_a_services_own_tests_stand_for_values(artifact: Artifact, text: str, expected: bool) -> None:
+    parsed = filters.parse(text, tests={"begins": lambda given: lambda value: value.startswith(given[0])})
+    assert parsed(artifact) is expected
+    assert any("begins(" in value for _, _, value in parsed.comparisons)
+
+
+def test_a_test_needs_its_bracket(artifact: Artifact) -> None:
+    with pytest.raises(exceptions.InvalidArgument, match="expected '\\('"):
+        filters.parse("display_name = begins", tests={"begins": lambda given: lambda value: True})

@@ -33,7 +33,7 @@ class MetricService(Service):
 
     def list_time_series(self, request: types.ListTimeSeriesRequest) -> types.ListTimeSeriesResponse:
         """Time series with a point that ends in (start, end] of the interval; the points newest first."""
-        project = names.parse(PROJECT, request.name)["project"]
+        project = _project(request.name)
         if request.order_by:
             raise validate.invalid("order_by", "has to be empty.")
         start, end = _interval(request.interval)
@@ -49,7 +49,7 @@ class MetricService(Service):
         self, request: types.ListMetricDescriptorsRequest
     ) -> types.ListMetricDescriptorsResponse:
         """What the emulator's services measure; `active_only`: what there are points of."""
-        project = names.parse(PROJECT, request.name)["project"]
+        project = _project(request.name)
         wanted, found = selection.parse(request.filter), descriptors.metrics(project)
         active = {series.metric for _, series in self._points.series(project)} if request.active_only else None
         chosen = [each for each in found if wanted(_about_metric(each)) and (active is None or each.type in active)]
@@ -65,7 +65,7 @@ class MetricService(Service):
         self, request: types.ListMonitoredResourceDescriptorsRequest
     ) -> types.ListMonitoredResourceDescriptorsResponse:
         """What has metrics; the filter is over `resource.type`."""
-        project = names.parse(PROJECT, request.name)["project"]
+        project = _project(request.name)
         wanted = selection.parse(request.filter)
         chosen = [each for each in descriptors.monitored_resources(project) if wanted(_about_resource(each.type))]
         page, token = paging.page(chosen, request, default=_DESCRIPTORS, maximum=_DESCRIPTORS)
@@ -91,6 +91,13 @@ class MetricService(Service):
                 points = self._points.read(key, series.value_type, start, end)
                 if points:
                     yield Line(series, points)
+
+
+def _project(name: str) -> str:
+    """The id in `projects/P`. Raises MethodNotImplemented for a folder or an organisation, InvalidArgument."""
+    if name.startswith(("folders/", "organizations/")):
+        raise exceptions.MethodNotImplemented(f"Metrics of {name} are not built in this emulator: ask for a project's.")
+    return names.parse(PROJECT, name)["project"]
 
 
 def _interval(interval: Any) -> tuple[int, int]:

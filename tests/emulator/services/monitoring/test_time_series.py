@@ -208,6 +208,9 @@ def test_an_interval_has_an_end_after_its_start(monitoring: Monitoring) -> None:
     with pytest.raises(exceptions.InvalidArgument, match="end_time"):
         monitoring.service.list_time_series(request)
     request.name = "folders/1"
+    with pytest.raises(exceptions.MethodNotImplemented, match="folders/1"):
+        monitoring.service.list_time_series(request)
+    request.name = "p1"
     with pytest.raises(exceptions.InvalidArgument, match="projects/"):
         monitoring.service.list_time_series(request)
 
