@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gcpmlops import Canary, Client, Quality, exceptions
+from gcpmlops import BlueGreen, Canary, Client, Quality, exceptions
 from gcpmlops._rollout_watch import Clock
 
 ROWS = [[0.0], [1.0], [2.0], [3.0]]
@@ -107,6 +107,19 @@ class TestEndpoints:
         client.endpoints.update(endpoint.name, labels={"gcpmlops-previous-0": "1-100", "a": "b"})
         client.endpoints.update(endpoint.name, labels={"stage": "prod"})
         assert dict(endpoint.refresh().proto.labels) == {"stage": "prod", "gcpmlops-previous-0": "1-100"}
+
+    def test_nobodys_change_is_lost(self, client: Client, endpoint) -> None:
+        """Somebody else is faster: the etag tells, and the change is made of what is there then."""
+        seen: list[str] = []
+
+        def edit(now) -> dict[str, str]:
+            seen.append(now.description)
+            if len(seen) == 1:
+                client.endpoints.update(endpoint.name, description="theirs")
+            return {"description": f"{now.description} and mine"}
+
+        assert client.endpoints._calls.change(endpoint.name, edit).description == "theirs and mine"
+        assert seen == ["", "theirs"]
 
     def test_deploy_of_a_missing_model(self, client: Client, endpoint) -> None:
         with pytest.raises(exceptions.NotFound):
@@ -274,9 +287,18 @@ class TestRollouts:
         with pytest.raises(exceptions.InvalidArgument, match="one row with one number"):
             client.endpoints._measure(Quality(query="SELECT 1, 2", minimum=0.5))("7", start, start)
 
-    def test_what_nobody_uses_is_reaped(self, client: Client, endpoint, model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_blue_green_and_what_nobody_uses(
+        self, client: Client, endpoint, model, trained: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         mine = f'display_name="{endpoint.display_name}"'
-        client.endpoints.deploy(endpoint.name, model=model, machine_type="n1-standard-4")
+        client.endpoints.deploy(endpoint.name, model=model)
+        sampled = client.models.upload(trained, display_name="sampled", samples=[[0.0], [3.0]], check=False)
+        blue_green = BlueGreen(keep=0)
+        rollout = client.endpoints.deploy(
+            endpoint.name, model=sampled, strategy=blue_green, machine_type="n1-standard-4"
+        )
+        assert (rollout.promoted, list(endpoint.refresh().deployed)) == (True, [rollout.deployed_model_id])
+        assert not client.endpoints.list(filter=f'display_name="{endpoint.display_name}-preview"')
         assert client.endpoints.idle(idle="1h", filter=mine) == []
         in_two_hours = Clock(now=lambda: datetime.now(UTC) + timedelta(hours=2))
         monkeypatch.setattr(client.endpoints, "_clock", in_two_hours)
