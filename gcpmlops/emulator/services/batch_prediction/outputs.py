@@ -119,22 +119,29 @@ def _stamp(moment: Any, form: str) -> str:
 
 def _csv_file(source: Path) -> Path:
     """JSON lines as CSV: a column for each field of an object; other values are JSON in one column."""
+    columns: dict[str, None] = {}
     with source.open("rb") as file:
-        columns = list(dict.fromkeys(name for line in file for name in _flat(orjson.loads(line))))
+        for line in file:
+            columns.update(dict.fromkeys(_flat(orjson.loads(line))))
     target = source.with_name(f"{source.name}.csv")
     with source.open("rb") as file, target.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, columns, lineterminator="\n")
+        writer = csv.writer(out, lineterminator="\n")
         if columns:
-            writer.writeheader()
-            writer.writerows(_flat(orjson.loads(line)) for line in file)
+            writer.writerow(columns)
+        for line in file:
+            row = _flat(orjson.loads(line))
+            writer.writerow([_text(row[name]) if name in row else "" for name in columns])
     return target
 
 
 def _flat(line: Line) -> Line:
     shown = line.get("instance")
     head = shown if isinstance(shown, dict) else {name: line[name] for name in ("instance", "key") if name in line}
-    tail = {name: line[name] for name in ("prediction", "error") if name in line}
-    return {name: value if isinstance(value, str) else _json(value) for name, value in {**head, **tail}.items()}
+    return {**head, **{name: line[name] for name in ("prediction", "error") if name in line}}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
 
 
 def _columns(spool: Spool) -> list[Field]:

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def _named(names: list[str], row: list[str]) -> dict[str, Any]:
     return {name: _value(text) for name, text in zip(names, row, strict=True)}
 
 
+@lru_cache(1 << 16)  # cells repeat
 def _value(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return int(text)
