@@ -97,7 +97,8 @@ class Watch:
                     percent, started, look, (f"{short} after {spoken((now - started).total_seconds())}",)
                 )
             self._say(percent, look, now, baked, short if ripe else "Cloud Monitoring may be late")
-            probed = self._probe(percent, look, probed)
+            if now > started:  # what others send has been looked for
+                probed = self._probe(percent, look, probed, late=now >= baked and not ripe)
             self.check()
             self.clock.sleep(self._pause(now, next(each for each in (baked, settled, patient) if now < each)))
 
@@ -137,14 +138,18 @@ class Watch:
         left = f"{spoken((baked - now).total_seconds())} to go" if now < baked else f"waiting: {short}"
         self.report(RolloutEvent("looked", f"{percent} %: {said(look.new)}; {left}"))
 
-    def _probe(self, percent: int, look: Look, probed: int) -> int:
-        """Send what is missing: of all probes only `percent` reach the new model, and they are counted later."""
+    def _probe(self, percent: int, look: Look, probed: int, *, late: bool) -> int:
+        """Send what is missing: of all probes only `percent` reach the new model, and they are counted later.
+
+        Where Monitoring may be late one shows whether it is.
+        """
         missing = self.limits.min_requests - (look.new.requests if look.new is not None else 0)
         expected = self.limits.min_requests * 100 // percent + 10
-        if not self.limits.probes or missing <= 0 or probed >= 3 * expected:
+        wanted = min(50, missing * 100 // percent + 1) if missing > 0 and probed < 3 * expected else int(late)
+        if not self.limits.probes or not wanted:
             return probed
         try:
-            return probed + self.probe(min(50, missing * 100 // percent + 1))
+            return probed + self.probe(wanted)
         except GcpMlopsError:  # the figures have it, with all others'
             return probed + 1
 

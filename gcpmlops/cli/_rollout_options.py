@@ -23,10 +23,12 @@ def _steps(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
         raise click.BadParameter(f"{value!r} is not a list of per cents, such as 5,25,100") from exc
 
 
-def _share(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+def _share(_ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    if value == "none":  # no limit
+        return 1.0 if param.name == "max_error_rate" else float("inf")
     try:
-        if value is None:
-            return None
         return float(value.removesuffix("%")) / 100 if value.endswith("%") else float(value)
     except ValueError as exc:
         raise click.BadParameter(f"{value!r} is not a share, such as 0.01 or 1%") from exc
@@ -50,9 +52,11 @@ _OPTIONS = [
     click.option("--settle", metavar="DURATION", help="How late Cloud Monitoring may be at most; 3m."),
     click.option("--patience", metavar="DURATION", help="How long a step waits for more requests; 30m."),
     click.option("--min-requests", type=int, help="A step needs so many requests of the new model; 50."),
-    click.option("--max-error-rate", callback=_share, metavar="SHARE", help="Share that may fail; 1%."),
+    click.option("--max-error-rate", callback=_share, metavar="SHARE", help="Share that may fail, or none; 1%."),
     click.option("--max-latency-p95", type=float, metavar="SECONDS", help="Limit of the 95th percentile."),
-    click.option("--tolerance", callback=_share, metavar="SHARE", help="How much worse than the old model; 50%."),
+    click.option(
+        "--tolerance", callback=_share, metavar="SHARE", help="How much worse than the old model, or none; 50%."
+    ),
     click.option("--quality-query", metavar="SQL", help="One number, with @deployed_model_id, @start, @end."),
     click.option("--quality-minimum", type=float, help="Least that the query may give."),
     click.option("--quality-maximum", type=float, help="Most that the query may give."),

@@ -20,6 +20,7 @@ from gcpmlops.cli._rollout_progress import ended_politely
 from gcpmlops.endpoints import Endpoints
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NO_LIMITS = ("--max-error-rate", "none", "--tolerance", "none")
 NAME = "projects/p/locations/us-central1/endpoints/7"
 STEP = Step(5, NOW, NOW, Served(40, 8, 0.01, 0.02), Served(900, 0, 0.01, 0.02), None, ("error rate 20 %",))
 
@@ -83,9 +84,10 @@ def test_other_strategies(run, monkeypatch: pytest.MonkeyPatch) -> None:
     told = deploying(monkeypatch, Rollout(NAME, "m@2", "222", "PROMOTED"))
     sql = "SELECT 1"
     blue = ["--strategy", "blue-green", "--no-preview", "--quality-query", sql, "--quality-minimum", "0.8"]
-    run("deploy", "flights", "--model", "m@2", *blue, "--keep", "forever")
+    run("deploy", "flights", "--model", "m@2", *blue, "--keep", "forever", *NO_LIMITS)
     strategy = told[0]["strategy"]
     assert isinstance(strategy, BlueGreen)
+    assert (strategy.max_error_rate, strategy.tolerance) == (1, float("inf"))
     assert (strategy.preview, strategy.keep) == (False, None)
     assert strategy.quality is not None
     assert (strategy.quality.query, strategy.quality.minimum) == (sql, 0.8)

@@ -221,6 +221,12 @@ class TestCanary:
         assert set(world.sent) == {(NAME, 1)}
         assert len(world.sent) < 400
 
+    def test_a_probe_shows_whether_monitoring_is_late(self, world: World) -> None:
+        """Nobody else asks: without it the step would wait for `settle`."""
+        world.latest = lambda: world.time if world.sent else None
+        rollout = world.run(Canary(steps=(100,), bake=10, settle=180, probes=True), samples=[[1]])
+        assert (len(world.sent), rollout.steps[0].seconds < 12) == (1, True)
+
     def test_quality(self, world: World) -> None:
         limit = Quality(query="SELECT 1", minimum=0.8, name="auc")
         world.outcomes = iter([None, None, 0.9])
@@ -497,6 +503,10 @@ class TestJudge:
         assert violations(Canary(), Served(60, 0, 0.03, 0.06), old), "all of them are slower"
         assert not violations(Canary(), Served(60, 0, 0.01, 0.05), old), "a few of few"
         assert violations(Canary(), Served(6000, 0, 0.01, 0.05), old), "as many of many"
+
+    def test_no_limits(self) -> None:
+        lax = Canary(max_error_rate=1, tolerance=float("inf"))
+        assert not violations(lax, Served(100, 99, 5.0, 9.0), Served(100, 0, 0.01, 0.02))
 
     def test_nothing_speaks_against_a_model_without_requests(self) -> None:
         assert violations(LIMITS, None, FAST) == violations(LIMITS, Served(0, 0), FAST) == ()
