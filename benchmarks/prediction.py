@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import statistics
 import subprocess
@@ -34,6 +35,7 @@ def lines() -> Iterator[Line]:
     from sklearn.datasets import load_breast_cancer
 
     rows = load_breast_cancer().data.tolist()
+    logging.disable(logging.INFO)  # the SDK tells the whole story of a deployment on stdout
     with emulator() as server, _variables(server):
         endpoint = _deployed()
         alone = _alone(server, endpoint)
