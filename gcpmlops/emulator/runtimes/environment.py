@@ -129,7 +129,8 @@ class Environments:
             return f"it needs Python {wanted}, at hand are {names}: " + ", ".join(
                 f"python:3.{m}" for m in sorted(at_hand)
             )
-        working = ", ".join(images.images_for(image.framework, at_hand)) or "none of this framework"
+        purpose = images.PREDICTION if image.serving else images.TRAINING
+        working = ", ".join(images.images_for(image.framework, at_hand, purpose)) or "none of this framework"
         return f"its packages have wheels for Python {wanted}, at hand are {names}; images that work: {working}"
 
     @contextmanager

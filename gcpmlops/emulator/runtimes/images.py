@@ -83,7 +83,8 @@ def _prebuilt(uri: str, found: re.Match[str]) -> Image:
     releases = _RELEASES.get(framework, {})
     release = releases.get(found["version"].replace("-", "."))
     if release is None:
-        known = ", ".join(f"{framework}-cpu.{version.replace('.', '-')}" for version in releases) or "none"
+        name = _name(framework, found["purpose"])
+        known = ", ".join(f"{name}-cpu.{version.replace('.', '-')}" for version in releases) or "none"
         raise LookupError(f"{uri}: no environment stands for this framework version; known ones: {known}")
     wanted = int(found["python"][1:]) if found["python"] else min(max(10, release.first), release.last)
     others = sorted(
@@ -95,11 +96,16 @@ def _prebuilt(uri: str, found: re.Match[str]) -> Image:
     return Image(uri, framework, (*release.packages, *_CLIENTS), (wanted, *others))
 
 
-def images_for(framework: str, minors: set[int]) -> list[str]:
-    """Training images of a framework that one of the given Pythons can stand for."""
+def _name(framework: str, purpose: str) -> str:
+    """A framework as it is called in the names of images."""
+    return "tf2" if (framework, purpose) == ("tf", PREDICTION) else framework
+
+
+def images_for(framework: str, minors: set[int], purpose: str = TRAINING) -> list[str]:
+    """The images of a framework that one of the given Pythons can stand for."""
     return [
-        f"us-docker.pkg.dev/vertex-ai/training/{framework}-cpu.{version.replace('.', '-')}"
-        f"{'.py310' if release.first <= 10 <= release.last else ''}:latest"
+        f"us-docker.pkg.dev/vertex-ai/{purpose}/{_name(framework, purpose)}-cpu.{version.replace('.', '-')}"
+        f"{'.py310' if purpose == TRAINING and release.first <= 10 <= release.last else ''}:latest"
         for version, release in _RELEASES.get(framework, {}).items()
         if minors & set(range(release.first, release.last + 1))
     ]
@@ -134,6 +140,7 @@ _RELEASES: dict[str, dict[str, Release]] = {
         "2.1": _xgboost("xgboost-cpu", "2.1", "scikit-learn<1.6"),
     },
     "pytorch": {
+        **{f"1.{n}": Release((f"torch==1.{n}.*", "numpy<2", "pandas<3"), 7, 10) for n in (11, 12)},
         "1.13": Release(("torch==1.13.*", "numpy<2", "pandas<3"), 7, 11),
         **{f"2.{n}": Release((f"torch==2.{n}.*", "numpy<2", "pandas<3"), 8, 11 if n < 2 else 12) for n in range(5)},
     },

@@ -59,3 +59,18 @@ def test_images_for_the_pythons_at_hand() -> None:
     working = images.images_for("sklearn", {13})
     assert "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6.py310:latest" in working
     assert not [uri for uri in working if "0-23" in uri]
+
+
+def test_prediction_images_are_listed_by_their_own_names() -> None:
+    with pytest.raises(LookupError, match=r"tf2-cpu\.2-15"):
+        images.parse("us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.9-9:latest")
+    working = images.images_for("tf", {11}, images.PREDICTION)
+    assert working[-1] == "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+
+
+def test_prediction_images_have_what_their_server_needs() -> None:
+    for framework, handler in (("sklearn-cpu.1-6", False), ("pytorch-cpu.2-4", True)):
+        image = images.parse(f"us-docker.pkg.dev/vertex-ai/prediction/{framework}:latest")
+        assert image is not None
+        assert {"httptools", "uvloop"} <= set(image.packages)
+        assert ("torchserve" in image.packages) is handler
