@@ -152,11 +152,10 @@ def side(result: EvaluationResult) -> Side:
 
 def differences(sides: tuple[Side, Side], names: Sequence[str], drawing: Drawing) -> dict[str, Difference]:
     """Of the champion and the challenger, on these rows."""
-    points = [task.points(examples) for task, examples in sides]
-    drawn = [
-        bootstrap.resample(_only(task.statistics(examples), names), len(examples), drawing) for task, examples in sides
-    ]
-    swapped = _permuted(sides, names, drawing)
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = [task.points(examples) for task, examples in sides]
+        drawn = [bootstrap.resample(_only(task.statistics(rows), names), len(rows), drawing) for task, rows in sides]
+        swapped = _permuted(sides, names, drawing)
 
     def difference(name: str) -> Difference:
         before, after = points[0].get(name, np.nan), points[1].get(name, np.nan)

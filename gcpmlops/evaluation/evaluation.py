@@ -204,7 +204,7 @@ def _evaluate(
     if unknown:
         raise TypeError(f"there is no setting {min(unknown)!r}; known: {', '.join(_DEFAULTS)}")
     drawing = Drawing(settings["resamples"], settings["confidence"], settings["seed"])
-    size = max(1, settings["minimum_size"])
+    size = _size(settings["minimum_size"])
     by = _names(settings["slices"], "slices")
     threshold = about.get("threshold", 0.5)
     failed = {name: count for name, count in examples.frame.attrs.items() if name == batch_output.FAILED}
@@ -229,6 +229,12 @@ def _evaluate(
         examples=examples,
         task=task,
     )
+
+
+def _size(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise InvalidArgument(field="minimum_size", value=given, allowed="a number of rows, 1 or more")
+    return given
 
 
 def _names(given: Sequence[str], field: str) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ class Examples:
 
 def classification(frame: pandas.DataFrame, target: str, score: str | Mapping[Any, str], positive: Any) -> Examples:
     """Binary for one column of scores, multi-class for a mapping of class → column. Raises InvalidArgument."""
+    if not isinstance(score, str | Mapping):
+        raise InvalidArgument(field="score", value=score, allowed="a column, or a mapping of each class to its column")
     check_columns(frame, [target, *([score] if isinstance(score, str) else score.values())])
     labels = _labels(frame, target)
     if isinstance(score, str):
@@ -163,10 +165,14 @@ def values(frame: pandas.DataFrame, target: str, prediction: str, more: Mapping[
 
 def numbers(frame: pandas.DataFrame, column: str) -> NDArray[np.float64]:
     """The column as floats. Raises InvalidArgument for text, and for NaN and infinity, with the first row."""
+    if getattr(frame[column].dtype, "kind", "") in "mM":
+        raise InvalidArgument(f"column {column!r} holds dates or times, not numbers", field=column, allowed="numbers")
     try:
         found = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as exc:
-        raise InvalidArgument(f"column {column!r} holds no numbers: {exc}", field=column) from exc
+        raise InvalidArgument(
+            f"column {column!r} holds no numbers: {_no_number(frame[column]) or exc}", field=column
+        ) from exc
     bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
         raise InvalidArgument(
@@ -176,6 +182,16 @@ def numbers(frame: pandas.DataFrame, column: str) -> NDArray[np.float64]:
             next_step="Fill them or leave those rows out, and say so: a row without a score cannot be judged.",
         )
     return found
+
+
+def _no_number(values: Any) -> str:
+    """The first value that is none, and its row."""
+    for row, value in enumerate(values):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f"{value!r:.80} in row {row}"
+    return ""
 
 
 def _probabilities(frame: pandas.DataFrame, column: str) -> NDArray[np.float64]:

@@ -106,7 +106,7 @@ def _resampled(tables: NDArray[Any], drawing: Drawing) -> Floats:
     """(groups, resamples, cells): drawing a group's rows is drawing its confusion matrix from a multinomial."""
     generator = np.random.default_rng(drawing.seed)
     drawn = [generator.multinomial(int(table.sum()), table / table.sum(), size=drawing.resamples) for table in tables]
-    return np.asarray(drawn, dtype=np.float64).reshape(-1, drawing.resamples, 4)
+    return np.asarray(drawn, dtype=np.float64).reshape(len(tables), drawing.resamples, 4)
 
 
 def _rates(cells: Floats) -> Floats:

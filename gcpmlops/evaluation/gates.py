@@ -41,6 +41,9 @@ class Gate:
         given: Any = self.slices  # a YAML file may say anything
         listed = (given,) if isinstance(given, str) else tuple(given or ())
         object.__setattr__(self, "slices", listed)
+        for name in ("metric", "fairness", "sensitive"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidArgument(field=name, value=getattr(self, name), allowed="a name")
         if bool(self.metric) == bool(self.fairness):
             raise InvalidArgument("a gate is on a metric or on fairness", field="metric", allowed="one of the two")
         for name in ("minimum", "maximum", "tolerance"):
@@ -59,11 +62,13 @@ class Gate:
 
     def _check_fairness(self) -> None:
         if self.fairness not in MEASURES:
+            near = difflib.get_close_matches(self.fairness.lower(), MEASURES, n=1, cutoff=0.4)
             raise InvalidArgument(
                 f"there is no fairness measure {self.fairness!r}",
                 field="fairness",
                 value=self.fairness,
                 allowed=", ".join(MEASURES),
+                next_step=f"{f'Did you mean {near[0]!r}? ' if near else ''}There are: {', '.join(MEASURES)}",
             )
         if self.tolerance is not None or self.slices:
             raise InvalidArgument(field="fairness", value=self.fairness, allowed="minimum, maximum, sensitive, certain")

@@ -65,7 +65,7 @@ class Regression:
     def curves(self, examples: Examples) -> Mapping[str, Any]:
         truth, said = examples.targets, examples.predictions
         chosen = np.sort(np.random.default_rng(0).permutation(len(truth))[:_SHOWN])
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             error = said - truth
         shown = {"target": truth[chosen], "prediction": said[chosen], "residual": error[chosen]}
         return {"residuals": plain(shown), "histogram": plain(_histogram(error))}
@@ -102,10 +102,11 @@ class Forecasting(Regression):
 def _histogram(error: Floats) -> dict[str, Any]:
     """Rows in 40 ranges; in one where all errors are alike."""
     known = error[np.isfinite(error)]
-    low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
     size = max(abs(low), abs(high))
     if not np.isfinite(high / 2 - low / 2) or high / 2 - low / 2 <= 1e-9 * size or size == 0 or size > 1e300:
-        return {"rows": [len(known)], "edges": [low - max(size / 100, 0.5), high + max(size / 100, 0.5)]}
+        air, most = max(size / 100, 0.5), float(np.finfo(np.float64).max)
+        return {"rows": [len(known)], "edges": [max(low - air, -most), min(high + air, most)]}
     heights, edges = np.histogram(known, bins=_BINS, range=(low, high))
     return {"rows": heights, "edges": edges}
 
@@ -139,6 +140,10 @@ def naive_scale(
 
     Raises InvalidArgument for a series that is too short or constant.
     """
+    missing = 0 if series is None else int(frame[series].isna().sum())
+    if missing:
+        message = f"column {series!r} is missing in {missing:,} of {len(frame):,} rows"
+        raise InvalidArgument(message, field="series", value=series, allowed="the series of every row")
     ordered = history.sort_values(time) if time else history
     if series is None:
         return np.full(len(frame), _naive_error(numbers(ordered, target), season, "the data"))

@@ -107,7 +107,9 @@ def groups(values: Any, by: str, *, field: str, minimum_size: int = 1) -> list[t
     try:
         codes, keys = pandas.factorize(values, use_na_sentinel=False)
     except TypeError as exc:
-        raise InvalidArgument(f"{by!r} holds no values to group by: {exc}", field=field, value=by) from exc
+        raise InvalidArgument(
+            f"{by!r} holds no values to group by: {exc}", field=field, value=by, allowed="text, numbers, dates"
+        ) from exc
     sizes = np.bincount(codes, minlength=len(keys))
     if len(keys) > MOST and sizes.max() < max(minimum_size, 2):
         raise InvalidArgument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,6 +14,7 @@ from gcpmlops.evaluation.values import Estimate, number
 COLOURS = 8  # classes c0 to c7 of the style sheet
 _LETTER = 6.4  # width of one, of the 12 units that text is high
 Points: TypeAlias = Sequence[tuple[float, float]]
+Known: TypeAlias = Sequence[tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Axis:
         known = [value for value in values if value is not None and math.isfinite(value)] + ([0.0] if zero else [])
         low, high = min(known, default=0.0), max(known, default=1.0)
         air = (high / 20 - low / 20) or abs(high) / 20 or 0.5
-        return cls(label, low if zero and low == 0 else low - air, high + air)
+        most = sys.float_info.max
+        return cls(label, low if zero and low == 0 else max(low - air, -most), min(high + air, most))
 
     def share(self, value: float) -> float:
         """Where it lies, from 0 to 1; halves first, as the range of huge numbers is endless."""
@@ -99,9 +102,10 @@ class Area:
         across, down = self.at(x, y)
         return f'<circle class="dot {css}" cx="{across:.1f}" cy="{down:.1f}" r="4">{_title(title)}</circle>'
 
-    def cloud(self, points: Points, css: str) -> str:
-        """Many dots in one path."""
-        return f'<path class="cloud {css}" d="{"".join(f"M{self.place(x, y)}h0" for x, y in points)}"/>'
+    def cloud(self, points: Known, css: str) -> str:
+        """Many dots in one path; what overflowed is left out."""
+        known = [(x, y) for x, y in points if x is not None and y is not None]
+        return f'<path class="cloud {css}" d="{"".join(f"M{self.place(x, y)}h0" for x, y in known)}"/>'
 
     def bar(self, low: float, high: float, value: float, css: str, title: str) -> str:
         """From the floor to the value."""

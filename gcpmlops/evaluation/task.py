@@ -38,8 +38,8 @@ class Task(Protocol):
 
 def measure(task: Task, examples: Examples, drawing: Drawing, *, part: bool = False) -> dict[str, Estimate]:
     """Every metric with its interval, or why it has no value. `part`: of a slice."""
-    drawn = bootstrap.resample(task.statistics(examples), len(examples), drawing)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not defined
+        drawn = bootstrap.resample(task.statistics(examples), len(examples), drawing)
         points = task.slice_points(examples) if part else task.points(examples)
 
     def found(name: str, value: float) -> Estimate:

@@ -148,7 +148,136 @@ class TestFairness:
         assert "1 of 3 groups" in alone.reason
 
 
+class TestLabels:
+    def test_two_classes(self, evaluation, loans) -> None:
+        loans["called"] = (loans["score"] >= 0.5).astype(int)
+        common = {"target": "late", "slices": "carrier", "sensitive": "sex", **FAST}
+        labels = evaluation.classification(loans, prediction="called", **common)
+        scores = evaluation.classification(loans, score="score", **common)
+        assert labels.kind == "binary"
+        assert labels.confusion == scores.confusion
+        for name, estimate in labels.metrics.items():
+            if name in ("roc_auc", "pr_auc", "log_loss", "brier", "ece"):
+                assert (estimate.value, estimate.reason) == (None, "needs scores; there are labels alone")
+            else:
+                assert estimate == scores.metrics[name]
+        assert labels.fairness == scores.fairness
+        assert labels.slice("carrier=UA").reason == ""
+        assert set(labels.curves) == {"confusion"}
+
+    def test_more_classes(self, evaluation) -> None:
+        frame = pd.DataFrame({"y": ["a", "b", "c"] * 50, "p": ["a", "b", "d"] * 50})
+        found = evaluation.classification(frame, target="y", prediction="p", **FAST)
+        assert (found.kind, found.classes, found.value("accuracy")) == ("multiclass", ("a", "b", "c", "d"), 2 / 3)
+        assert found.metrics["precision:c"].reason == "it was never called"
+        assert found.metrics["recall:d"].reason == "it has no rows"
+        assert found.confusion.matrix[2] == (0, 0, 0, 50)
+
+    @pytest.mark.parametrize(
+        ("said", "message"),
+        [
+            (["1", "0"], "holds none of the classes of 'late': '1'"),
+            ([0, None], "is missing in 1,000 of 2,000 rows"),
+            ([0, "1"], "mixes int and str: 0 in row 0, '1' in row 1"),
+            ([[0], [1]], "holds lists"),
+        ],
+    )
+    def test_labels_that_are_none(self, evaluation, loans, said, message: str) -> None:
+        loans["called"] = pd.Series(said * 1000, dtype=object)
+        with pytest.raises(exceptions.InvalidArgument) as caught:
+            evaluation.classification(loans, target="late", prediction="called", **FAST)
+        assert message in str(caught.value)
+
+
+class TestThreshold:
+    def test_best(self, evaluation, models) -> None:
+        model = models["score"]
+        best = model.best_threshold("f1")
+        again = evaluation.classification(
+            model.examples.frame, target="late", score="score", threshold=best.threshold, resamples=0
+        )
+        for name, value in best.metrics.items():
+            assert again.value(name) == pytest.approx(value), name
+        assert best.metrics["f1"] > model.value("f1")
+        bounded = model.best_threshold("precision", at_least={"recall": 0.9})
+        assert bounded.metrics["recall"] >= 0.9
+        assert bounded.metrics["precision"] < best.metrics["precision"]
+
+    def test_costs(self, models) -> None:
+        costly = models["score"].best_threshold(costs={"false_negative": 10, "false_positive": 1})
+        cheap = models["score"].best_threshold(costs={"false_negative": 1, "false_positive": 10})
+        assert costly.threshold < cheap.threshold
+        wrong = costly.metrics["false_positive_rate"] * 1291 + 10 * costly.metrics["false_negative_rate"] * 709
+        assert costly.cost * 2000 == pytest.approx(wrong, rel=0.05)
+
+    def test_bad(self, evaluation, models, loans) -> None:
+        model = models["score"]
+        with pytest.raises(exceptions.FailedPrecondition, match="no threshold of score has recall"):
+            model.best_threshold("f1", at_least={"recall": 0.99, "precision": 0.9})
+        for wrong in ({"metric": "roc_auc"}, {"at_least": {"auc": 1}}, {"costs": {"loss": 1}}):
+            with pytest.raises(exceptions.InvalidArgument):
+                model.best_threshold(**wrong)
+        labels = evaluation.classification(loans, target="late", prediction="late", **FAST)
+        with pytest.raises(exceptions.InvalidArgument, match="no threshold to choose"):
+            labels.best_threshold()
+
+
+class TestManyGroups:
+    def test_the_biggest_are_measured_and_none_is_lost(self, evaluation, tmp_path) -> None:
+        rng, rows = np.random.default_rng(0), 150_000
+        frame = pd.DataFrame({"late": rng.integers(2, size=rows), "score": rng.random(rows)})
+        frame["route"] = np.where(frame.index < 4_000, frame.index % 40, frame.index)
+        found = evaluation.classification(
+            frame, target="late", score="score", slices="route", sensitive="route", resamples=0
+        )
+        measured = [each for each in found.slices if each.metrics]
+        assert len(measured) == 40
+        assert len(found.slices) == 1001
+        assert found.slices[-1].name == "route=(others)"
+        assert sum(each.rows for each in found.slices) == rows
+        assert sum(group.rows for group in found.fairness[0].groups) == rows
+        assert found.report(tmp_path / "r.html").stat().st_size < 400_000
+
+
 class TestBadData:
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"late": None}, "missing in all 2,000 rows"),
+            ({"late": pd.Series([1, "1"] * 1000, dtype=object)}, "mixes int and str"),
+            ({"score": pd.Series([0.5, "high"] * 1000, dtype=object)}, "'high' in row 1"),
+            ({"score": pd.Timestamp("2026-01-01")}, "holds dates"),
+            ({"minimum_size": 0}, "minimum_size: 0"),
+            ({"slices": "tags"}, "no values to group by"),
+        ],
+    )
+    def test_said_clearly(self, evaluation, loans, change, message: str) -> None:
+        loans["tags"] = [["a"]] * 2000
+        settings = {name: change.pop(name) for name in ("minimum_size", "slices") if name in change}
+        with pytest.raises(exceptions.InvalidArgument, match=message):
+            evaluation.classification(loans.assign(**change), target="late", score="score", **settings, **FAST)
+
+    def test_columns_that_stand_twice(self, evaluation, loans) -> None:
+        for name, settings in (("score", {}), ("carrier", {"slices": "carrier"}), ("sex", {"sensitive": "sex"})):
+            twice = pd.concat([loans, loans[[name]]], axis=1)
+            with pytest.raises(exceptions.InvalidArgument, match=f"has 2 columns '{name}'"):
+                evaluation.classification(twice, target="late", score="score", **settings, **FAST)
+
+    def test_values_that_read_alike_stay_apart(self, evaluation, loans) -> None:
+        loans["code"] = pd.Series([1, "1"] * 1000, dtype=object)
+        found = evaluation.classification(loans, target="late", score="score", slices="code", **FAST)
+        assert [(each.name, each.rows) for each in found.slices] == [("code=1 (int)", 1000), ("code=1 (str)", 1000)]
+
+    @pytest.mark.parametrize("size", [1e100, 1e160, 1.7e308])
+    def test_huge_numbers(self, evaluation, tmp_path, size: float) -> None:
+        rng = np.random.default_rng(0)
+        frame = pd.DataFrame({"y": rng.random(100) * size, "p": -rng.random(100) * size})
+        found = evaluation.regression(frame, target="y", prediction="p", **FAST)
+        rmse = found.metrics["rmse"]
+        assert (rmse.value is None) == (size > 1e154)
+        assert rmse.reason == ("the numbers are too large" if size > 1e154 else "")
+        assert "nan" not in found.report(tmp_path / "r.html").read_text().partition("<body>")[2].lower()
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [

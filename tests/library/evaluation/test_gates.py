@@ -93,8 +93,48 @@ class TestGates:
         assert caught.value.allowed
 
     @pytest.mark.parametrize(
+        ("gate", "near"),
+        [
+            ({"metric": "auc", "minimum": 1}, "roc_auc"),
+            ({"metric": "auc", "tolerance": 0}, "roc_auc"),
+            ({"metric": "recal", "minimum": 1}, "recall"),
+            ({"metric": "roc_auc", "minimum": 1, "slices": "carier"}, "carrier"),
+            ({"fairness": "demographic_parity", "minimum": 1}, "demographic_parity_ratio"),
+        ],
+    )
+    def test_the_nearest_is_named(self, evaluation, models, gate, near: str) -> None:
+        with pytest.raises(exceptions.InvalidArgument, match=f"Did you mean '{near}'"):
+            evaluation.check(models["score"], gates=[Gate(**gate)])
+
+    def test_what_judges_nothing_passes_nothing(self, evaluation, loans) -> None:
+        model = evaluation.classification(
+            loans, target="late", score="score", slices="carrier", minimum_size=1500, resamples=0
+        )
+        verdict = evaluation.check(model, gates=[Gate("roc_auc", minimum=0, slices="carrier")])
+        assert not verdict.passed
+        assert "none of its slices" in str(verdict)
+        assert len(verdict.skipped) == 3
+
+    def test_by_what_was_kept(self, evaluation, models, tmp_path: Path) -> None:
+        """JSON has no rows: values are compared, intervals of differences are not to be had."""
+        champion, model = (models[name].to_json(tmp_path / f"{name}.json") for name in ("score", "weak"))
+        gates = [Gate("roc_auc", tolerance=0.05, slices="carrier"), Gate("roc_auc", minimum=0.5, certain=True)]
+        kept = evaluation.check(model, gates=gates, champion=champion)
+        assert kept == evaluation.check(models["weak"], gates=gates, champion=models["score"])
+        with pytest.raises(exceptions.InvalidArgument, match="read back without its rows"):
+            evaluation.check(model, gates=[Gate("roc_auc", tolerance=0, certain=True)], champion=champion)
+        with pytest.raises(exceptions.InvalidArgument, match="read back without its rows"):
+            evaluation.compare(models["score"], evaluation.read(model))
+        other = evaluation.classification(
+            models["score"].examples.frame[::-1], target="late", score="score", name="turned", resamples=0
+        )
+        with pytest.raises(exceptions.InvalidArgument, match="targets of score and turned differ"):
+            evaluation.check(other, gates=[Gate("roc_auc", tolerance=0)], champion=champion)
+
+    @pytest.mark.parametrize(
         "gate",
         [
+            {"metric": 3, "minimum": 1},
             {"metric": "roc_auc"},
             {"minimum": 1},
             {"metric": "roc_auc", "fairness": "equalized_odds_ratio", "minimum": 1},

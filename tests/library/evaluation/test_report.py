@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from gcpmlops import exceptions
-from gcpmlops.evaluation import Gate, ModelCard
+from gcpmlops.evaluation import EvaluationResult, Gate, ModelCard
 
 FAST = {"resamples": 50}
 
@@ -57,6 +57,24 @@ def test_json(judged, tmp_path: Path) -> None:
     assert found["metrics"]["roc_auc"]["value"] == result.value("roc_auc")
     assert {"slices", "fairness", "curves", "comparison", "gates", "settings"} <= set(found)
     assert [each["passed"] for each in found["gates"]["results"]].count(False) == 1
+
+
+def test_json_is_read_back(judged, tmp_path: Path) -> None:
+    result, comparison, verdict = judged
+    path = result.to_json(tmp_path / "r.json", comparison=comparison, verdict=verdict)
+    again = EvaluationResult.from_json(path)
+    assert again.to_dict() == result.to_dict()
+    assert (again.confusion, again.metrics, again.slices) == (result.confusion, dict(result.metrics), result.slices)
+    assert again.report(tmp_path / "again.html").read_text() == result.report(tmp_path / "first.html").read_text()
+    counts = again.curves["thresholds"]
+    cells = ("true_positives", "false_positives", "false_negatives", "true_negatives")
+    assert {sum(each) for each in zip(*(counts[name] for name in cells), strict=True)} == {result.rows}
+    for text in ("{", "[]", '{"name": "x"}'):
+        path.write_text(text)
+        with pytest.raises(exceptions.InvalidArgument):
+            EvaluationResult.from_json(path)
+    with pytest.raises(exceptions.InvalidArgument, match="No such file"):
+        EvaluationResult.from_json(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "regression"])
