@@ -71,7 +71,7 @@ class Prediction:
         """The whole of a request, in any thread."""
         try:
             instances, options = parse(body)
-        except RequestError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request gets an answer
             return reply_of(error)
         return reply_of(alone(self.predictor.model, Waiting(instances, options, lambda _: None)))
 
@@ -103,5 +103,5 @@ def reply_of(outcome: Any) -> tuple[int, bytes]:
         return 500, failure(f"{type(outcome).__name__}: {outcome}")
     try:
         return 200, encode({"predictions": outcome})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return 500, failure(f"Prediction failed: the model's predictions are not JSON: {error}")

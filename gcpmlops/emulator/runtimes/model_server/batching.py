@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -97,7 +98,10 @@ class Predictor:
 
     def _deliver(self, outcomes: Sequence[tuple[Waiting, Any]]) -> None:
         for waiting, outcome in outcomes:
-            waiting.deliver(outcome)
+            try:
+                waiting.deliver(outcome)
+            except Exception:  # noqa: BLE001 - the other requests of the batch get their answers
+                traceback.print_exc()
 
     def _finished(self, outcomes: Sequence[tuple[Waiting, Any]]) -> None:
         self._busy -= 1

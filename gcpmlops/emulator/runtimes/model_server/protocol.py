@@ -98,7 +98,7 @@ class Exchange:
 
     def _head(self, status: int, headers: Headers) -> bytes:
         server = self._connection.server
-        self.keep_alive = self.keep_alive and not server.draining
+        self.keep_alive = self.keep_alive and not (server.draining and self._connection.is_last)
         lines = [b"HTTP/1.1 %d %b\r\ndate: %b\r\n" % (status, REASONS.get(status, b"Status"), server.date())]
         lines += [b"%b: %b\r\n" % header for header in headers]
         if not self.keep_alive:
@@ -135,6 +135,11 @@ class Connection(asyncio.Protocol):
     def idle(self) -> bool:
         """No request is being received or answered."""
         return not (self._receiving or self._current or self._ahead)
+
+    @property
+    def is_last(self) -> bool:
+        """No further request was read ahead."""
+        return not self._ahead
 
     # what asyncio calls
 

@@ -69,6 +69,9 @@ class Routine:
             response = self.handler.handle(request_of(exchange))
             if inspect.isawaitable(response):
                 response = await response
+            if not callable(response):  # FastAPI makes JSON of it
+                exchange.reply(200, encode(response))
+                return
         except Exception as error:  # noqa: BLE001 - the server outlives whatever a request did
             exchange.reply(*refusal(error))
             return
@@ -133,10 +136,7 @@ def refusal(error: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
 
 
 async def send(response: Any, exchange: Exchange) -> None:
-    """A Starlette response, streaming ones too, through its own ASGI side; a plain value as JSON, as FastAPI does."""
-    if not callable(response):
-        exchange.reply(200, encode(response))
-        return
+    """A Starlette response, streaming ones too, through its own ASGI side."""
     head: dict[str, Any] = {}
 
     async def forward(message: dict[str, Any]) -> None:
@@ -164,6 +164,9 @@ async def send(response: Any, exchange: Exchange) -> None:
     except ConnectionResetError:
         exchange.abort()
     except Exception as error:  # noqa: BLE001 - a stream that breaks in the middle must not look complete
+        if "sent" not in head:
+            exchange.reply(*refusal(error))
+            return
         traceback.print_exception(type(error), error, error.__traceback__)
         exchange.abort()
 

@@ -173,8 +173,8 @@ def test_a_server_under_load_mixes_nothing_up(serve: Serve, tmp_path: Path) -> N
     server = serve(tmp_path).ready()
 
     def ask(number: int) -> None:
-        for step in range(20):
-            row = rows[(number * 20 + step) % 100].tolist()
+        for step in range(10):
+            row = rows[(number * 10 + step) % 100].tolist()
             if step % 7 == 3:
                 status, body = server.predict({"instances": [row[:1]]})
                 assert (status, "X has 1 features" in body["error"]) == (400, True)

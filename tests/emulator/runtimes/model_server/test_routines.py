@@ -49,6 +49,8 @@ class Streaming(PredictionHandler):
 
         async def parts():
             for word in json.loads(await request.body())["instances"]:
+                if word == "broken":
+                    raise RuntimeError("in the middle")
                 yield word + " "
 
         return StreamingResponse(parts(), media_type="text/plain", headers={"x-words": request.headers["x-words"]})
@@ -75,13 +77,17 @@ def test_predictors_and_handlers(serve: Serve, tmp_path: Path) -> None:
     assert (status, "TypeError" in reply["detail"]) == (500, True)
     status, reply = server.predict(b"{broken")
     assert (status, "JSON deserialization failed" in reply["detail"]) == (400, True)
-    data = b'{"instances": ["one", "two"]}'
-    head = b"POST /predict?stream=1 HTTP/1.1\r\nhost: x\r\nx-words: 2\r\ncontent-length: %d\r\n\r\n" % len(data)
-    streamed = server.exchange(head + data)
+    head = b"POST /predict?stream=1 HTTP/1.1\r\nhost: x\r\nx-words: 2\r\n"
+
+    def stream(words: bytes, head: bytes = head) -> bytes:
+        data = b'{"instances": [%b]}' % words
+        return server.exchange(head + b"content-length: %d\r\n\r\n" % len(data) + data)
+
+    streamed = stream(b'"one", "two"')
     assert b"x-words: 2\r\n" in streamed
     assert streamed.endswith(b"transfer-encoding: chunked\r\n\r\n4\r\none \r\n4\r\ntwo \r\n0\r\n\r\n")
-    old = server.exchange(head.replace(b"HTTP/1.1", b"HTTP/1.0") + data)
-    assert old.endswith(b"connection: close\r\n\r\none two ")
+    assert stream(b'"one", "two"', head.replace(b"1.1", b"1.0")).endswith(b"connection: close\r\n\r\none two ")
+    assert stream(b'"one", "broken"').endswith(b"4\r\none \r\n")  # and the connection is cut
     assert server.stop() == 0
 
 
