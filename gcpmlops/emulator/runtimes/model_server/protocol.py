@@ -180,9 +180,9 @@ class Connection(asyncio.Protocol):
             self._writable = self.server.loop.create_future()
 
     def resume_writing(self) -> None:
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
+        waiter, self._writable = self._writable, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # what httptools calls
 
@@ -252,7 +252,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         elif self._continue:
             self._send_continue()
-        if self._paused and len(self._ahead) < MAX_PIPELINED:
+        if self._paused and len(self._ahead) < MAX_PIPELINED and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
 
@@ -327,6 +327,8 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if not self._receiving:
             return
+        if self._paused:  # it is we who do not read
+            self._progress = self.server.loop.time()
         left = self._progress + STALL_SECONDS - self.server.loop.time()
         if left > 0:
             self._timer = self.server.loop.call_later(left, self._stalled)
