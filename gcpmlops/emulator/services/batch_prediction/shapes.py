@@ -66,9 +66,12 @@ class Shapes:
 
 
 def to_json(value: Any) -> bytes:
-    """A plain value as JSON; orjson knows no integers beyond 64 bits."""
+    """A plain value as JSON; orjson knows no integers beyond 64 bits.
+
+    A copy, as what orjson gives keeps the kilobyte that it was written into: a million of them would be a gigabyte.
+    """
     try:
-        return orjson.dumps(value)
+        return memoryview(orjson.dumps(value)).tobytes()
     except TypeError:
         return json.dumps(value, ensure_ascii=False).encode()
 
