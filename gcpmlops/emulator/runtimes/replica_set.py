@@ -111,9 +111,9 @@ class ReplicaSet:
         self._capacity.give_back(max(0, len(replicas) - 1))
 
     def load(self) -> Load:
-        """What they did since this was asked last."""
-        processes = [replica.process for replica in self.staying]
-        cpu = {process.pid: process.cpu_seconds for process in processes if process is not None}
+        """What they did since this was asked last; what one spends on its start does not count."""
+        serving = [replica.process for replica in self.staying if replica.client is not None]
+        cpu = {process.pid: process.cpu_seconds for process in serving if process is not None}
         with self.changed:
             return self._meter.read(self.in_flight, self._turns, cpu)
 

@@ -169,7 +169,7 @@ class ModelServer:
                 if failed is client:  # it lives, and closes connections without reading
                     raise self._told(replica, client, error, timeout) from error
                 failed = client
-                replica.lost(client)
+                replica.doubt(client)
             except OSError as error:
                 self._replicas.release(replica)
                 raise self._told(replica, client, error, timeout) from error
@@ -191,10 +191,9 @@ class ModelServer:
     ) -> exceptions.GoogleAPICallError:
         """What the caller hears of a request that may have been processed."""
         name = f"The model server of {self.spec.name}"
+        replica.doubt(client)
         if isinstance(error, TimeoutError):
-            replica.late()
             return exceptions.DeadlineExceeded(f"{name} did not answer within {timeout:g} s.")
-        replica.lost(client)
         return exceptions.ServiceUnavailable(f"{name} ended while it answered ({error}); it is being restarted.")
 
     def _unavailable(self, timeout: float) -> exceptions.ServiceUnavailable:

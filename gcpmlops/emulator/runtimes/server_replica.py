@@ -86,17 +86,14 @@ class ServerReplica:
         """The process of this life."""
         return self._life.process if self._life else None
 
-    def lost(self, client: UnixHttp) -> None:
-        """A connection broke: no request comes here until the keeper has looked (a dying process still accepts)."""
+    def doubt(self, client: UnixHttp) -> None:
+        """A connection broke, or an answer did not come: nothing more comes here until the keeper has looked.
+
+        A process that dies still accepts connections, and one that hangs would take the next request, too.
+        """
         with self._changed:
             if self.client is client:
                 self.client = None
-            self._doubted = True
-            self._changed.notify_all()
-
-    def late(self) -> None:
-        """A request was not answered in time: the keeper looks at once."""
-        with self._changed:
             self._doubted = True
             self._changed.notify_all()
 

@@ -142,8 +142,12 @@ class Deployments:
             return self._serve_again()
 
     def _serve_again(self) -> int:
-        count = 0
-        for endpoint in self._context.store.collection(types.Endpoint).list():
+        count, endpoints = 0, self._context.store.collection(types.Endpoint).list()
+        if self._copies is not None:
+            self._copies.keep_only(
+                server_name(row.name, deployed.id) for row in endpoints for deployed in row.deployed_models
+            )
+        for endpoint in endpoints:
             for deployed in endpoint.deployed_models:
                 try:
                     self._start(endpoint.name, deployed)
@@ -175,13 +179,20 @@ class Deployments:
     def _variables(self, endpoint: str, deployed: types.DeployedModel, container: Any) -> dict[str, str]:
         """What Vertex AI sets in a serving container, beside the routes."""
         port = container.ports[0].container_port if container.ports else 8080
+        machine = deployed.dedicated_resources.machine_spec
+        accelerator = {"AIP_ACCELERATOR_TYPE": machine.accelerator_type.name} if machine.accelerator_type else {}
         return {
             "AIP_MODE": "PREDICTION",
+            "AIP_MODE_VERSION": "1.0.0",
+            "AIP_FRAMEWORK": "CUSTOM_CONTAINER",
+            "AIP_MODEL_NAME": endpoint.rpartition("/")[2],
+            "AIP_VERSION_NAME": deployed.id,
             "AIP_HTTP_PORT": str(port),
             "AIP_PROJECT_NUMBER": str(project_number(names.project_of(endpoint))),
             "AIP_ENDPOINT_ID": endpoint.rpartition("/")[2],
             "AIP_DEPLOYED_MODEL_ID": deployed.id,
-            "AIP_MACHINE_TYPE": deployed.dedicated_resources.machine_spec.machine_type,
+            "AIP_MACHINE_TYPE": machine.machine_type,
+            **accelerator,
         }
 
     def _on_line(self, endpoint: str, deployed: types.DeployedModel) -> OnLine:

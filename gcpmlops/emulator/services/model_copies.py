@@ -7,6 +7,7 @@ deleting the files that a model was uploaded from does not touch them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from gcpmlops.emulator.services.storage.engine import StorageEngine
@@ -32,6 +33,14 @@ class ModelCopies:
             if there.get(name) != path.stat().st_size:
                 self._storage.upload(self._bucket, name, path)
         return f"gs://{self._bucket}/{prefix.rstrip('/')}"
+
+    def keep_only(self, servers: Iterable[str]) -> None:
+        """Files of all others go: an emulator that was killed could not withdraw them."""
+        if self._storage.exists(self._bucket):
+            kept = tuple(_prefix(server) for server in servers)
+            for info in list(self._storage.list(self._bucket, "")):
+                if not info.name.startswith(kept):
+                    self._storage.objects.delete(self._bucket, info.name)
 
     def withdraw(self, server: str) -> None:
         """The files go; nothing where there are none."""
