@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import pandas
 
@@ -31,10 +29,10 @@ def is_errors(name: str) -> bool:
     return PurePosixPath(name).name.startswith(_ERRORS)
 
 
-def errors_table(name: str) -> str | None:
-    """The table of errors beside a table of predictions that a job named; None for another."""
+def errors_table(name: str) -> str:
+    """Where the errors are beside a table of predictions: a job's own names, or the caller's with `_errors`."""
     head, _, table = name.rpartition(".")
-    return f"{head}.errors{table.removeprefix('predictions')}" if table.startswith("predictions") else None
+    return f"{head}.errors{table.removeprefix('predictions')}" if table.startswith("predictions") else f"{name}_errors"
 
 
 def lacking(frame: pandas.DataFrame, failed: int) -> pandas.DataFrame:
@@ -66,7 +64,7 @@ def _spread(name: str, value: Any, *, fields: bool = False) -> dict[str, Any]:
         if isinstance(labels, list) and isinstance(scores, list) and len(labels) == len(scores):
             return {f"{name}_{label}": score for label, score in zip(labels, scores, strict=True)}
         return {key if fields else f"{name}_{key}": each for key, each in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
+    if isinstance(value, list | tuple) or getattr(value, "ndim", 0):  # an array, as BigQuery's lists come
         values = list(value)
         if len(values) == 1 and not isinstance(values[0], list | Mapping):
             return {name: values[0]}

@@ -58,6 +58,8 @@ class Sources:
         given: Any = data
         if hasattr(data, "output_uri") or hasattr(data, "output_table"):
             given = _output_of(data)
+            if not is_gs_uri(given):
+                return self._table(given.removeprefix("bq://"), predictions=True)
         if not isinstance(given, str) or not given.strip():
             raise InvalidArgument(f"{type(data).__name__} is not data to evaluate", field="data", allowed=_ALLOWED)
         return self._named(given.strip())
@@ -81,18 +83,16 @@ class Sources:
             return batch_output.expanded(self._bigquery.query(data).to_dataframe())
         return self._table(data.removeprefix("bq://").replace(":", ".", 1))
 
-    def _table(self, name: str) -> pandas.DataFrame:
+    def _table(self, name: str, *, predictions: bool = False) -> pandas.DataFrame:
         self._bigquery.get_table(name)  # a missing one is NotFound with its name
         frame = batch_output.expanded(self._bigquery.query(f"SELECT * FROM `{name}`").to_dataframe())
-        return batch_output.lacking(frame, self._failed_rows(name))
+        predictions = predictions or name.rpartition(".")[2].startswith("predictions")
+        return batch_output.lacking(frame, self._failed_rows(name)) if predictions else frame
 
     def _failed_rows(self, name: str) -> int:
         """Rows of the table of errors that a batch prediction puts beside its predictions."""
-        errors = batch_output.errors_table(name)
-        if errors is None:
-            return 0
         try:
-            return self._bigquery.get_table(errors).rows or 0
+            return self._bigquery.get_table(batch_output.errors_table(name)).rows or 0
         except NotFound:
             return 0
 

@@ -7,7 +7,7 @@ import pytest
 
 import gcpmlops
 
-HEAVY = ("google", "grpc", "requests", "rich", "pandas", "yaml", "asyncio", "tomllib", "importlib.metadata")
+HEAVY = ("google", "grpc", "requests", "rich", "numpy", "pandas", "yaml", "asyncio", "tomllib", "importlib.metadata")
 
 
 def python(code: str) -> str:

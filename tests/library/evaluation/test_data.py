@@ -121,11 +121,13 @@ def test_bigquery_and_cloud_storage(client, unique, loans, output: Path, bucket:
     client.bigquery.create_dataset(dataset)
     said = rows.drop(columns="score").assign(prediction=[json.dumps([1 - s, s]) for s in rows["score"]])
     client.bigquery.load(f"{dataset}.predictions_2026", source=said)
+    client.bigquery.load(f"{dataset}.errors_2026", source=rows.head(3))
     job = SimpleNamespace(output_table=f"{client.config.project}.{dataset}.predictions_2026")
     whole = evaluation.classification(job, target="late", score="prediction_1", **FAST)
     query = f"SELECT late, prediction FROM {dataset}.predictions_2026 WHERE carrier = 'UA'"
     part = evaluation.classification(query, target="late", score="prediction_1", **FAST)
     assert (whole.rows, part.rows) == (300, (rows["carrier"] == "UA").sum())
+    assert whole.settings["instances without a prediction"] == 3
     with pytest.raises(exceptions.NotFound, match="nothing"):
         evaluation.frame(f"{dataset}.nothing")
 
