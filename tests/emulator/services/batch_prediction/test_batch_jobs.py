@@ -5,7 +5,7 @@ import io
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -138,10 +138,12 @@ def batch(client: Client) -> Batch:
 
 
 @pytest.fixture(scope="module")
-def started(batch: Batch) -> dict[str, str]:
+def started(batch: Batch) -> Iterator[dict[str, str]]:
     """All jobs, under way: two run at a time, while the tests look at those before."""
     kinds = (batch.hanging, batch.files, batch.tables, batch.file_to_table, batch.unmanaged, batch.missing)
-    return {kind.__name__: kind() for kind in kinds}
+    names = {kind.__name__: kind() for kind in kinds}
+    yield names
+    batch.jobs.cancel_batch_prediction_job(name=names["hanging"])  # should its test have run elsewhere
 
 
 def near(*values: float) -> list[Any]:
