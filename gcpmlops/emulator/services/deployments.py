@@ -180,7 +180,7 @@ class Deployments:
         """What Vertex AI sets in a serving container, beside the routes."""
         port = container.ports[0].container_port if container.ports else 8080
         machine = deployed.dedicated_resources.machine_spec
-        accelerator = {"AIP_ACCELERATOR_TYPE": machine.accelerator_type.name} if machine.accelerator_type else {}
+        accelerator = {"AIP_ACCELERATOR_TYPE": machine.accelerator_type.name} if machine.accelerator_count else {}
         return {
             "AIP_MODE": "PREDICTION",
             "AIP_MODE_VERSION": "1.0.0",

@@ -187,6 +187,16 @@ def test_replicas_are_added_and_taken_away(start: Any) -> None:
     assert only
 
 
+def test_replicas_that_do_not_start_change_nothing(start: Any, servers: Servers) -> None:
+    server = start(env={"CRASH_AT": "1000"})
+    (only,) = pids(server)
+    servers.programs._images = {IMAGE: "sh -c 'echo no more; exit 5'"}
+    with pytest.raises(exceptions.FailedPrecondition, match=r"(?s)exit code 5.*no more"):
+        server.scale(2, 3)
+    assert (server.scaling.minimum, server.scaling.maximum, server.trouble) == (1, 1, "")
+    assert pids(server) == {only}
+
+
 def test_a_busy_model_gets_more_replicas(start: Any) -> None:
     server = start(1, 3)
     done = threading.Event()
