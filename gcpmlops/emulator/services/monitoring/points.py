@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
 from google.api.distribution_pb2 import Distribution
@@ -18,7 +19,12 @@ _COLUMNS = "project, metric_type, metric_labels, resource_type, resource_labels,
 _FIND = f"SELECT id FROM monitoring_series WHERE ({_COLUMNS}) = (?,?,?,?,?,?,?)"
 _ADD = f"INSERT INTO monitoring_series ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)"
 _AT = "SELECT start_us, end_us, value FROM monitoring_points WHERE series = ? AND end_us = ?"
+_BETWEEN = """SELECT start_us, end_us, value FROM monitoring_points
+              WHERE series = ? AND end_us > ? AND end_us <= ? ORDER BY end_us DESC"""
+_REMOVE = "DELETE FROM monitoring_points WHERE series = ? AND end_us >= ? AND end_us <= ?"
 _WRITE = "INSERT OR REPLACE INTO monitoring_points (series, start_us, end_us, value) VALUES (?,?,?,?)"
+
+_MINUTE = 60_000_000  # microseconds
 
 
 class Points:
@@ -31,6 +37,7 @@ class Points:
     def __init__(self, store: ResourceStore) -> None:
         self._store = store
         self._ids: dict[Series, int] = {}
+        self._thinned: dict[int, int] = {}  # up to when
         self.before_read: list[Callable[[], None]] = []
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
 
@@ -42,7 +49,7 @@ class Points:
             for series, point in points:
                 key = self._id(conn, series, found)
                 there = conn.execute(_AT, (key, point.end)).fetchone() if series.kind == "DELTA" else None
-                whole = _sum(_point(there, series.value_type), point) if there else point
+                whole = _sum([_point(there, series.value_type), point]) if there else point
                 conn.execute(_WRITE, (key, whole.start, whole.end, _stored(whole.value)))
 
         self._store.write(run)
@@ -59,10 +66,17 @@ class Points:
 
     def read(self, series: int, value_type: ValueType, after: int, until: int) -> list[Point]:
         """The points of a series that end in (`after`, `until`], newest first."""
-        sql = """SELECT start_us, end_us, value FROM monitoring_points
-                 WHERE series = ? AND end_us > ? AND end_us <= ? ORDER BY end_us DESC"""
-        rows = self._store.read(lambda conn: conn.execute(sql, (series, after, until)).fetchall())
+        rows = self._store.read(lambda conn: conn.execute(_BETWEEN, (series, after, until)).fetchall())
         return [_point(row, value_type) for row in rows]
+
+    def thin(self, until: int) -> None:
+        """Makes one point of each minute's of a DELTA metric, up to a moment in microseconds since 1970."""
+        until -= until % _MINUTE
+        sql = "SELECT id, value_type FROM monitoring_series WHERE kind = 'DELTA'"
+        for key, value_type in self._store.read(lambda conn: conn.execute(sql).fetchall()):
+            after = self._thinned.get(key, 0)
+            self._store.write(lambda conn, k=key, v=value_type, a=after: _thin(conn, k, v, a, until))  # type: ignore[misc]
+            self._thinned[key] = until
 
     def _id(self, conn: sqlite3.Connection, series: Series, found: dict[Series, int]) -> int:
         known: int | None = self._ids.get(series) or found.get(series)
@@ -107,7 +121,18 @@ def _point(row: Any, value_type: ValueType) -> Point:
     return Point(start, end, bool(value) if value_type == "BOOL" else value)
 
 
-def _sum(first: Point, second: Point) -> Point:
-    """Two points of the same time: the clock may stand still."""
-    run = ALIGNERS["ALIGN_SUM"].run
-    return Point(min(first.start, second.start), first.end, run([first.value, second.value], 0.0))
+def _sum(points: Sequence[Point]) -> Point:
+    """Of a DELTA metric, as one."""
+    value = ALIGNERS["ALIGN_SUM"].run([point.value for point in points], 0.0)
+    return Point(min(point.start for point in points), max(point.end for point in points), value)
+
+
+def _thin(conn: sqlite3.Connection, key: int, value_type: ValueType, after: int, until: int) -> None:
+    """One time series in one transaction."""
+    rows = conn.execute(_BETWEEN, (key, after, until)).fetchall()
+    for _, group in groupby(rows, key=lambda row: (row["end_us"] - 1) // _MINUTE):
+        points = [_point(row, value_type) for row in group]
+        if len(points) > 1:
+            whole = _sum(points)
+            conn.execute(_REMOVE, (key, points[-1].end, points[0].end))
+            conn.execute(_WRITE, (key, whole.start, whole.end, _stored(whole.value)))

@@ -18,6 +18,7 @@ from gcpmlops.emulator.services.monitoring.series import Point, Series, Value, m
 log = logging.getLogger(__name__)
 
 _SECOND = timedelta(seconds=1)
+_HOUR = timedelta(hours=1)  # as long each second has its point, then each minute
 
 
 @dataclass
@@ -55,6 +56,7 @@ class PredictionMetrics:
         self._tallies: dict[Key, _Tally] = {}
         self._full: list[tuple[Key, _Tally]] = []
         self._storing = threading.Lock()
+        self._thinned: datetime | None = None
         self._some = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -131,8 +133,15 @@ class PredictionMetrics:
             self._some.clear()
             try:
                 self.flush()
+                self._thin()
             except sqlite3.Error:
                 log.exception("prediction metrics of a second could not be stored")
+
+    def _thin(self) -> None:
+        now = self._clock.now()
+        if self._thinned is None or not self._thinned <= now < self._thinned + _HOUR:
+            self._thinned = now
+            self._points.thin(micros(now - _HOUR))
 
     def _rows(self, key: Key, tally: _Tally) -> Iterator[tuple[Series, Point]]:
         start, end = micros(tally.first), micros(tally.last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
+from gcpmlops.emulator.services.monitoring.series import micros
 from gcpmlops.emulator.state.store import Store
 
-from .conftest import ENDPOINT, Monitoring, kind_of
+from .conftest import ENDPOINT, START, Monitoring, kind_of
 
 
 def count(monitoring: Monitoring, metric: str, more: str = "") -> int:
@@ -102,6 +104,30 @@ def test_threads_lose_nothing(monitoring: Monitoring) -> None:
         monitoring.metrics.flush()
     monitoring.pass_by(1)
     assert count(monitoring, "prediction_count") == 2000
+
+
+def test_old_points_become_one_a_minute(monitoring: Monitoring) -> None:
+    for second in range(0, 600, 7):
+        monitoring.record(ms=10 + second)
+        monitoring.pass_by(7)
+    newest = START + timedelta(minutes=5, seconds=30)
+
+    def seen() -> tuple[int, int, float]:
+        (counted,) = monitoring.list("prediction_count")
+        (taken,) = monitoring.list("prediction_latencies", ' AND metric.labels.latency_type = "total"')
+        values = [point.value.distribution_value for point in taken.points]
+        total = sum(value.count * value.mean for value in values)
+        return sum(point.value.int64_value for point in counted.points), sum(value.count for value in values), total
+
+    before = seen()
+    monitoring.points.thin(micros(newest))
+    assert seen() == (before[0], before[1], pytest.approx(before[2]))
+    (line,) = monitoring.list("prediction_count")
+    old = [point for point in line.points if point.interval.end_time <= newest.replace(second=0)]
+    assert [point.value.int64_value for point in reversed(old)] == [1, 8, 9, 8, 9, 8]  # the first is that of 12:00:00
+    assert len(line.points) == len(old) + sum(n * 7 > 300 for n in range(86))
+    monitoring.points.thin(micros(newest))  # nothing is left to do
+    assert seen()[0] == before[0]
 
 
 def test_it_is_stored_by_itself_and_at_the_end(tmp_path: Path, monitoring: Monitoring) -> None:
