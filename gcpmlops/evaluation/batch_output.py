@@ -64,7 +64,7 @@ def _spread(name: str, value: Any, *, fields: bool = False) -> dict[str, Any]:
         if isinstance(labels, list) and isinstance(scores, list) and len(labels) == len(scores):
             return {f"{name}_{label}": score for label, score in zip(labels, scores, strict=True)}
         return {key if fields else f"{name}_{key}": each for key, each in value.items()}
-    if isinstance(value, list | tuple) or getattr(value, "ndim", 0):  # an array, as BigQuery's lists come
+    if isinstance(value, list | tuple) or bool(getattr(value, "ndim", 0)):  # an array, as BigQuery's lists come
         values = list(value)
         if len(values) == 1 and not isinstance(values[0], list | Mapping):
             return {name: values[0]}

@@ -150,8 +150,11 @@ def _raster(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
                 parts.append(
                     f'<rect class="cell" {place} style="--share:{count / total:.3f}"><title>{tip}</title></rect>'
                 )
-    picture = f'<svg viewBox="0 0 400 400" role="img" aria-label="Confusion">{"".join(parts)}</svg>'
-    note = f"The {size} biggest of {len(labels)} classes, down the truth, across what was called."
+    picture = f'<svg class="raster" viewBox="0 0 400 400" role="img" aria-label="Confusion">{"".join(parts)}</svg>'
+    which = f"The {size} biggest of {len(labels)}" if size < len(labels) else f"All {size}"
+    note = (
+        f"{which} classes, the biggest first: down the truth, across what was called. Darker: a larger share of a row."
+    )
     return figure("Confusion", picture, note=note)
 
 

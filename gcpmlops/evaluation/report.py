@@ -63,7 +63,7 @@ def _about(result: EvaluationResult, champion: EvaluationResult | None) -> str:
     target, threshold = result.settings.get("target"), result.settings.get("threshold")
     said = [f"{result.kind}", f"{result.rows:,} rows", f"target {target}"]
     said += [f"threshold {number(threshold)}"] if threshold is not None else []
-    said += [f"champion {champion.name}"] if champion else []
+    said += [f"against {champion.name}"] if champion else []
     return f"<p class='about'>{escape(' · '.join(said))}</p>"
 
 
