@@ -65,7 +65,7 @@ class Outputs:
             rows = self._bigquery.query(f"SELECT * FROM `{self.errors_table}`").rows()
         except NotFound:
             return []
-        return [_error({"instance": _without(row, "errors"), "error": row["errors"]}) for row in rows]
+        return [_error({**_instance(_without(row, "errors")), "error": row["errors"]}) for row in rows]
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Every prediction in the order of the output: the instance's fields, or `instance`, and `prediction`.
@@ -113,6 +113,11 @@ def _row(line: dict[str, Any]) -> dict[str, Any]:
     instance = line.get("instance")
     fields = instance if isinstance(instance, dict) else _without(line, "prediction")
     return {**fields, "prediction": line.get("prediction")}
+
+
+def _instance(row: dict[str, Any]) -> dict[str, Any]:
+    """A table's row without its error: a key alone, or the instance's fields."""
+    return row if list(row) == ["key"] else {"instance": row}
 
 
 def _error(line: Any) -> InstanceError:

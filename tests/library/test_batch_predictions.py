@@ -175,8 +175,7 @@ def test_a_table_to_a_table(client: Client, model: str, unique: Any) -> None:
         f"CREATE TABLE {dataset}.t AS SELECT 'k' AS id, 2 AS x, 1.5 AS y UNION ALL SELECT 'l', 3, 0.5"
     )
     settings: dict[str, Any] = {"source": f"{dataset}.t", "destination": f"{dataset}.scores"}
-    job = client.batch_predictions.submit(model, excluded_fields=["id"], **settings)
-    done = job.wait(timeout=120)
+    done = client.batch_predictions.submit(model, excluded_fields=["id"], **settings).wait(timeout=120)
     assert done.output_table == f"{client.config.project}.{dataset}.scores"
     found = done.to_dataframe().sort_values("id")
     assert [json.loads(text) for text in found["prediction"]] == pytest.approx([5.5, 6.5])

@@ -93,8 +93,6 @@ def _check_output(job: types.BatchPredictionJob, sources: Sources) -> None:
     if "bigquery_destination" in config:
         _check_format(config.predictions_format, ("bigquery",), f"{OUTPUT}.predictions_format")
         sources.tables.parse(config.bigquery_destination.output_uri, DATASET)
-        if job.instance_config.key_field:
-            raise validate.invalid(f"{JOB}.instance_config.key_field", '"bigquery" output format does not support it.')
         return
     _check_format(config.predictions_format, ("jsonl", "csv"), f"{OUTPUT}.predictions_format")
     prefix = config.gcs_destination.output_uri_prefix

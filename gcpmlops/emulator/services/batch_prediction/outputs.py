@@ -70,7 +70,8 @@ class Outputs:
         self, job: types.BatchPredictionJob, model: str, spool: Spool, folder: Path, fields: list[Field] | None
     ) -> types.BatchPredictionJob.OutputInfo:
         predictions, errors = self._destination(job, model)
-        columns = fields if fields is not None else _columns(spool)
+        keyed = bool(job.instance_config.key_field)
+        columns = fields if fields is not None and not keyed else _columns(spool)
         names = ("prediction", "explanation") if job.generate_explanation else ("prediction",)
         texts = [{"name": name, "type": "STRING", "mode": "NULLABLE"} for name in names]
         self._load(predictions, spool.lines(RESULTS), folder, [*columns, *texts], _prediction)
@@ -162,6 +163,9 @@ def _wider(one: str, other: str) -> str:
 
 
 def _named(line: Line) -> Line:
+    """The row that stands beside a prediction: with a key field that key alone, else the whole record."""
+    if "key" in line:
+        return {"key": line["key"]}
     record = line["record"]
     return record if isinstance(record, dict) else {"instance": record}
 

@@ -115,6 +115,12 @@ class Batch:
         target = {"bigquery_destination": {"output_uri": f"bq://{project}"}, "predictions_format": "bigquery"}
         return self.create([], "", input_config=source, output_config=target)
 
+    def keyed(self) -> str:
+        uri = self.put("keyed.csv", "id,x,y\nk1,1,2\nk2,a,2\n")
+        table = f"bq://{self.client.config.project}.{self.dataset}.scores"
+        target = {"bigquery_destination": {"output_uri": table}, "predictions_format": "bigquery"}
+        return self.create([uri], "csv", output_config=target, instance_config={"key_field": "id"})
+
     def file_to_table(self) -> str:
         uri = self.put("table.jsonl", '{"x": 1, "y": 2.5}\n{"x": "a", "y": 1}\n')
         target = {
@@ -140,7 +146,7 @@ def batch(client: Client) -> Batch:
 @pytest.fixture(scope="module")
 def started(batch: Batch) -> Iterator[dict[str, str]]:
     """All jobs, under way: two run at a time, while the tests look at those before."""
-    kinds = (batch.hanging, batch.files, batch.tables, batch.file_to_table, batch.unmanaged, batch.missing)
+    kinds = (batch.hanging, batch.files, batch.tables, batch.file_to_table, batch.keyed, batch.unmanaged, batch.missing)
     names = {kind.__name__: kind() for kind in kinds}
     yield names
     batch.jobs.cancel_batch_prediction_job(name=names["hanging"])  # should its test have run elsewhere
@@ -203,6 +209,17 @@ def test_a_file_to_a_table(batch: Batch, started: dict[str, str]) -> None:
     assert [(row["x"], row["y"]) for row in bigquery.list_rows(f"{batch.dataset}.{table}")] == [("1", 2.5)]
     (error,) = bigquery.list_rows(f"{batch.dataset}.{table.replace('predictions', 'errors')}")
     assert (error["x"], error["errors"]["code"]) == ("a", 3)
+
+
+def test_a_key_stands_in_a_table_instead_of_the_instance(batch: Batch, started: dict[str, str]) -> None:
+    job, bigquery = batch.ended(started["keyed"]), batch.client.clients.bigquery
+    assert state(job) == "SUCCEEDED", job.error
+    assert job.output_info.bigquery_output_table == "scores"
+    (row,) = bigquery.list_rows(f"{batch.dataset}.scores")
+    assert list(row.keys()) == ["key", "prediction"]
+    assert (row["key"], float(row["prediction"])) == ("k1", pytest.approx(4))
+    (error,) = bigquery.list_rows(f"{batch.dataset}.scores_errors")
+    assert (error["key"], error["errors"]["code"]) == ("k2", 3)
 
 
 def test_a_container_without_a_model(batch: Batch, started: dict[str, str]) -> None:
@@ -270,14 +287,6 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
         },
         exceptions.NotFound,
         "none-at-all",
-    ),
-    (
-        {
-            "output_config": {"bigquery_destination": {"output_uri": "bq://p"}, "predictions_format": "bigquery"},
-            "instance_config": {"key_field": "k"},
-        },
-        exceptions.InvalidArgument,
-        "key_field",
     ),
     ({"instance_config": {"instance_type": "tree"}}, exceptions.InvalidArgument, "'tree' is neither object nor"),
     ({"generate_explanation": True}, exceptions.FailedPrecondition, "does not support explanation"),
