@@ -99,7 +99,7 @@ def _card(name: str, estimate: Estimate, comparison: Comparison | None) -> str:
     change = ""
     if found is not None and found.difference is not None:
         css = found.verdict if found.verdict in ("better", "worse") else ""
-        change = f"<small class='{css}'>{found.difference:+.4f} to the champion: {found.verdict}</small>"
+        change = f"<small class='{css}'>{found.difference:+.4f}, {found.verdict}</small>"
     title = f"<span title='{escape(words.meaning(name))}'>{escape(words.title(name))}</span>"
     return f"<div class='card'>{title}<b>{number(estimate.value)}</b>{ends}{change}</div>"
 
