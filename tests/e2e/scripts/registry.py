@@ -96,6 +96,7 @@ def evaluations(client: aiplatform_v1.ModelServiceClient, model: aiplatform.Mode
     (found,) = client.list_model_evaluations(request={"parent": name, "filter": 'display_name="january"'})
     assert client.get_model_evaluation(name=found.name) == evaluation
     assert [each.metrics["auRoc"] for each in model.list_model_evaluations()] == [0.9]
+    assert model.get_model_evaluation(found.name.rpartition("/")[2]).gca_resource == evaluation
     slices = [
         {
             "slice_": {"dimension": "annotationSpec", "value": label},
