@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from gcpmlops.evaluation.gates import Gate as Gate
     from gcpmlops.evaluation.gates import GateResult as GateResult
     from gcpmlops.evaluation.gates import Verdict as Verdict
+    from gcpmlops.evaluation.result import Confusion as Confusion
     from gcpmlops.evaluation.result import EvaluationResult as EvaluationResult
     from gcpmlops.evaluation.slices import Slice as Slice
+    from gcpmlops.evaluation.thresholds import Threshold as Threshold
     from gcpmlops.evaluation.values import Estimate as Estimate
 
 _HOMES = {
     "Comparison": "comparison",
+    "Confusion": "result",
     "Difference": "comparison",
     "Estimate": "values",
     "Evaluation": "evaluation",
@@ -31,6 +34,7 @@ _HOMES = {
     "GateResult": "gates",
     "ModelCard": "card",
     "Slice": "slices",
+    "Threshold": "thresholds",
     "Verdict": "gates",
 }
 

@@ -27,7 +27,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--no-first-run"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--no-first-run"], timeout=120_000)
         yield found
         found.close()
 
