@@ -94,9 +94,12 @@ class Programs:
         local = self._images.get(spec.image)
         if local is not None and not Path(local).is_dir():
             return "command"
-        if local is not None or is_routine(spec.env):
+        if local is not None:
             return "routine"
         image = known_image(spec.image)
+        if is_routine(spec.env):
+            here = image is not None or can_import(spec.env, spec.model_dir)
+            return "docker" if not here and docker.available() else "routine"
         if image is not None and image.framework == "python":
             return "python"
         if image is None and docker.available():

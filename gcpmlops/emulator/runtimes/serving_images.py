@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from google.api_core import exceptions
@@ -54,7 +55,10 @@ def can_import(env: Mapping[str, str], folder: Path) -> bool:
 
 
 def routine_image(uri: str) -> images.Image:
-    """What every custom prediction routine has, whatever its image; its requirements come on top."""
+    """What every custom prediction routine has, beside a prebuilt image's packages; its requirements come on top."""
+    image = known_image(uri)
+    if image is not None and image.serving:
+        return replace(image, packages=(*image.packages, *ROUTINE_PACKAGES))
     return images.Image(uri, "python", ROUTINE_PACKAGES, ROUTINE_PYTHONS, serving=True)
 
 

@@ -173,7 +173,7 @@ class Deployments:
             command=list(container.command),
             args=list(container.args),
             scaling=prediction_resources.scaling(deployed),
-            probe=_health_probe(container.health_probe),
+            probe=_health_probe(container),
         )
 
     def _variables(self, endpoint: str, deployed: types.DeployedModel, container: Any) -> dict[str, str]:
@@ -213,8 +213,12 @@ class Deployments:
         return on_line
 
 
-def _health_probe(given: types.Probe) -> HealthProbe:
+def _health_probe(container: types.ModelContainerSpec) -> HealthProbe:
     """A container's own, where it asks by HTTP; of another kind the times alone hold, and the health route is asked."""
+    given = container.health_probe
+    for name in ("startup_probe", "liveness_probe"):
+        if name in container:
+            log.info("%s: %s has no local meaning and is ignored", container.image_uri, name)
     if any(kind in given for kind in ("exec_", "grpc", "tcp_socket")):
         log.info("health_probe: only http_get is run here; the health route is asked instead")
     usual = HealthProbe()

@@ -18,8 +18,10 @@ from gcpmlops.emulator.runtimes.environment import Environments
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.server_programs import Programs
 from gcpmlops.emulator.runtimes.server_spec import ServerSpec
+from gcpmlops.emulator.runtimes.serving_images import routine_image
 from gcpmlops.emulator.runtimes.unix_http import PortHttp
 
+SKLEARN = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-5:latest"
 IMAGE = "gcr.io/me/own:1"
 ROUTINE = {"PREDICTOR_MODULE": "predictor", "PREDICTOR_CLASS": "Mine"}
 
@@ -85,6 +87,8 @@ def test_a_routine_needs_its_source_and_its_classes(programs: Programs, spec: Se
     with pytest.raises(exceptions.FailedPrecondition, match=r"must have .* PREDICTOR_MODULE and PREDICTOR_CLASS"):
         programs.launch(replace(spec, image="gcr.io/me/routine:1"))
     assert programs.kind(replace(spec, image="gcr.io/me/routine:1")) == "routine"
+    assert routine_image("gcr.io/me/x").packages[0] == "google-cloud-aiplatform[prediction]"
+    assert {"scikit-learn==1.5.*", "google-cloud-aiplatform[prediction]"} <= set(routine_image(SKLEARN).packages)
     (spec.model_dir / "predictor.py").touch()
     assert programs._source(replace(spec, image="gcr.io/me/x", env=ROUTINE)) == spec.model_dir
 
@@ -133,6 +137,7 @@ def test_other_images_run_in_docker_where_it_answers(
     docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
     asked = replace(spec, image="gcr.io/me/x", env={"A": "1"}, command=["run", "me"], args=["$(A)"])
+    assert programs.kind(replace(asked, env=ROUTINE)) == "docker"  # an image of build_cpr_model has its source
     launch = programs.launch(asked)
     words = list(launch.process.argv)
     assert words[:2] == ["docker", "run"]
