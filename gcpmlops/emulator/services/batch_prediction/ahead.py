@@ -48,7 +48,7 @@ class Ahead(Generic[T]):
 
     def is_empty(self) -> bool:
         """Whether there is nothing at all; waits for the first items. Raises what the iterable raised instead."""
-        self._fill(1)
+        self._fill(1, 1)
         return not self._ready
 
     def take(self, count: int, size: int) -> list[T]:
@@ -56,14 +56,18 @@ class Ahead(Generic[T]):
 
         Raises what the iterable raised; what came just before that is lost.
         """
-        self._fill(count)
-        count = min(count, max(1, int(size / self._mean)))
+        self._fill(count, size)
+        count = self._fitting(count, size)
         taken = self._ready[:count]
         del self._ready[:count]
         return taken
 
-    def _fill(self, count: int) -> None:
-        while len(self._ready) < min(count, max(1, CHUNK_BYTES * _CHUNKS / self._mean)) and not self._through:
+    def _fitting(self, count: int, size: int) -> int:
+        """How many, by the mean of the chunk that came last."""
+        return min(count, max(1, int(size / self._mean)))
+
+    def _fill(self, count: int, size: int) -> None:
+        while len(self._ready) < self._fitting(count, size) and not self._through:
             chunk = self._chunks.get()
             if isinstance(chunk, list):
                 self._mean = max(1.0, sum(map(self._size, chunk)) / len(chunk))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -131,7 +132,7 @@ class Run:
         pending: deque[tuple[list[Entry], Future[list[Answer]]]] = deque()
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="batch-ask") as pool:
             try:
-                while entries := ahead.take(size.now, MOST_BYTES):
+                while entries := ahead.take(size.now, sys.maxsize if exactly else MOST_BYTES):
                     sent = [_instance(entry) for entry in entries if not isinstance(entry, Bad)]
                     pending.append((entries, pool.submit(asker.ask, sent)))
                     if len(pending) > self._at_once:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -120,9 +121,8 @@ class Bench:
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:
-        folder = self.path / "private"
-        folder.mkdir()
-        yield folder
+        with tempfile.TemporaryDirectory(dir=self.path) as folder:
+            yield Path(folder)
 
 
 @pytest.fixture

@@ -56,6 +56,15 @@ def test_a_batch_size_that_is_asked_for_is_kept(bench: Bench) -> None:
     assert sorted(server.sizes) == [50, 100, 100]
 
 
+def test_large_instances_make_small_batches_unless_a_size_is_asked_for(bench: Bench) -> None:
+    uri = bench.put("in.jsonl", f'["{"x" * 500_000}"]\n' * 40)
+    count = Server(lambda instances: [len(instance[0]) for instance in instances])
+    bench.run(count, uri)
+    assert max(count.sizes) == 8
+    bench.run(count, uri, manual_batch_tuning_parameters={"batch_size": 20})
+    assert sorted(count.sizes)[-2:] == [20, 20]
+
+
 def test_a_container_of_ones_own_gets_64_at_most(bench: Bench) -> None:
     server = Server(total)
     bench.run(server, bench.put("in.jsonl", rows(1000)), prebuilt=False)
