@@ -24,6 +24,14 @@ ROWS = 2_000  # that the container gets at a time
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """A row that is made when it is sent: of a large instance there are too many to hold."""
+
+    frame: Frame
+    coalition: int
+
+
+@dataclass(frozen=True)
 class Round:
     """A game for one instance and baseline. `places` tells where the prediction of a coalition is."""
 
@@ -88,7 +96,7 @@ def played(frames: Sequence[Frame], rows: list[Any], number: int, spec: Any) -> 
         for coalition in game.coalitions:
             if coalition != game.everybody:
                 places[coalition] = len(rows)
-                rows.append(frame.row(coalition))
+                rows.append(Mixed(frame, coalition))
         rounds.append(Round(frame, game, places))
     return rounds
 
@@ -97,7 +105,7 @@ def predicted(target: Target, rows: Sequence[Any], plain: dict[str, Any]) -> lis
     """The predictions of all rows, some thousand rows a request. Raises InternalServerError where one is missing."""
     found: list[Any] = []
     for start in range(0, len(rows), ROWS):
-        part = rows[start : start + ROWS]
+        part = [made(row) for row in rows[start : start + ROWS]]
         answer = replies.predictions(target.post(orjson.dumps({**plain, "instances": part}), JSON))
         if len(answer["predictions"]) != len(part):
             raise exceptions.InternalServerError(
@@ -105,6 +113,11 @@ def predicted(target: Target, rows: Sequence[Any], plain: dict[str, Any]) -> lis
             )
         found += answer["predictions"]
     return found
+
+
+def made(row: Any) -> Any:
+    """A row as the container gets it."""
+    return row.frame.row(row.coalition) if isinstance(row, Mixed) else row
 
 
 def attribute(
