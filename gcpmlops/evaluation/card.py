@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, NamedTuple
 
+from gcpmlops.evaluation import words
 from gcpmlops.evaluation.comparison import Comparison
 from gcpmlops.evaluation.gates import Verdict
 from gcpmlops.evaluation.result import EvaluationResult, write
@@ -14,9 +15,9 @@ from gcpmlops.evaluation.values import number
 from gcpmlops.types import Path_
 
 _SLICES = 50
-_STYLE = "body{font-family:system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}" + (
-    "table{border-collapse:collapse}th,td{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left}"
-)
+_STYLE = """:root{color-scheme:light dark}
+body{font-family:system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse}th,td{border-bottom:1px solid #8885;padding:.3rem .6rem;text-align:left}"""
 
 
 class _Section(NamedTuple):
@@ -58,14 +59,19 @@ class ModelCard:
 
     def _sections(self) -> Iterator[_Section]:
         result = self.result
+        if self.verdict is not None:
+            yield _Section("Verdict", _decision(self.verdict))
         if self.description:
             yield _Section("What it is", self.description)
         if self.intended_use:
             yield _Section("Intended use", self.intended_use)
         measured = {"evaluated rows": f"{result.rows:,}", **self.data, **result.settings}
-        yield _Section("Data", "", ("", ""), [(key, str(value)) for key, value in measured.items()])
-        metrics = [(name, number(e.value), number(e.low), number(e.high)) for name, e in result.metrics.items()]
-        yield _Section("Metrics", "", ("metric", "value", "low", "high"), metrics)
+        yield _Section("Data", "", ("", ""), [(key, _plain(value)) for key, value in measured.items()])
+        metrics = [
+            (name, number(e.value), number(e.low), number(e.high), e.reason or words.meaning(name))
+            for name, e in result.metrics.items()
+        ]
+        yield _Section("Metrics", "", ("metric", "value", "low", "high", ""), metrics)
         yield from self._slices()
         yield from self._fairness()
         yield from self._judged()
@@ -75,7 +81,7 @@ class ModelCard:
 
     def _slices(self) -> Iterator[_Section]:
         if self.result.slices:
-            shown = [name for name in self.result.metrics if ":" not in name][:4]
+            shown = words.headlines(self.result.metrics, 4)
             rows = [
                 (each.name, f"{each.rows:,}", *(str(each.metrics.get(name, "-")) for name in shown))
                 for each in self.result.slices[:_SLICES]
@@ -89,15 +95,21 @@ class ModelCard:
 
     def _judged(self) -> Iterator[_Section]:
         if self.comparison is not None:
-            rows = [(each.metric, str(each), each.verdict) for each in self.comparison.differences.values()]
+            rows = [
+                (each.metric, str(each).removeprefix(f"{each.metric}: "), each.verdict)
+                for each in self.comparison.differences.values()
+            ]
             title = f"Against {self.comparison.champion.name}"
             yield _Section(title, "", ("metric", "difference", "challenger is"), rows)
         if self.verdict is not None:
             judged = [
-                (each.gate.title, each.where, "passed" if each.passed else "FAILED", number(each.margin))
-                for each in self.verdict.results
+                (
+                    *(each.gate.title, each.where, "passed" if each.passed else "FAILED", number(each.margin)),
+                    each.reason or each.detail,
+                )
+                for each in sorted(self.verdict.results, key=lambda each: each.passed)
             ]
-            yield _Section("Gates", "", ("gate", "where", "", "margin"), judged)
+            yield _Section("Gates", "", ("gate", "where", "", "margin", ""), judged)
 
     def _found_limits(self) -> Iterator[str]:
         """What the evaluation itself could not see."""
@@ -106,6 +118,15 @@ class ModelCard:
                 yield f"{each.name}: {each.reason}"
         for found in self.result.fairness:
             yield from (f"{found.sensitive} {group.name}: {group.reason}" for group in found.groups if group.reason)
+
+
+def _decision(verdict: Verdict) -> str:
+    count, failed = len(verdict.results), verdict.failed
+    return f"Stopped: {len(failed)} of {count} gates failed." if failed else f"Passed: all {count} gates."
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _markdown(section: _Section) -> str:

@@ -16,10 +16,6 @@ from gcpmlops.evaluation.slices import Slice
 from gcpmlops.evaluation.values import Estimate, number
 
 _ROWS = 200  # of a table
-_HEADLINES = (
-    *("roc_auc", "pr_auc", "roc_auc_ovr", "f1_macro", "accuracy", "precision", "recall", "brier", "f1", "mcc"),
-    *("mase", "rmse", "mae", "r2", "mean_error", "smape"),
-)
 
 
 def page(result: EvaluationResult, comparison: Comparison | None, verdict: Verdict | None) -> str:
@@ -89,7 +85,7 @@ def _why(failed: GateResult) -> str:
 
 def _cards(result: EvaluationResult, comparison: Comparison | None) -> str:
     """The figures to look at first."""
-    shown = [name for name in _HEADLINES if name in result.metrics and result.metrics[name].value is not None][:6]
+    shown = words.headlines(result.metrics, 6)
     return f"<div class='cards'>{''.join(_card(name, result.metrics[name], comparison) for name in shown)}</div>"
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from gcpmlops.evaluation.values import Estimate
+
 _MEANS = {
     "roc_auc": ("ROC AUC", "chance that a positive row scores above a negative one; 0.5 is guessing"),
     "pr_auc": ("PR AUC", "average precision over all recalls; the share of positives is guessing"),
@@ -44,6 +48,17 @@ _MEANS = {
     "equal_opportunity_difference": ("Equal opportunity, difference", "largest gap of true positive rates; 0 is even"),
     "equal_opportunity_ratio": ("Equal opportunity, ratio", "smallest over largest true positive rate; 1 is even"),
 }
+
+
+_HEADLINES = (
+    *("roc_auc", "pr_auc", "roc_auc_ovr", "f1_macro", "accuracy", "precision", "recall", "brier", "f1", "mcc"),
+    *("mase", "rmse", "mae", "r2", "mean_error", "smape"),
+)
+
+
+def headlines(metrics: Mapping[str, Estimate], most: int) -> list[str]:
+    """The metrics to look at first, of those that have a value."""
+    return [name for name in _HEADLINES if name in metrics and metrics[name].value is not None][:most]
 
 
 def title(metric: str) -> str:
