@@ -27,6 +27,7 @@ def python(code: str) -> str:
         "import gcpmlops.endpoints",
         "import gcpmlops.tuning",
         "import gcpmlops.experiments",
+        "import gcpmlops.batch_predictions",
         "import gcpmlops.evaluation.evaluation",
     ],
 )
