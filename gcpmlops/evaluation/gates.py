@@ -234,13 +234,15 @@ def _fair(gate: Gate, result: EvaluationResult) -> Iterator[GateResult]:
             yield GateResult(gate, part.sensitive, False, None, None, None, part.reason)
         else:
             for found in _bounds(gate, part.sensitive, part.measures[gate.fairness]):
-                yield replace(found, detail=part.extremes(gate.fairness))
+                yield replace(found, detail="; ".join(filter(None, (found.detail, part.extremes(gate.fairness)))))
 
 
 def _bounds(gate: Gate, where: str, estimate: Estimate) -> Iterator[GateResult]:
     for bound, sign, end in ((gate.minimum, 1, estimate.low), (gate.maximum, -1, estimate.high)):
         if bound is not None:
-            yield _result(gate, where, end if gate.certain else estimate.value, bound, sign, estimate)
+            found = _result(gate, where, end if gate.certain else estimate.value, bound, sign, estimate)
+            certain = gate.certain and found.value is not None
+            yield replace(found, detail=f"the interval's worse end of {number(estimate.value)}") if certain else found
 
 
 def _result(
