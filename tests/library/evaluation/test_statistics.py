@@ -104,6 +104,19 @@ def test_points_are_the_statistics_of_whole_rows(task: str) -> None:
     assert {name: value[0] for name, value in found.items()} == pytest.approx(points)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_slices_are_measured_as_scikit_learn_does(seed: int) -> None:
+    """Few rows, ties, one class, nothing called: the same values, and undefined in the same places."""
+    rng, rows = np.random.default_rng(seed), 1 + 2 * seed
+    frame = pd.DataFrame({"x": range(rows)})
+    binary = Examples(rng.random(rows) < rng.choice([0, 0.5, 1]), rng.random(rows).round(1), frame, (0, 1))
+    several = Examples(rng.integers(1 + seed % 3, size=rows), rng.dirichlet([1, 1, 1], rows), frame)
+    for task, examples in ((Binary(0.5), binary), (Binary(1), binary), (Multiclass(("a", "b", "c")), several)):
+        found, peer = task.slice_points(examples), task.points(examples)
+        assert found == pytest.approx(peer, nan_ok=True)
+        assert all(task.undefined(name, examples) for name, value in peer.items() if np.isnan(value))
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "forecasting"])
 def test_what_swaps_change_is_the_difference_of_both_sides(task: str) -> None:
     """Rows of two models, stacked: either model's half of a swap, measured on its own."""
