@@ -25,6 +25,14 @@ STATES: Any = types.JobState
 FINAL = {STATES[f"JOB_STATE_{state}"] for state in ("SUCCEEDED", "FAILED", "CANCELLED")}
 DOUBLER = LinearRegression().fit([[0, 0], [1, 0], [0, 1], [5, 7]], [0, 2, 1, 17])  # 2x + y
 
+SHAPLEY = {
+    "parameters": {"sampled_shapley_attribution": {"path_count": 5}},
+    "metadata": {
+        "inputs": {"row": {"encoding": "BAG_OF_FEATURES", "index_feature_mapping": ["x", "y"]}},
+        "outputs": {"z": {}},
+    },
+}
+
 
 class Batch:
     """A bucket, a dataset, a model, and the jobs over them."""
@@ -113,7 +121,8 @@ class Batch:
             "instances_format": "bigquery",
         }
         target = {"bigquery_destination": {"output_uri": f"bq://{project}"}, "predictions_format": "bigquery"}
-        return self.create([], "", input_config=source, output_config=target)
+        explained = {"generate_explanation": True, "explanation_spec": SHAPLEY}
+        return self.create([], "", input_config=source, output_config=target, **explained)
 
     def keyed(self) -> str:
         uri = self.put("keyed.csv", "id,x,y\nk1,1,2\nk2,a,2\n")
@@ -198,7 +207,9 @@ def test_tables(batch: Batch, started: dict[str, str]) -> None:
     assert len(rows) == 150
     assert all(float(row["prediction"]) == pytest.approx(2 * row["x"] + row["y"]) for row in rows)
     kinds = [field.field_type for field in bigquery.get_table(f"{found}.predictions").schema]
-    assert kinds == ["INTEGER", "FLOAT", "STRING"]
+    assert kinds == ["INTEGER", "FLOAT", "STRING", "STRING"]
+    explained = [(row["x"], json.loads(row["explanation"])["attributions"][0]) for row in rows]
+    assert all(each["featureAttributions"]["row"] == near(2 * x, x * 0.5) for x, each in explained)
 
 
 def test_a_file_to_a_table(batch: Batch, started: dict[str, str]) -> None:
@@ -299,3 +310,5 @@ def test_refused_jobs(batch: Batch) -> None:
     for fields, error, words in REFUSED:  # one by one would take a second each for the clients
         with pytest.raises(error, match=words):
             batch.create(["gs://b/x"], "jsonl", **fields)
+    with pytest.raises(exceptions.InvalidArgument, match="not supported for the predictions_format 'csv'"):
+        batch.create(["gs://b/x"], "jsonl", "csv", generate_explanation=True)
