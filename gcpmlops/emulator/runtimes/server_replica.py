@@ -163,12 +163,12 @@ class ServerReplica:
         patience = self._spec.probe.failures * self._spec.probe.period
         ill_since, looks, problem = math.inf, 0, ""
         while time.monotonic() - ill_since < patience and self._next_look(life, looks):
-            problem = self._health(life)
+            begun, problem = time.monotonic(), self._health(life)
             self._become(None if problem else life.launch.client, None)
             looks = looks + 1 if problem else 0
             # A process that computes may be too busy for its health route; its requests have deadlines of their own.
             excused = not problem or (problem == self._hangs and self.in_flight > 0)
-            ill_since = math.inf if excused else min(ill_since, time.monotonic())
+            ill_since = math.inf if excused else min(ill_since, begun)
         self._become(None, None)
         if not self._ending:
             ill = f"is unhealthy ({self._spec.health_path} {problem})"
