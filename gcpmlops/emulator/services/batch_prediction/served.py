@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 
 from google.cloud.aiplatform_v1 import types
@@ -93,8 +93,10 @@ def replicas(job: types.BatchPredictionJob) -> int:
     return max(1, min(job.dedicated_resources.starting_replica_count, os.cpu_count() or 1))
 
 
-def is_prebuilt(version: types.Model) -> bool:
-    """Whether our own model server stands in for the version's image."""
+def is_prebuilt(version: types.Model, mapped: Container[str]) -> bool:
+    """Whether our own model server stands in for the version's image, which is not one of the `mapped` ones."""
+    if version.container_spec.image_uri in mapped:
+        return False
     try:
         image = images.parse(version.container_spec.image_uri)
     except LookupError:

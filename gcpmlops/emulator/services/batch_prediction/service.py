@@ -119,7 +119,7 @@ class BatchPredictionJobs(Service):
             job=job,
             model_name=self._servers.display_name(job),
             replicas=replicas(job),
-            prebuilt=is_prebuilt(version),
+            prebuilt=is_prebuilt(version, self.settings.images),
             check=lambda: self._check(name),
             progress=_Progress(self._rows, name),
             serve=lambda: self._servers.serving(job, self._on_line(job), started=lambda: self._check(name)),

@@ -10,7 +10,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
-from gcpmlops.emulator.services.batch_prediction import records
+from gcpmlops.emulator.services.batch_prediction import records, served
 from gcpmlops.emulator.services.batch_prediction.shapes import Shapes, texts
 
 RECORD = {"id": "k", "b": 1, "a": 5}
@@ -82,3 +82,24 @@ def test_values_of_csv_files_are_numbers_where_they_look_like_it() -> None:
         "",
         "nan",
     ]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest", True),
+        ("us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-5:latest", False),
+        ("us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.0-1:latest", False),
+        ("gcr.io/me/own:1", False),
+    ],
+)
+def test_which_images_our_own_server_answers_for(image: str, expected: bool) -> None:
+    mapped = {"us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-5:latest": "serve"}
+    assert served.is_prebuilt(types.Model(container_spec={"image_uri": image}), mapped) is expected
+
+
+@pytest.mark.parametrize(("asked", "cores", "expected"), [(0, 8, 1), (3, 8, 3), (10, 2, 2), (10, None, 1)])
+def test_replicas(asked: int, cores: int | None, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    resources = {"starting_replica_count": asked, "max_replica_count": 20}
+    assert served.replicas(types.BatchPredictionJob(dedicated_resources=resources)) == expected
