@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .app import Routes
-from .protocol import Exchange, Server
+from .listening import Server
+from .protocol import Exchange
 
 GRACE_SECONDS = 30.0  # in-flight requests may end after SIGTERM
 MAX_BODY_MIB = 512

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gcpmlops.emulator.runtimes.model_server import protocol
+from gcpmlops.emulator.runtimes.model_server.listening import Server
 
 from .conftest import Serve, Served
 
@@ -226,7 +227,7 @@ def test_a_sender_that_stalls_is_told_and_cut_off(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(protocol, "STALL_SECONDS", 0.05)
 
     async def run() -> bytes:
-        server = protocol.Server(lambda exchange: exchange.reply(200, b"{}"), max_body=100, grace=1)
+        server = Server(lambda exchange: exchange.reply(200, b"{}"), max_body=100, grace=1)
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen()
