@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _PREFIX = "aiplatform.googleapis.com/prediction/online"
 CPU, ACCELERATOR = f"{_PREFIX}/cpu/utilization", f"{_PREFIX}/accelerator/duty_cycle"
 REQUESTS = f"{_PREFIX}/request_count"
+_FOREIGN = ("prometheus.googleapis.com/", "pubsub.googleapis.com/")  # of GPUs, vLLM and queues: the SDK offers them
 DEFAULT_TARGET = 60  # per cent
 
 
@@ -56,13 +57,13 @@ def _check_counts(field: str, resources: Any) -> None:
 
 
 def _check_metric(path: str, spec: types.AutoscalingMetricSpec) -> None:
-    if spec.metric_name not in (CPU, ACCELERATOR, REQUESTS):
+    if spec.metric_name == ACCELERATOR or spec.metric_name.startswith(_FOREIGN):
+        log.info("autoscaling by %s has no local meaning and is ignored", spec.metric_name)
+    elif spec.metric_name not in (CPU, REQUESTS):
         known = ", ".join((CPU, ACCELERATOR, REQUESTS))
         raise validate.invalid(f"{path}.metric_name", f"{spec.metric_name!r} is not one of {known}.")
-    if spec.target < 0 or (spec.metric_name != REQUESTS and spec.target > 100):
+    if spec.target < 0 or (spec.metric_name in (CPU, ACCELERATOR) and spec.target > 100):
         raise validate.invalid(f"{path}.target", f"{spec.target} is not between 1 and 100 per cent.")
-    if spec.metric_name == ACCELERATOR:
-        log.info("%s has no local meaning and is ignored", ACCELERATOR)
 
 
 def scaling(deployed: types.DeployedModel) -> Scaling:

@@ -52,6 +52,14 @@ def test_resources_that_the_api_refuses(fields: dict[str, Any], words: str) -> N
         prediction_resources.check(dedicated(1, 2, **fields))
 
 
+def test_metrics_that_are_not_measured_here_are_kept() -> None:
+    deployed = dedicated(1, 2, cpu=50)
+    name = "prometheus.googleapis.com/vertex_vllm_num_requests_waiting"
+    deployed.dedicated_resources.autoscaling_metric_specs.append({"metric_name": name, "target": 500})
+    prediction_resources.check(deployed)
+    assert prediction_resources.scaling(deployed).targets == Targets(0.5)
+
+
 def test_a_metric_stands_once() -> None:
     deployed = dedicated(1, 2, cpu=50)
     deployed.dedicated_resources.autoscaling_metric_specs.append({"metric_name": CPU, "target": 60})
