@@ -85,13 +85,14 @@ def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
     return found
 
 
-def test_requests_are_shared_and_a_killed_replica_comes_back(start: Any, lines: list[str]) -> None:
+def test_requests_are_shared_and_a_killed_replica_comes_back(start: Any, lines: list[str], tmp_path: Path) -> None:
     server = start(2)
     first, second = sorted(pids(server))
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(ask, server, {"sleep": 0.5})
+        pool.submit(ask, server, {"until": str(tmp_path / "gate")})
         until(lambda: server.in_flight)
         assert len(pids(server)) == 1  # the other one: it has less to do
+        (tmp_path / "gate").touch()
     kill(first)
     answers = [ask(server, {})["pid"] for _ in range(50)]
     assert first not in answers
@@ -160,15 +161,16 @@ def test_bodies_stream_and_break_off(start: Any) -> None:
     assert server.in_flight == 0
 
 
-def test_stopping_answers_what_it_has_and_refuses_what_comes(start: Any, servers: Servers) -> None:
+def test_stopping_answers_what_it_has_and_refuses_what_comes(start: Any, servers: Servers, tmp_path: Path) -> None:
     server = start(2)
     with ThreadPoolExecutor(4) as pool:
-        running = [pool.submit(ask, server, {"sleep": 0.4}) for _ in range(4)]
+        running = [pool.submit(ask, server, {"until": str(tmp_path / "gate")}) for _ in range(4)]
         until(lambda: server.in_flight == 4)
         stopping = threading.Thread(target=servers.stop, args=("m",))
         stopping.start()
         with pytest.raises(ServerStoppedError, match="is being undeployed"):
             until(lambda: ask(server, {}) is None)
+        (tmp_path / "gate").touch()
         assert all(future.result()["pid"] for future in running)
     stopping.join()
     assert server.replica_count == 0

@@ -25,9 +25,9 @@ def act(instance: dict) -> object:
     if "health" in instance:
         healthy.update(instance["health"])
     time.sleep(instance.get("sleep", 0))
+    while "until" in instance and not Path(instance["until"]).exists():
+        time.sleep(0.01)
     burn(instance.get("burn", 0))
-    if "path" in instance:
-        return Path(instance["path"]).read_text()
     return {"pid": os.getpid(), "env": {name: os.environ.get(name) for name in instance.get("env", [])}}
 
 
