@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gcpmlops import _google, _html
 from gcpmlops._batch_outputs import InstanceError, Outputs
-from gcpmlops._handle import Named
-from gcpmlops._job_logs import LogLine
+from gcpmlops._job_handle import LoggingJob
 
 if TYPE_CHECKING:
     import pandas
-
-    from gcpmlops.batch_predictions import BatchPredictions
 
 
 class Counts(NamedTuple):
@@ -31,22 +26,10 @@ class Counts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BatchPrediction(Named):
+class BatchPrediction(LoggingJob):
     """A batch prediction as it was when asked for; `proto` is Google's BatchPredictionJob, `state` its JobState."""
 
     proto: _google.batch_prediction_job.BatchPredictionJob
-    _batches: BatchPredictions = field(repr=False, compare=False)
-
-    @property
-    def state(self) -> _google.job_state.JobState:
-        """JOB_STATE_PENDING, JOB_STATE_RUNNING, JOB_STATE_SUCCEEDED, ..."""
-        return self.proto.state
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was submitted."""
-        created: datetime | None = self.proto.create_time
-        return created
 
     @property
     def model(self) -> str:
@@ -81,35 +64,9 @@ class BatchPrediction(Named):
         """
         return self._outputs.to_dataframe()
 
-    def refresh(self) -> BatchPrediction:
-        """The job as it is now."""
-        return self._batches.get(self.name)
-
-    def wait(
-        self,
-        *,
-        timeout: float | None = None,
-        on_log: Callable[[LogLine], None] | None = None,
-        on_state: Callable[[BatchPrediction], None] | None = None,
-    ) -> BatchPrediction:
-        """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded after `timeout` seconds."""
-        return self._batches.wait(self.name, timeout=timeout, on_log=on_log, on_state=on_state)
-
-    def logs(self) -> list[LogLine]:
-        """Its log lines so far."""
-        return list(self._batches.logs(self.name))
-
-    def cancel(self) -> None:
-        """Ask it to stop."""
-        self._batches.cancel(self.name)
-
-    def delete(self) -> None:
-        """Delete it; it must have ended. Its output stays."""
-        self._batches.delete(self.name)
-
     @property
     def _outputs(self) -> Outputs:
-        return Outputs(self.proto, self._batches._storage, self._batches._bigquery)
+        return Outputs(self.proto, self._jobs._storage, self._jobs._bigquery)
 
     def _repr_html_(self) -> str:
         about = {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _html, _tuning_plots, _tuning_trials
-from gcpmlops._handle import Named
+from gcpmlops._job_handle import JobHandle
 from gcpmlops._job_logs import LogLine
 from gcpmlops._tuning_trials import Trial, Trials
 from gcpmlops.types import Path_
@@ -17,26 +16,12 @@ from gcpmlops.types import Path_
 if TYPE_CHECKING:
     import plotly.graph_objects
 
-    from gcpmlops.tuning import Tuning
-
 
 @dataclass(frozen=True)
-class TuningJob(Named):
+class TuningJob(JobHandle):
     """A tuning job as it was when asked for; `proto` is Google's HyperparameterTuningJob, `state` its JobState."""
 
     proto: _google.hyperparameter_tuning_job.HyperparameterTuningJob
-    _tuning: Tuning = field(repr=False, compare=False)
-
-    @property
-    def state(self) -> _google.job_state.JobState:
-        """JOB_STATE_PENDING, JOB_STATE_RUNNING, JOB_STATE_SUCCEEDED, ..."""
-        return self.proto.state
-
-    @property
-    def created(self) -> datetime | None:
-        """When it was submitted."""
-        created: datetime | None = self.proto.create_time
-        return created
 
     @property
     def output_dir(self) -> str:
@@ -58,10 +43,6 @@ class TuningJob(Named):
         """The best trial by a metric; without a name by the search's first. Raises FailedPrecondition without one."""
         return _tuning_trials.needed(self.trials.best(metric), self.name)
 
-    def refresh(self) -> TuningJob:
-        """The job as it is now."""
-        return self._tuning.get(self.name)
-
     def wait(
         self,
         *,
@@ -70,19 +51,12 @@ class TuningJob(Named):
         on_job: Callable[[TuningJob], None] | None = None,
     ) -> TuningJob:
         """The job when it has ended. Raises JobFailed, JobCancelled, DeadlineExceeded after `timeout` seconds."""
-        return self._tuning.wait(self.name, timeout=timeout, on_trial=on_trial, on_job=on_job)
+        job: TuningJob = self._jobs.wait(self.name, timeout=timeout, on_trial=on_trial, on_job=on_job)
+        return job
 
     def logs(self, *, trial: str | int | None = None) -> list[LogLine]:
         """The log lines so far, of all trials or of one."""
-        return list(self._tuning.logs(self.name, trial=trial))
-
-    def cancel(self) -> None:
-        """Ask it to stop, and its trials with it."""
-        self._tuning.cancel(self.name)
-
-    def delete(self) -> None:
-        """Delete it; it must have ended."""
-        self._tuning.delete(self.name)
+        return list(self._jobs.logs(self.name, trial=trial))
 
     def plot_history(self, metric: str | None = None) -> plotly.graph_objects.Figure:
         """Each trial's value, and the best so far. Raises MissingExtra, FailedPrecondition before any result."""
