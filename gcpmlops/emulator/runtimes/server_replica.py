@@ -14,6 +14,8 @@ from gcpmlops.emulator.runtimes.server_spec import Launch, Launcher, ServerSpec,
 from gcpmlops.emulator.runtimes.unix_http import NotSentError, UnixHttp
 
 START_PROBE_SECONDS = 0.02
+BUSY_SECONDS = 20.0  # as long as this a process with requests may answer no health route, without computing
+COMPUTING = 0.05  # share of one processor
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 10.0  # a process that lived this long, or answered a request, is restarted without a pause
@@ -27,6 +29,13 @@ class Life:
     exited: threading.Event = field(default_factory=threading.Event)
     process: Process | None = None
     exit: Exit | None = None
+    _seen: tuple[float, float] | None = None
+
+    def computes(self) -> bool:
+        """Whether it has used a processor since this was asked last; the first answer is yes."""
+        now, spent = time.monotonic(), self.process.cpu_seconds if self.process is not None else 0.0
+        (before, had), self._seen = self._seen or (-math.inf, 0.0), (now, spent)
+        return math.isinf(before) or spent - had > COMPUTING * (now - before)
 
     def ending(self) -> str:
         """How it ended, in words."""
@@ -160,15 +169,16 @@ class ServerReplica:
 
     def _watch(self, life: Life) -> None:
         """Return when the process has ended, or should end: told to, or unhealthy for too long."""
-        patience = self._spec.probe.failures * self._spec.probe.period
+        usual = patience = self._spec.probe.failures * self._spec.probe.period
         ill_since, looks, problem = math.inf, 0, ""
         while time.monotonic() - ill_since < patience and self._next_look(life, looks):
             begun, problem = time.monotonic(), self._health(life)
             self._become(None if problem else life.launch.client, None)
             looks = looks + 1 if problem else 0
-            # A process that computes may be too busy for its health route; its requests have deadlines of their own.
-            excused = not problem or (problem == self._hangs and self.in_flight > 0)
-            ill_since = math.inf if excused else min(ill_since, begun)
+            # A process that works on requests may be too busy for its health route; they have deadlines of their own.
+            busy = problem == self._hangs and self.in_flight > 0
+            patience = max(usual, BUSY_SECONDS) if busy else usual
+            ill_since = min(ill_since, begun) if problem and not (busy and life.computes()) else math.inf
         self._become(None, None)
         if not self._ending:
             ill = f"is unhealthy ({self._spec.health_path} {problem})"

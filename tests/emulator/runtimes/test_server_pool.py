@@ -19,6 +19,7 @@ import psutil
 import pytest
 from google.api_core import exceptions
 
+from gcpmlops.emulator.runtimes import server_replica
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.runtimes.scaling import Capacity, Scaling
 from gcpmlops.emulator.runtimes.server import ModelServer, ServerSpec, ServerStoppedError
@@ -27,6 +28,7 @@ from gcpmlops.emulator.runtimes.servers import Servers
 
 IMAGE = "gcr.io/me/own:1"
 PROGRAM = Path(__file__).parent / "programs" / "server.py"
+STUCK = {"health": {"seconds": 60}, "until": "/no/such/gate"}
 COMMAND = f"{sys.executable} -I -S {PROGRAM}"
 
 
@@ -145,6 +147,23 @@ def test_a_server_that_gets_unhealthy_is_started_anew(start: Any, lines: list[st
     before = ask(server, {"health": health})["pid"]
     until(lambda: [line for line in lines if "is unhealthy (/health" in line])
     assert ask(server, {})["pid"] != before
+
+
+@pytest.mark.parametrize("computes", [False, True])
+def test_a_server_that_is_stuck_in_a_request_is_started_anew(
+    start: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch, computes: bool
+) -> None:
+    monkeypatch.setattr(server_replica, "BUSY_SECONDS", 0.4)
+    server = start(probe=HealthProbe(period=0.05, timeout=0.1))
+    with ThreadPoolExecutor(1) as pool:
+        stuck = pool.submit(ask, server, {"health": {"seconds": 60}, "burn": 1.0} if computes else STUCK, 20)
+        if computes:
+            assert stuck.result()["pid"]  # it had to be waited for
+        else:
+            with pytest.raises(exceptions.ServiceUnavailable, match="ended while it answered"):
+                stuck.result()
+    assert ask(server, {})["pid"]
+    assert [line for line in lines if "is unhealthy (/health did not answer within 0.1 s)" in line]
 
 
 def test_bodies_stream_and_break_off(start: Any) -> None:
