@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gcpmlops.evaluation.values import is_number, is_whole
 from gcpmlops.exceptions import InvalidArgument
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -29,11 +30,13 @@ class Drawing:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.resamples < 0 or self.resamples == 1 or self.resamples % 1:
+        if not is_whole(self.resamples) or self.resamples < 0 or self.resamples == 1:
             allowed = "2 or more, such as 1000; 0: no intervals"
             raise InvalidArgument(field="resamples", value=self.resamples, allowed=allowed)
-        if not 0 < self.confidence < 1:
+        if not is_number(self.confidence) or not 0 < self.confidence < 1:
             raise InvalidArgument(field="confidence", value=self.confidence, allowed="between 0 and 1, such as 0.95")
+        if not is_whole(self.seed) or self.seed < 0:
+            raise InvalidArgument(field="seed", value=self.seed, allowed="a whole number, 0 or more")
 
 
 class Statistic(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from gcpmlops.bigquery import BigQuery
 from gcpmlops.evaluation.data import Data, Sources
+from gcpmlops.evaluation.values import is_number, is_whole
 from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.storage import Storage
 from gcpmlops.types import Path_
@@ -77,14 +78,14 @@ class Evaluation:
         from gcpmlops.evaluation.binary import Binary
         from gcpmlops.evaluation.multiclass import Multiclass
 
-        if not 0 <= threshold <= 1:
+        if not is_number(threshold) or not 0 <= threshold <= 1:
             raise InvalidArgument(field="threshold", value=threshold, allowed="0 to 1")
         if (score is None) == (prediction is None):
             raise InvalidArgument("a classifier has scores or labels", field="score", allowed="score or prediction")
         if prediction is not None:
             rows, threshold = examples.called(frame, target, prediction, positive), 0.5
         else:
-            rows = examples.classification(frame, target, score or {}, positive)
+            rows = examples.classification(frame, target, {} if score is None else score, positive)
         scored, two = prediction is None, rows.predictions.ndim == 1
         task: Task = Binary(threshold, scored) if two else Multiclass(rows.classes, scored)
         if sensitive and not two:
@@ -161,7 +162,7 @@ class Evaluation:
         self,
         result: EvaluationResult | Path_,
         *,
-        gates: Path_ | Sequence[Gate],
+        gates: Path_ | Gate | Sequence[Gate],
         champion: EvaluationResult | Path_ | None = None,
     ) -> Verdict:
         """Judge by gates, or by a YAML file of them; `.require()` on the verdict raises where one failed.
@@ -174,6 +175,8 @@ class Evaluation:
 
         result = self.read(result)
         champion = None if champion is None else self.read(champion)
+        if isinstance(gates, gates_.Gate):
+            return gates_.check(result, [gates], champion)
         if isinstance(gates, Sequence) and not isinstance(gates, str):
             return gates_.check(result, gates, champion)
         return gate_file.check(gates, result, champion)
@@ -232,9 +235,9 @@ def _evaluate(
 
 
 def _size(given: Any) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+    if not is_whole(given) or given < 1:
         raise InvalidArgument(field="minimum_size", value=given, allowed="a number of rows, 1 or more")
-    return given
+    return int(given)
 
 
 def _names(given: Sequence[str], field: str) -> tuple[str, ...]:

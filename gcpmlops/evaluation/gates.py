@@ -14,7 +14,7 @@ from gcpmlops.evaluation import comparison
 from gcpmlops.evaluation.bootstrap import Drawing
 from gcpmlops.evaluation.fairness import MEASURES
 from gcpmlops.evaluation.result import EvaluationResult, find
-from gcpmlops.evaluation.values import NEITHER, Estimate, direction, number, plain
+from gcpmlops.evaluation.values import NEITHER, Estimate, direction, is_number, number, plain
 from gcpmlops.exceptions import FailedPrecondition, InvalidArgument
 
 
@@ -38,9 +38,9 @@ class Gate:
     certain: bool = False
 
     def __post_init__(self) -> None:
-        given: Any = self.slices  # a YAML file may say anything
-        listed = (given,) if isinstance(given, str) else tuple(given or ())
-        object.__setattr__(self, "slices", listed)
+        object.__setattr__(self, "slices", _listed(self.slices))
+        if not isinstance(self.certain, bool):
+            raise InvalidArgument(field="certain", value=self.certain, allowed="true or false")
         for name in ("metric", "fairness", "sensitive"):
             if not isinstance(getattr(self, name), str):
                 raise InvalidArgument(field=name, value=getattr(self, name), allowed="a name")
@@ -54,6 +54,9 @@ class Gate:
                 field="minimum",
                 allowed="minimum, maximum or tolerance",
             )
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            message = f"the minimum of {number(self.minimum)} is above the maximum of {number(self.maximum)}"
+            raise InvalidArgument(message, field="minimum", value=self.minimum, allowed="at most the maximum")
         if self.fairness:
             self._check_fairness()
         elif self.tolerance is not None and self.metric.partition(":")[0] in NEITHER:
@@ -84,10 +87,20 @@ class Gate:
         return f"{self.metric or self.fairness} {' and '.join(bounds)}{', certain' if self.certain else ''}"
 
 
+def _listed(given: Any) -> tuple[str, ...]:
+    """One name or several; a YAML file may say anything. Raises InvalidArgument."""
+    if given is None:
+        return ()
+    names = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if not all(isinstance(name, str) and name for name in names):
+        raise InvalidArgument(field="slices", value=given, allowed="columns, expressions, or names such as carrier=UA")
+    return names
+
+
 def _check_number(name: str, value: Any) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+    if not is_number(value) or not np.isfinite(value):
         raise InvalidArgument(field=name, value=value, allowed="a number")
     if name == "tolerance" and value < 0:
         raise InvalidArgument(field=name, value=value, allowed="0 or more: how much worse it may be")
@@ -172,6 +185,13 @@ def check(result: EvaluationResult, gates: Sequence[Gate], champion: EvaluationR
     """Judge the model. Raises InvalidArgument for a metric, slice or column that was not evaluated."""
     if not gates:
         raise InvalidArgument("there are no gates", field="gates", allowed="one or more")
+    given: Sequence[Any] = gates
+    strange = [gate for gate in given if not isinstance(gate, Gate)]
+    if strange:
+        message = f"{type(strange[0]).__name__} is no gate"
+        raise InvalidArgument(
+            message, field="gates", value=strange[0], allowed="Gate(...), such as Gate('f1', minimum=0.7)"
+        )
     if champion is not None and any(gate.tolerance is not None for gate in gates):
         comparison.check_pair(champion, result)
     skipped: dict[str, None] = {}

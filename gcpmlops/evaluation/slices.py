@@ -86,11 +86,13 @@ def _undefined(metrics: Mapping[str, Estimate]) -> str:
 
 def cut(frame: pandas.DataFrame, by: str, *, minimum_size: int = 1) -> list[tuple[str, NDArray[np.int64]]]:
     """(name, row numbers) of each value, the biggest first; of a condition only where it holds."""
+    from pandas.api.types import is_bool_dtype
+
     values = _values(frame, by)
-    if by in frame.columns or values.dtype != bool:
+    if by in frame.columns or not is_bool_dtype(values):
         parts = groups(values, by, field="slices", minimum_size=minimum_size)
         return [(f"{by}={name}", rows) for name, rows in parts]
-    rows = np.flatnonzero(values.to_numpy())
+    rows = np.flatnonzero(values.to_numpy(dtype=np.bool_, na_value=False))  # BigQuery's columns may be missing a value
     if not len(rows):
         message = f"the slice {by!r} is empty: none of {len(frame):,} rows meets it"
         raise InvalidArgument(message, field="slices", value=by, allowed="a condition that some rows meet")
@@ -139,7 +141,7 @@ def _values(frame: pandas.DataFrame, by: str) -> Any:
     if "@" in by or "__" in by:
         raise InvalidArgument(f"the slice {by!r} reaches outside the data", field="slices", value=by, allowed="columns")
     try:
-        found = frame.eval(_TOKEN.sub(_as_pandas, by), engine="python")
+        found = _with_times(frame, by).eval(_TOKEN.sub(_as_pandas, by), engine="python")
     except Exception as exc:
         columns = list(map(str, frame.columns))
         near = difflib.get_close_matches(by, columns, n=1, cutoff=0.6)
@@ -152,6 +154,18 @@ def _values(frame: pandas.DataFrame, by: str) -> Any:
     if getattr(found, "shape", None) != (len(frame),):
         raise InvalidArgument(f"the slice {by!r} does not speak of rows", field="slices", value=by)
     return found
+
+
+def _with_times(frame: pandas.DataFrame, by: str) -> pandas.DataFrame:
+    """BigQuery's dates, which come as objects, as times where the expression speaks of them: text compares to those."""
+    import pandas
+
+    dates = {
+        str(name): pandas.to_datetime(values)
+        for name, values in frame.items()
+        if str(name) in by and pandas.api.types.infer_dtype(values) == "date"
+    }
+    return frame.assign(**dates) if dates else frame
 
 
 def _as_pandas(token: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 HIGHER = frozenset(
@@ -16,6 +17,16 @@ LOWER = frozenset(
     | {"mae", "rmse", "mape", "smape", "mase", "pinball"}
 )
 NEITHER = frozenset({"selection_rate", "mean_error", "coverage"})  # more is not better, nor is less
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, numpy's included."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, numpy's included."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

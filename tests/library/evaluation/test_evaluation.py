@@ -1,5 +1,7 @@
 """client.evaluation: what is measured, in slices and between groups, and what bad data says."""
 
+import datetime
+
 import fairlearn.metrics
 import numpy as np
 import pandas as pd
@@ -87,6 +89,16 @@ class TestSlices:
             assert (estimate.value, estimate.low) == pytest.approx((peer.value, peer.low)), name
         with pytest.raises(exceptions.InvalidArgument, match="no slice 'carrier=XX'"):
             found.slice("carrier=XX")
+
+    def test_a_condition_on_columns_as_bigquery_gives_them(self, evaluation, loans) -> None:
+        """Their types know missing values; a condition is one slice all the same, of the rows where it holds."""
+        rows = loans.convert_dtypes()
+        rows.loc[:99, "month"] = pd.NA
+        rows["day"] = [datetime.date(2013, month, 1) for month in loans["month"]]
+        by = ["month > 6", "day >= '2013-07-01'"]
+        found = evaluation.classification(rows, target="late", score="score", slices=by, resamples=0)
+        later = loans["month"] > 6
+        assert [(each.name, each.rows) for each in found.slices] == [(by[0], later[100:].sum()), (by[1], later.sum())]
 
     def test_small_missing_and_one_class(self, evaluation, loans) -> None:
         loans["airport"] = pd.Series(["EWR"] * 1900 + [None] * 90 + ["LGA"] * 10, dtype=object)
@@ -302,5 +314,8 @@ class TestBadData:
             evaluation.regression([1, 2], target="delay", prediction="score")
         with pytest.raises(exceptions.InvalidArgument, match="threshold"):
             evaluation.classification(loans, target="late", score="score", threshold=2)
+        for settings in ({"threshold": "0.5"}, {"seed": -1}, {"seed": "x"}, {"resamples": "x"}, {"confidence": "x"}):
+            with pytest.raises(exceptions.InvalidArgument, match=min(settings)):
+                evaluation.classification(loans, target="late", score="score", **settings)
         with pytest.raises(TypeError, match="no setting 'slice'"):
             evaluation.regression(loans, target="late", prediction="score", slice="carrier")

@@ -144,6 +144,9 @@ class TestGates:
             {"metric": "selection_rate", "tolerance": 0},
             {"fairness": "evenness", "minimum": 1},
             {"fairness": "equalized_odds_ratio", "tolerance": 0},
+            {"metric": "roc_auc", "minimum": 0.9, "maximum": 0.1},
+            {"metric": "roc_auc", "minimum": 0.9, "certain": "no"},
+            {"metric": "roc_auc", "minimum": 0.9, "slices": [3]},
         ],
     )
     def test_no_gate(self, gate) -> None:
@@ -170,6 +173,7 @@ class TestFile:
             ("gates:\n  - {metric: auroc, minimum: 1}\n", 2, "no metric 'auroc'"),
             ("gates:\n  - metric: roc_auc\n    minimun: 1\n", 3, "unknown key 'minimun'"),
             ("gates:\n  - metric: roc_auc\n    minimum: high\n", 3, "minimum: 'high'"),
+            ("gates:\n  - metric: roc_auc\n    minimum: 0.5\n    slices: [3]\n", 4, "slices: [3]"),
             ("gates: 3\n", 1, "not a list"),
             ("gates:\n  - [\n", 3, ""),
         ],
