@@ -115,6 +115,10 @@ class ModelEvaluation:
     def _about(self) -> dict[str, Any]:
         return _value(self.proto, "metadata")
 
+    def __repr__(self) -> str:
+        judged = {True: ", passed", False: ", failed", None: ""}[self.passed]
+        return f"ModelEvaluation({self.display_name or self.id!r}, {self.rows:,} rows{judged})"
+
     def _repr_html_(self) -> str:
         values = {name: each.get("value") for name, each in self.measured.items()} or self.metrics
         shown = {name: f"{value:.4g}" for name, value in values.items() if isinstance(value, float | int)}

@@ -145,8 +145,8 @@ def check_stage(stage: str, field_name: str) -> str:
 
 
 def stages_of(aliases: Sequence[str]) -> list[str]:
-    """The stage and the role that a version has."""
-    return [stage for group in (LIFE_CYCLE, ROLES) if (stage := stage_among(aliases, group))]
+    """The stage and the role that a version has; more where aliases were given by hand."""
+    return [stage for stage in STAGES if stage_among(aliases, (stage,))]
 
 
 def stage_among(aliases: Sequence[str], group: Sequence[str]) -> str:
@@ -158,9 +158,12 @@ def stage_among(aliases: Sequence[str], group: Sequence[str]) -> str:
 
 
 def _changes(model: Model, old: str, new: str) -> Iterator[str]:
-    """The aliases that a version gets and, with a hyphen before them, loses."""
+    """The aliases that a version gets and, with a hyphen before them, loses: all of the group, some given by hand."""
+    group = next((group for group in (LIFE_CYCLE, ROLES) if new in group), (old,))
+    lost = {*group, old} - {new}
+    lost |= {f"{ARCHIVED}-{model.version_id}"} if ARCHIVED in lost else set()
     if new == ARCHIVED:
         yield from (ARCHIVED, f"{ARCHIVED}-{model.version_id}")
     elif new:
         yield new
-    yield from (f"-{alias}" for alias in model.aliases if alias == old or alias == f"{old}-{model.version_id}")
+    yield from (f"-{alias}" for alias in model.aliases if alias in lost)

@@ -73,6 +73,8 @@ gcpmlops evaluation classification gs://my-data/out/prediction-kinds-1 --target 
 @_settings
 def classification(call: Call, data: str, score: Sequence[str], champion: str | None, **given: Any) -> None:
     """Measure a classifier."""
+    if bool(score) == bool(given["prediction"]):
+        raise click.UsageError("A classifier has --score or --prediction, one of the two.")
     _measure(call, "classification", data, champion, score=_score(score), **given)
 
 
@@ -136,6 +138,7 @@ gcpmlops evaluation compare old.csv --challenger-data new.csv --target price --k
 def compare(call: Call, data: str, metrics: Sequence[str], **given: Any) -> None:
     """Compare a challenger with the champion on the same rows; gates may judge it."""
     outputs = {name: given.pop(name) for name in (*_KEPT, "gates")}
+    _check_gates(outputs["gates"])
     with call.waiting(f"Comparing on {data}"):
         champion, challenger = _both(call, data, **given)
         drawing = {name: given[name] for name in ("resamples", "confidence", "seed")}
@@ -181,14 +184,17 @@ def _score(given: Sequence[str]) -> Any:
 def _quantile(text: str) -> tuple[float, str]:
     number, _, column = text.partition("=")
     try:
-        return float(number), column
-    except ValueError as exc:
-        raise click.BadParameter(f"{text!r} is not Q=COLUMN, such as 0.9=p90") from exc
+        if column:
+            return float(number), column
+    except ValueError:
+        column = ""
+    raise click.BadParameter(f"{text!r} is not Q=COLUMN, such as 0.9=p90")
 
 
 def _measure(call: Call, kind: str, data: str, champion: str | None, **given: Any) -> NoReturn:
     """Measure, judge, write and show; ends the command."""
     outputs = {name: given.pop(name) for name in (*_KEPT, "gates")}
+    _check_gates(outputs["gates"])
     with call.waiting(f"Evaluating {data}"):
         result = call.read(f"evaluation.{kind}", data, **given)
         verdict = _verdict(call, result, outputs.pop("gates"), champion)
@@ -217,6 +223,14 @@ def _both(
         yield call.read(f"evaluation.{method}", rows, name=name, **{column: _score(where)}, **given)
 
 
+def _check_gates(path: str | None) -> None:
+    """What is wrong in the file is said before anything is measured. Raises InvalidArgument."""
+    if path:
+        from gcpmlops.evaluation import gate_file
+
+        gate_file.read(path)
+
+
 def _verdict(
     call: Call, result: EvaluationResult, gates: str | None, champion: EvaluationResult | str | None
 ) -> Verdict | None:
@@ -230,8 +244,7 @@ def _finish(
     verdict: Verdict | None,
     comparison: Comparison | None = None,
 ) -> NoReturn:
-    """Write what is asked for, show the metrics and the gates; exit with 1 where one failed."""
-    _write(call, result, outputs, verdict, comparison)
+    """Show the metrics and the gates, write what is asked for; exit with 1 where a gate failed."""
     if call.format != "table":
         more = {"gates": verdict and verdict.to_dict(), "comparison": comparison and comparison.to_dict()}
         _output.show_data({**result.to_dict(), **{key: each for key, each in more.items() if each}}, call.format)
@@ -240,6 +253,7 @@ def _finish(
         if verdict is not None:
             click.echo()
             _show_verdict(call, verdict)
+    _write(call, result, outputs, verdict, comparison)
     click.get_current_context().exit(1 if verdict is not None and not verdict.passed else 0)
 
 

@@ -229,16 +229,23 @@ def report(call: Call, name: str) -> None:
 
 
 @command(
-    models, "import-evaluation", changes=True, example="gcpmlops models import-evaluation flights@3 evaluation.json"
+    models,
+    "import-evaluation",
+    changes=True,
+    example="gcpmlops models import-evaluation flights@3 challenger.json --gates gates.yaml --champion champion.json",
 )
 @click.argument("name")
-@click.argument("result", type=click.Path(exists=True, dir_okay=False))
+@click.argument("result", metavar="RESULT.json")
+@click.option("--gates", type=click.Path(exists=True, dir_okay=False), help="YAML file; what they say is kept as well.")
+@click.option("--champion", help="JSON of the champion's evaluation on the same rows, for gates that compare.")
 @click.option("--display-name")
-def import_evaluation(call: Call, name: str, result: str, **given: Any) -> None:
+def import_evaluation(
+    call: Call, name: str, result: str, gates: str | None, champion: str | None, **given: Any
+) -> None:
     """Keep an evaluation with a version: a file that EvaluationResult.to_json wrote."""
-    from gcpmlops.evaluation import EvaluationResult
-
-    found = EvaluationResult.from_json(result)
+    found = call.read("evaluation.read", result)
+    if gates:
+        given["verdict"] = call.read("evaluation.check", found, gates=gates, champion=champion)
     with call.waiting(f"Keeping {result} with {name}"):
         kept = call.change("ModelService.ImportModelEvaluation", "models.import_evaluation", name, found, **given)
     call.show(kept, shared.evaluation_whole)

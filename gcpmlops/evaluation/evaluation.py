@@ -73,15 +73,15 @@ class Evaluation:
         two classes, rows whose score reaches `threshold` are called positive, and `sensitive` names columns whose
         groups are compared for bias. Raises InvalidArgument, MissingExtra, and what a BigQuery query raises.
         """
+        if not is_number(threshold) or not 0 <= threshold <= 1:
+            raise InvalidArgument(field="threshold", value=threshold, allowed="0 to 1")
+        if (score is None) == (prediction is None):
+            raise InvalidArgument("a classifier has scores or labels", field="score", allowed="score or prediction")
         frame = self.frame(data)
         from gcpmlops.evaluation import examples
         from gcpmlops.evaluation.binary import Binary
         from gcpmlops.evaluation.multiclass import Multiclass
 
-        if not is_number(threshold) or not 0 <= threshold <= 1:
-            raise InvalidArgument(field="threshold", value=threshold, allowed="0 to 1")
-        if (score is None) == (prediction is None):
-            raise InvalidArgument("a classifier has scores or labels", field="score", allowed="score or prediction")
         if prediction is not None:
             rows, threshold = examples.called(frame, target, prediction, positive), 0.5
         else:

@@ -111,10 +111,22 @@ def _binary(frame: pandas.DataFrame, labels: Any, target: str, score: str, posit
 
 def _sides(found: Sequence[Any], positive: Any) -> tuple[Any, Any]:
     """(negative, positive) of two labels; text stands for the label that reads so. Raises InvalidArgument."""
-    alike = [label for label in found if label == positive] or [label for label in found if str(label) == positive]
+    alike = [label for label in found if label == positive] or [each for each in found if _reads(each, str(positive))]
     if not alike:
         raise InvalidArgument(field="positive", value=positive, allowed=", ".join(map(repr, found)))
     return next(label for label in found if label != alike[0]), alike[0]
+
+
+def _reads(label: Any, text: str) -> bool:
+    """Whether text means the label: 1 is 1.0 and True as well, true is True."""
+    if isinstance(label, bool):
+        return text.lower() in (str(label).lower(), str(int(label)))
+    if isinstance(label, str):
+        return label == text
+    try:
+        return bool(float(label) == float(text))
+    except (TypeError, ValueError):  # no numbers: a date, for one
+        return str(label) == text
 
 
 def called(frame: pandas.DataFrame, target: str, prediction: str, positive: Any) -> Examples:

@@ -63,6 +63,11 @@ class _GateFile(YamlFile):
         return Verdict(result.name, tuple(each for verdict in verdicts for each in verdict.results), tuple(skipped))
 
 
+def read(path: Path_) -> list[Gate]:
+    """The file's gates. Raises InvalidArgument."""
+    return [gate for gate, _ in _GateFile(Path(path)).gates()]
+
+
 def check(path: Path_, result: EvaluationResult, champion: EvaluationResult | None) -> Verdict:
     """Judge by the file's gates. Raises InvalidArgument."""
     return _GateFile(Path(path)).check(result, champion)

@@ -79,7 +79,7 @@ def test_other_kinds(gcpmlops, rows: Path) -> None:
     ("arguments", "code", "message"),
     [
         (("classification", "ROWS", "--target", "late", "--score", "a", "--score", "b"), 2, "not CLASS=COLUMN"),
-        (("classification", "ROWS", "--target", "late"), 1, "has scores or labels"),
+        (("classification", "ROWS", "--target", "late"), 2, "has --score or --prediction"),
         (("classification", "ROWS", "--target", "lat", "--score", "old"), 1, "no column 'lat'"),
         (("classification", "none.csv", "--target", "late", "--score", "old"), 1, "No such file"),
         (("check", "ROWS", "--gates", "GATES"), 1, "is not JSON"),

@@ -62,8 +62,11 @@ def _story_of_a_model(gcpmlops, client: Client, name: str, tmp_path: Path) -> No
     assert "d.t" in gcpmlops("models", "record-lineage", name, "--data", "d.t").stderr
     frame = pd.DataFrame({"y": [1.0, 2.0, 3.0], "p": [1.0, 2.0, 4.0]})
     client.evaluation.regression(frame, target="y", prediction="p", resamples=0).to_json(tmp_path / "e.json")
-    gcpmlops("models", "import-evaluation", name, tmp_path / "e.json", "--display-name", "May")
+    (tmp_path / "gates.yaml").write_text("gates:\n  - {metric: mae, maximum: 0}\n")
+    more = ("--display-name", "May", "--gates", tmp_path / "gates.yaml")
+    gcpmlops("models", "import-evaluation", name, tmp_path / "e.json", *more)
     assert "May" in gcpmlops("models", "evaluations", name).stdout
+    assert client.models.evaluations(name)[0].passed is False
     report = gcpmlops("models", "report", name).stdout.strip()
     assert client.storage.exists(report)
     found = json.loads(gcpmlops("models", "lineage", name, "--format", "json").stdout)

@@ -68,6 +68,15 @@ def test_several_versions_are_archived_and_one_comes_back(client: Client, model)
     assert client.models.demote(f"{model.name}@2", from_stage="archived").aliases == []
 
 
+def test_aliases_given_by_hand_are_stages_too(client: Client, model) -> None:
+    client.models.promote(f"{model.name}@2", to="staging")
+    client.models.set_alias(f"{model.name}@2", alias="production")
+    assert client.models.get(f"{model.name}@2").stages == ["staging", "production"]
+    assert client.models.demote(model.name, from_stage="production").stages == ["staging"]
+    client.models.set_alias(f"{model.name}@2", alias="production")
+    assert client.models.promote(f"{model.name}@2", to="archived").aliases == ["archived", "archived-2"]
+
+
 def test_the_caller_is_who_the_credentials_say(client: Client, emulator, model) -> None:
     client.models.promote(f"{model.name}@3", to="challenger")
     client.models.promote(f"{model.name}@3", to="challenger")  # it is already: nothing to keep

@@ -33,6 +33,17 @@ class TestClassification:
             evaluation.classification(loans, target="late", score="score")
         assert "'yes'" in caught.value.allowed
 
+    @pytest.mark.parametrize(
+        ("kind", "positive"),
+        [("float", "1"), ("bool", "1"), ("bool", "true"), ("boolean", "True"), ("str", 1), ("Int64", "1.0")],
+    )
+    def test_text_means_the_label_that_reads_so(self, evaluation, loans, kind: str, positive) -> None:
+        """The command line has text only, and a table may have the labels as numbers, booleans or text."""
+        rows = loans.astype({"late": kind})
+        common = {"target": "late", "score": "score", "resamples": 0}
+        found = evaluation.classification(rows, positive=positive, **common)
+        assert found.value("roc_auc") == evaluation.classification(loans, **common).value("roc_auc")
+
     def test_multiclass(self, evaluation) -> None:
         rng = np.random.default_rng(0)
         scores = rng.dirichlet([1, 1, 1], 300)
