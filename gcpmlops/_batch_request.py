@@ -55,7 +55,10 @@ class Source:
         if hasattr(given, "columns") and hasattr(given, "name"):  # a Table
             return cls("bigquery", table=f"bq://{given.name}")
         _rows_format(instances_format)
-        return cls("jsonl", rows=_predictions.instances_of(given, as_records=True))
+        instances = _predictions.instances_of(given, as_records=True)
+        if not instances:
+            raise InvalidArgument("the source has no instances", field="source", allowed="one instance or more")
+        return cls("jsonl", rows=instances)
 
     @property
     def is_there(self) -> bool:
@@ -63,10 +66,8 @@ class Source:
         return bool(self.uris or self.table)
 
     def content(self) -> bytes:
-        """The rows as JSON lines."""
-        return b"".join(
-            json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in self.rows or ()
-        )
+        """The rows as JSON lines. Raises InvalidArgument for a row that JSON has no form for."""
+        return b"".join(_line(number, row) for number, row in enumerate(self.rows or ()))
 
     def config(self) -> _google.batch_prediction_job.BatchPredictionJob.InputConfig:
         """Google's message."""
@@ -76,6 +77,18 @@ class Source:
         else:
             found.gcs_source = _google.io.GcsSource(uris=self.uris)
         return found
+
+
+def _line(number: int, row: Any) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError) as exc:
+        raise InvalidArgument(
+            f"instance {number} cannot be written as JSON: {exc}",
+            field="source",
+            value=row,
+            allowed="text, numbers, booleans, None, lists and objects; None instead of NaN",
+        ) from exc
 
 
 def destination_of(
@@ -100,7 +113,10 @@ def instance_config(
     source: Source, request: BatchRequest
 ) -> _google.batch_prediction_job.BatchPredictionJob.InstanceConfig:
     """What of each row the model gets. A DataFrame's columns go in their order, as an array unless told otherwise."""
-    included, excluded = list(request.included_fields), list(request.excluded_fields)
+    included, excluded = (
+        [given] if isinstance(given, str) else list(given)  # a str is a sequence of letters otherwise
+        for given in (request.included_fields, request.excluded_fields)
+    )
     if included and excluded:
         raise InvalidArgument(
             "both included_fields and excluded_fields were given", field="excluded_fields", allowed="one of the two"

@@ -9,7 +9,7 @@ import pytest
 from google.cloud.aiplatform_v1 import types
 from sklearn.linear_model import LinearRegression
 
-from gcpmlops import Client, exceptions
+from gcpmlops import Client, _batch_request, exceptions
 from gcpmlops._batch_outputs import InstanceError, _error
 from gcpmlops._batch_prediction import BatchPrediction, Counts
 
@@ -102,6 +102,7 @@ def test_rows_at_hand_go_to_the_staging_bucket(offline: Client, tmp_path: Path) 
         (FRAME, {"key_field": "nr"}, "the DataFrame has no column 'nr'"),
         (FRAME, {"instances_format": "csv"}, "instances_format"),
         ({"a": 1}, {}, "instances must be a list"),
+        ([], {}, "no instances"),
         ("d.t", {"labels": {"A": "b"}}, "label A=b is not valid"),
     ],
 )
@@ -109,6 +110,17 @@ def test_what_cannot_be_right(offline: Client, source: Any, settings: dict[str, 
     with pytest.raises(exceptions.InvalidArgument) as caught:
         request(offline, source, **settings)
     assert words in str(caught.value)
+
+
+def test_one_name_is_a_list_of_one(offline: Client) -> None:
+    assert list(request(offline, "d.t", excluded_fields="late").instance_config.excluded_fields) == ["late"]
+
+
+@pytest.mark.parametrize("row", [[1, float("nan")], [object()]])
+def test_what_json_has_no_form_for(row: list[Any]) -> None:
+    source = _batch_request.Source.of([[1, 2], row], None, project="p")
+    with pytest.raises(exceptions.InvalidArgument, match="instance 1 cannot be written as JSON"):
+        source.content()
 
 
 def test_unknown_settings(offline: Client) -> None:
