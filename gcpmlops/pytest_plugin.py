@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -47,7 +47,20 @@ def google_environment(emulator_environment: dict[str, str], monkeypatch: pytest
         monkeypatch.setenv(name, value)
     for name in REMOVED:
         monkeypatch.delenv(name, raising=False)
+    _trust_in_grpc(Path(emulator_environment["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]), monkeypatch)
     return emulator_environment
+
+
+def _trust_in_grpc(roots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC reads its default roots once in a process: a channel of an earlier test would keep the emulator's out."""
+    import grpc
+
+    make = grpc.ssl_channel_credentials
+
+    def with_roots(root_certificates: bytes | None = None, *others: Any, **named: Any) -> Any:
+        return make(root_certificates or roots.read_bytes(), *others, **named)
+
+    monkeypatch.setattr(grpc, "ssl_channel_credentials", with_roots)
 
 
 @pytest.fixture(scope="session")
