@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 RESULTS, ERRORS = "prediction.results", "prediction.errors_stats"
 
 
+def errors_table(predictions: str) -> str:
+    """The table of errors beside one of predictions: a job's own names, or the caller's with `_errors`."""
+    head, _, name = predictions.rpartition(".")
+    own = name.replace("predictions", "errors", 1) if name.startswith("predictions") else f"{name}_errors"
+    return f"{head}.{own}"
+
+
 @dataclass(frozen=True)
 class InstanceError:
     """An instance that could not be predicted; `instance` is its key where the job has a key field."""
@@ -50,19 +57,12 @@ class Outputs:
         dataset = str(info.bigquery_output_dataset).removeprefix("bq://")
         return f"{dataset}.{info.bigquery_output_table or 'predictions'}" if dataset else ""
 
-    @property
-    def errors_table(self) -> str:
-        """The table beside that one."""
-        dataset, _, name = self.table.rpartition(".")
-        own = name.replace("predictions", "errors", 1) if name.startswith("predictions") else f"{name}_errors"
-        return f"{dataset}.{own}" if dataset else ""
-
     def errors(self) -> list[InstanceError]:
         """Every instance that failed. Raises FailedPrecondition before there is an output."""
         if self._where() == self.uri:
             return [_error(line) for line in self._lines(ERRORS)]
         try:
-            rows = self._bigquery.query(f"SELECT * FROM `{self.errors_table}`").rows()
+            rows = self._bigquery.query(f"SELECT * FROM `{errors_table(self.table)}`").rows()
         except NotFound:
             return []
         return [_error({**_instance(_without(row, "errors")), "error": row["errors"]}) for row in rows]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _google, _html, _model_metrics
+from gcpmlops._handle import Named
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import NotFound, translated
 from gcpmlops.types import GsUri
@@ -39,7 +40,7 @@ class EvaluatedSlice:
 
 
 @dataclass(frozen=True)
-class ModelEvaluation:
+class ModelEvaluation(Named):
     """An evaluation as the registry keeps it. `proto` is Google's ModelEvaluation."""
 
     proto: _google.model_evaluation.ModelEvaluation = field(repr=False)
@@ -47,18 +48,8 @@ class ModelEvaluation:
 
     @property
     def name(self) -> str:
-        """Its full resource name."""
+        """The full resource name; it may say the model's version."""
         return str(self.proto.name)
-
-    @property
-    def id(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition("/")[2]
-
-    @property
-    def display_name(self) -> str:
-        """The name that people gave it."""
-        return str(self.proto.display_name)
 
     @property
     def created(self) -> datetime | None:

@@ -55,7 +55,8 @@ class Transition:
         return cls(when=proto.create_time, complete=complete, proto=proto, **given)
 
     def __str__(self) -> str:
-        return f"version {self.version}: {self.from_stage or '-'} → {self.to_stage or '-'}"
+        ended = "" if self.complete else " (not complete)"
+        return f"version {self.version}: {self.from_stage or '-'} → {self.to_stage or '-'}{ended}"
 
 
 class History(list[Transition]):

@@ -291,7 +291,7 @@ def _show_verdict(call: Call, verdict: Verdict) -> None:
     else:
         _output.show_data(verdict.to_dict(), call.format)
     failed = f"{len(verdict.failed)} of {len(verdict.results)} gates failed" if verdict.failed else "All gates passed"
-    call.say(f"{failed}{f', {len(verdict.skipped)} slices were too small to judge' if verdict.skipped else ''}.")
+    call.say(f"{failed}{f'; not judged: {len(verdict.skipped)} slices or groups' if verdict.skipped else ''}.")
 
 
 def _write(

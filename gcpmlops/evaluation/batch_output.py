@@ -29,12 +29,6 @@ def is_errors(name: str) -> bool:
     return PurePosixPath(name).name.startswith(_ERRORS)
 
 
-def errors_table(name: str) -> str:
-    """Where the errors are beside a table of predictions: a job's own names, or the caller's with `_errors`."""
-    head, _, table = name.rpartition(".")
-    return f"{head}.errors{table.removeprefix('predictions')}" if table.startswith("predictions") else f"{name}_errors"
-
-
 def lacking(frame: pandas.DataFrame, failed: int) -> pandas.DataFrame:
     """The frame, which remembers how many instances failed."""
     if failed:

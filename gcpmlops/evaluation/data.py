@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from gcpmlops import _extras
+from gcpmlops._batch_outputs import errors_table
 from gcpmlops.bigquery import BigQuery
 from gcpmlops.evaluation import batch_output
 from gcpmlops.exceptions import InvalidArgument, NotFound
@@ -92,7 +93,7 @@ class Sources:
     def _failed_rows(self, name: str) -> int:
         """Rows of the table of errors that a batch prediction puts beside its predictions."""
         try:
-            return self._bigquery.get_table(batch_output.errors_table(name)).rows or 0
+            return self._bigquery.get_table(errors_table(name)).rows or 0
         except NotFound:
             return 0
 

@@ -137,7 +137,7 @@ def _size(margin: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Every gate at every place. `skipped` are slices that were too small to be judged."""
+    """Every gate at every place. `skipped` says which slices and groups were too small to be judged."""
 
     model: str
     results: tuple[GateResult, ...]
@@ -203,7 +203,7 @@ def _judge(
     gate: Gate, result: EvaluationResult, champion: EvaluationResult | None, skipped: dict[str, None]
 ) -> Iterator[GateResult]:
     if gate.fairness:
-        yield from _fair(gate, result)
+        yield from _fair(gate, result, skipped)
         return
     find(result.metrics, gate.metric)
     if gate.tolerance is not None and champion is None:
@@ -243,13 +243,17 @@ def _places(
                 skipped[f"{part.name}: {part.reason}"] = None
 
 
-def _fair(gate: Gate, result: EvaluationResult) -> Iterator[GateResult]:
+def _fair(gate: Gate, result: EvaluationResult, skipped: dict[str, None]) -> Iterator[GateResult]:
     parts = [each for each in result.fairness if gate.sensitive in ("", each.sensitive)]
     if not parts:
         known = ", ".join(each.sensitive for each in result.fairness)
         message = f"the gate on {gate.fairness} has no groups of {gate.sensitive or 'any column'} to compare"
         raise InvalidArgument(message, field="sensitive", value=gate.sensitive, allowed=known or "none was evaluated")
     for part in parts:
+        left_out = [group.rows for group in part.groups if group.reason]
+        if left_out:
+            of = f"{len(left_out):,} of {len(part.groups):,} groups of {part.sensitive}"
+            skipped[f"{of}: {sum(left_out):,} rows, left out of the measures"] = None
         if part.reason:
             yield GateResult(gate, part.sensitive, False, None, None, None, part.reason)
         else:

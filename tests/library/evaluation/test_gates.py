@@ -70,6 +70,12 @@ class TestGates:
         assert evaluation.check(models["score"], gates=gate).passed
         assert not evaluation.check(models["unfair"], gates=gate).passed
 
+    def test_groups_that_were_left_out_are_said(self, evaluation, loans) -> None:
+        loans.loc[:4, "sex"] = "x"
+        model = evaluation.classification(loans, target="late", score="score", sensitive="sex", resamples=0)
+        verdict = evaluation.check(model, gates=Gate(fairness="demographic_parity_ratio", minimum=0))
+        assert verdict.skipped == ("1 of 3 groups of sex: 5 rows, left out of the measures",)
+
     def test_small_slices_are_said(self, evaluation, loans) -> None:
         model = evaluation.classification(
             loans, target="late", score="score", slices="carrier", minimum_size=500, resamples=0
