@@ -52,7 +52,7 @@ def google_environment(emulator_environment: dict[str, str], monkeypatch: pytest
 
 
 def _trust_in_grpc(roots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gRPC reads its default roots once in a process: a channel of an earlier test would keep the emulator's out."""
+    """Default roots are read once in a process by gRPC: a channel of an earlier test would keep the emulator's out."""
     import grpc
 
     make = grpc.ssl_channel_credentials
@@ -60,7 +60,11 @@ def _trust_in_grpc(roots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def with_roots(root_certificates: bytes | None = None, *others: Any, **named: Any) -> Any:
         return make(root_certificates or roots.read_bytes(), *others, **named)
 
+    def on_compute_engine(call_credentials: Any) -> Any:
+        return grpc.composite_channel_credentials(with_roots(), call_credentials)
+
     monkeypatch.setattr(grpc, "ssl_channel_credentials", with_roots)
+    monkeypatch.setattr(grpc, "compute_engine_channel_credentials", on_compute_engine)  # what GAPIC clients call
 
 
 @pytest.fixture(scope="session")
