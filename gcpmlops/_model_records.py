@@ -16,7 +16,7 @@ from gcpmlops._model_graph import ModelGraph
 from gcpmlops._model_lineage import Lineage, LineageGraph, Origin
 from gcpmlops._model_registry import Registry
 from gcpmlops._model_stages import ARCHIVED, History, Stages, check_stage
-from gcpmlops.exceptions import NotFound, translated
+from gcpmlops.exceptions import InvalidArgument, NotFound, translated
 from gcpmlops.types import GsUri
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ class Records(Registry):
         the version's lineage. Metrics are in Google's schemas; all of ours are in `.measured`. Slices without metrics
         are in the report and the JSON only. Raises NotFound, InvalidArgument.
         """
+        if not hasattr(result, "metrics"):
+            allowed = "what client.evaluation measured; of a file client.evaluation.read(PATH)"
+            raise InvalidArgument(f"{type(result).__name__} is no evaluation", field="result", allowed=allowed)
         model = self.get(name)
         about = {"comparison": comparison, "verdict": verdict}
         if card is None:

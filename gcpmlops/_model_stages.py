@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops import _google, _html
 from gcpmlops._experiments_graph import plain
 from gcpmlops._model_graph import TRANSITION, VERSION, ModelGraph
-from gcpmlops.exceptions import FailedPrecondition, InvalidArgument
+from gcpmlops.exceptions import FailedPrecondition, GcpMlopsError, InvalidArgument
 
 if TYPE_CHECKING:
     from gcpmlops._model import Model
@@ -135,7 +135,11 @@ class Stages:
         except BaseException:
             self._graph.end_execution(execution, state="FAILED")
             raise
-        self._graph.end_execution(execution, state="COMPLETE")
+        try:
+            self._graph.end_execution(execution, state="COMPLETE")
+        except GcpMlopsError as exc:
+            exc.next_step = f"{exc.next_step} The move is made; only its record still says RUNNING.".strip()
+            raise
 
 
 def check_stage(stage: str, field_name: str) -> str:

@@ -82,9 +82,11 @@ def classification(frame: pandas.DataFrame, target: str, score: str | Mapping[An
 
 def _numbered(found: Sequence[Any], classes: Sequence[Any], target: str) -> dict[Any, int]:
     """Label → number of its class; a class that is given as text is the label that reads so. Raises InvalidArgument."""
-    known = {label: number for number, label in enumerate(classes) if isinstance(label, str)}
-    exact = {label: number for number, label in enumerate(classes)}
-    strange = [label for label in found if label not in exact and str(label) not in known]
+    numbered = {label: number for number, label in enumerate(classes) if label in found}
+    for number, text in enumerate(classes):
+        if isinstance(text, str):
+            numbered = {label: number for label in found if _reads(label, text)} | numbered
+    strange = [label for label in found if label not in numbered]
     if strange:
         raise InvalidArgument(
             f"column {target!r} has the class {strange[0]!r}, for which there is no score",
@@ -92,7 +94,7 @@ def _numbered(found: Sequence[Any], classes: Sequence[Any], target: str) -> dict
             value=strange[0],
             allowed=", ".join(map(str, classes)),
         )
-    return {label: exact[label] if label in exact else known[str(label)] for label in found}
+    return numbered
 
 
 def _binary(frame: pandas.DataFrame, labels: Any, target: str, score: str, positive: Any) -> Examples:

@@ -94,6 +94,8 @@ def test_the_versions_evaluations_newest_first(client: Client, kept, model, resu
 def test_version_without_evaluations(client: Client, model) -> None:
     copy = client.models.copy(model.name)
     assert client.models.evaluations(copy.name) == []
+    with pytest.raises(exceptions.InvalidArgument, match="str is no evaluation"):
+        client.models.import_evaluation(model.versioned_name, "late.json")
     with pytest.raises(exceptions.NotFound, match="no evaluation with a report"):
         client.models.report(copy.name)
 

@@ -68,6 +68,17 @@ def test_several_versions_are_archived_and_one_comes_back(client: Client, model)
     assert client.models.demote(f"{model.name}@2", from_stage="archived").aliases == []
 
 
+def test_a_process_that_stops_in_between(client: Client, model, mocker) -> None:
+    """What moved without its record's end shows as not complete."""
+    mocker.patch.object(ModelGraph, "end_execution", side_effect=exceptions.Unavailable("gone"))
+    with pytest.raises(exceptions.Unavailable) as caught:
+        client.models.promote(f"{model.name}@2", to="challenger")
+    assert "The move is made" in caught.value.next_step
+    assert client.models.get(f"{model.name}@2").stages == ["challenger"]
+    (only,) = client.models.history(model.name)
+    assert (only.complete, str(only)) == (False, "version 2: - → challenger (not complete)")
+
+
 def test_aliases_given_by_hand_are_stages_too(client: Client, model) -> None:
     client.models.promote(f"{model.name}@2", to="staging")
     client.models.set_alias(f"{model.name}@2", alias="production")

@@ -53,6 +53,11 @@ class TestClassification:
         assert found.kind == "multiclass"
         assert found.metrics["recall:b"].low < found.metrics["recall:b"].value
         assert set(found.curves["classes"]) == {"a", "b", "c"}
+        numbers = frame.assign(kind=frame["kind"].map({"a": 0.0, "b": 1.0, "c": 2.0}))
+        same = evaluation.classification(
+            numbers, target="kind", score=dict(zip("012", columns.values(), strict=True)), **FAST
+        )
+        assert same.value("accuracy") == found.value("accuracy")  # the command line has text only
         with pytest.raises(exceptions.InvalidArgument, match="class 'c', for which there is no score"):
             evaluation.classification(frame, target="kind", score={"a": "p0", "b": "p1"})
         with pytest.raises(exceptions.InvalidArgument, match="bias"):
