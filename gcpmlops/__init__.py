@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops._version import __version__
 
 if TYPE_CHECKING:
-    from gcpmlops._job_settings import WorkerPool as WorkerPool
-    from gcpmlops._strategies import BlueGreen as BlueGreen
-    from gcpmlops._strategies import Canary as Canary
-    from gcpmlops._strategies import Quality as Quality
-    from gcpmlops._tuning_space import Categorical as Categorical
-    from gcpmlops._tuning_space import Discrete as Discrete
-    from gcpmlops._tuning_space import Double as Double
-    from gcpmlops._tuning_space import Integer as Integer
+    from gcpmlops._endpoints.strategies import BlueGreen as BlueGreen
+    from gcpmlops._endpoints.strategies import Canary as Canary
+    from gcpmlops._endpoints.strategies import Quality as Quality
+    from gcpmlops._jobs.settings import WorkerPool as WorkerPool
+    from gcpmlops._tuning.space import Categorical as Categorical
+    from gcpmlops._tuning.space import Discrete as Discrete
+    from gcpmlops._tuning.space import Double as Double
+    from gcpmlops._tuning.space import Integer as Integer
     from gcpmlops.checks import Accepted as Accepted
     from gcpmlops.checks import Fresh as Fresh
     from gcpmlops.checks import InRange as InRange
@@ -40,13 +40,13 @@ _HOMES = {
     "NotNull": "checks",
     "RowCount": "checks",
     "Unique": "checks",
-    "BlueGreen": "_strategies",
-    "Canary": "_strategies",
-    "Quality": "_strategies",
-    "Categorical": "_tuning_space",
-    "Discrete": "_tuning_space",
-    "Double": "_tuning_space",
-    "Integer": "_tuning_space",
+    "BlueGreen": "_endpoints.strategies",
+    "Canary": "_endpoints.strategies",
+    "Quality": "_endpoints.strategies",
+    "Categorical": "_tuning.space",
+    "Discrete": "_tuning.space",
+    "Double": "_tuning.space",
+    "Integer": "_tuning.space",
     "WorkerPool": "training",
     "GcpMlopsError": "exceptions",
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic
 
 from gcpmlops import _waiting
-from gcpmlops._job_logs import JobLogs, LogLine
+from gcpmlops._jobs.logs import JobLogs, LogLine
 from gcpmlops._log_stream import LogStream
 from gcpmlops._waiting import J
 from gcpmlops.clients import Clients

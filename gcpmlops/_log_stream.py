@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from gcpmlops import _google
-from gcpmlops._job_logs import raw
+from gcpmlops._jobs.logs import raw
 from gcpmlops.clients import Clients
 
 _log = logging.getLogger("gcpmlops.training")

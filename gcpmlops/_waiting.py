@@ -11,7 +11,7 @@ from gcpmlops import _google
 from gcpmlops.exceptions import DeadlineExceeded
 
 if TYPE_CHECKING:
-    from gcpmlops._job_logs import LogLine
+    from gcpmlops._jobs.logs import LogLine
     from gcpmlops.clients import Clients
 
 J = TypeVar("J", bound=Any)

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias, Unpack
 
-from gcpmlops import _batch_request, _google, _staging
-from gcpmlops._batch_outputs import InstanceError
-from gcpmlops._batch_prediction import BatchPrediction, Counts
-from gcpmlops._batch_request import Source
-from gcpmlops._batch_settings import BatchRequest, BatchSettings
-from gcpmlops._job_failures import failure
-from gcpmlops._job_logs import JobLogs, LogLine
-from gcpmlops._model import Model
+from gcpmlops import _google, _staging
+from gcpmlops._batches import request as batch_request
+from gcpmlops._batches.outputs import InstanceError
+from gcpmlops._batches.prediction import BatchPrediction, Counts
+from gcpmlops._batches.request import Source
+from gcpmlops._batches.settings import BatchRequest, BatchSettings
+from gcpmlops._jobs.failures import failure
+from gcpmlops._jobs.logs import JobLogs, LogLine
+from gcpmlops._models.model import Model
 from gcpmlops._waiting import ended, interruptible
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, translated
@@ -78,16 +79,16 @@ class BatchPredictions:
         job = _google.batch_prediction_job.BatchPredictionJob(
             display_name=name[:128],
             model=model.versioned_name if isinstance(model, Model) else self._models.resolve(model),
-            output_config=_batch_request.destination_of(
+            output_config=batch_request.destination_of(
                 request.destination or folder, request.predictions_format, project=self._project
             ),
-            instance_config=_batch_request.instance_config(given, request),
-            dedicated_resources=_batch_request.resources(request),
+            instance_config=batch_request.instance_config(given, request),
+            dedicated_resources=batch_request.resources(request),
             manual_batch_tuning_parameters={"batch_size": request.batch_size or 0},
             generate_explanation=request.explain,
             labels=check_labels(request.labels),
             service_account=request.service_account or self._clients.config.service_account or "",
-            **_batch_request.parameters_value(request.parameters),
+            **batch_request.parameters_value(request.parameters),
         )
         job.input_config = self._placed(given, folder, dry_run=request.dry_run).config()
         return BatchPrediction(job if request.dry_run else self._create(job), self)

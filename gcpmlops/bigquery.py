@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gcpmlops import _loads
-from gcpmlops._query import parameters_of
-from gcpmlops._tables import Dataset, QueryResult, Table, dataset_of, table_of
+from gcpmlops._bigquery import loads
+from gcpmlops._bigquery.query import parameters_of
+from gcpmlops._bigquery.tables import Dataset, QueryResult, Table, dataset_of, table_of
 from gcpmlops.checks import Check, CheckReport, CheckResult
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import (
@@ -91,7 +91,7 @@ class BigQuery:
         """Make an empty table; the schema maps column to type, "INT64" or "STRING REQUIRED" (tables.insert)."""
         from google.cloud import bigquery
 
-        table = bigquery.Table(self._table_id(name), schema=_loads.schema_fields(schema))
+        table = bigquery.Table(self._table_id(name), schema=loads.schema_fields(schema))
         table.labels = check_labels(labels)
         with translated(f"table {name}"):
             return table_of(self._client.create_table(table, **self._clients.idempotent))
@@ -135,7 +135,7 @@ class BigQuery:
         JobFailed has the errors with line and column.
         """
         disposition = one_of(write_disposition, WRITE_DISPOSITIONS, field="write_disposition")
-        config = _loads.load_config(
+        config = loads.load_config(
             source,
             source_format=source_format,
             schema=schema,
@@ -144,9 +144,9 @@ class BigQuery:
             null_marker=null_marker,
         )
         config.write_disposition = disposition
-        _loads.lay_out(config, partition_field=partition_field, clustering_fields=clustering_fields)
+        loads.lay_out(config, partition_field=partition_field, clustering_fields=clustering_fields)
         with translated(f"table {table}"):
-            job = _loads.start(self._client, source, self._table_id(table), config, self._clients)
+            job = loads.start(self._client, source, self._table_id(table), config, self._clients)
         self._finish(job, f"load into {table}", timeout)
         return self.get_table(table)
 

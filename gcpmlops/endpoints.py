@@ -10,26 +10,27 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gcpmlops import _deployed_model, _reaping, _rollback
 from gcpmlops._durations import Duration, seconds_of
-from gcpmlops._endpoint import Endpoint, price_of
-from gcpmlops._endpoint_predictions import EndpointPredictions
-from gcpmlops._job_spec import Hardware
-from gcpmlops._predictions import Explanation, Prediction
-from gcpmlops._prices import Price
-from gcpmlops._reaping import Idle, Reaper
-from gcpmlops._rollout import Rollout
-from gcpmlops._rollout_claim import Claim, Interference
-from gcpmlops._rollout_run import Plan, RolloutRun, Tools
-from gcpmlops._rollout_watch import Clock, RolloutEvent
-from gcpmlops._sample_test import EndpointTest
-from gcpmlops._strategies import BlueGreen, Canary, Measure, Quality
-from gcpmlops._traffic import NEW, nonzero, split_with
+from gcpmlops._endpoints import deployed_model, reaping
+from gcpmlops._endpoints import rollback as rollback
+from gcpmlops._endpoints.endpoint import Endpoint, price_of
+from gcpmlops._endpoints.predictions import EndpointPredictions
+from gcpmlops._endpoints.prices import Price
+from gcpmlops._endpoints.reaping import Idle, Reaper
+from gcpmlops._endpoints.rollout import Rollout
+from gcpmlops._endpoints.rollout_claim import Claim, Interference
+from gcpmlops._endpoints.rollout_run import Plan, RolloutRun, Tools
+from gcpmlops._endpoints.rollout_watch import Clock, RolloutEvent
+from gcpmlops._endpoints.sample_test import EndpointTest
+from gcpmlops._endpoints.strategies import BlueGreen, Canary, Measure, Quality
+from gcpmlops._endpoints.traffic import NEW, nonzero, split_with
+from gcpmlops._endpoints.values import Explanation, Prediction
+from gcpmlops._jobs.spec import Hardware
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import DeadlineExceeded, FailedPrecondition, GcpMlopsError, InvalidArgument
 
 if TYPE_CHECKING:
-    from gcpmlops._serving_metrics import ServingMetrics
+    from gcpmlops._endpoints.serving_metrics import ServingMetrics
     from gcpmlops.models import Model, Models
 
 __all__ = [
@@ -64,7 +65,7 @@ class Endpoints(EndpointPredictions):
 
     @cached_property
     def _metrics(self) -> ServingMetrics:
-        from gcpmlops._serving_metrics import ServingMetrics
+        from gcpmlops._endpoints.serving_metrics import ServingMetrics
 
         return ServingMetrics(self._clients)
 
@@ -144,7 +145,7 @@ class Endpoints(EndpointPredictions):
         chosen = _strategy(strategy, traffic_percentage)
         endpoint = self.get(name)
         version = self._models.get(model) if isinstance(model, str) else model
-        deployed = _deployed_model.deployed_model(
+        deployed = deployed_model.deployed_model(
             version.versioned_name,
             Hardware(machine_type, accelerator_type, accelerator_count),
             min_replica_count,
@@ -173,7 +174,7 @@ class Endpoints(EndpointPredictions):
         FailedPrecondition where nothing is known to have served before.
         """
         before = self.get(name)
-        proto = _rollback.roll_back(self._calls, before.name, timeout=timeout)
+        proto = rollback.roll_back(self._calls, before.name, timeout=timeout)
         endpoint = self._handle(proto)
         for key in set(nonzero(before.traffic)) - set(nonzero(endpoint.traffic)) if undeploy else ():
             self._calls.undeploy(endpoint.name, deployed_model_id=key, split={}, timeout=timeout)
@@ -233,7 +234,7 @@ class Endpoints(EndpointPredictions):
 
     def _reap(self, found: Idle, timeout: float | None) -> Idle:
         try:
-            _reaping.undeploy(self._calls, found, self._metrics, self._clock.now(), timeout)
+            reaping.undeploy(self._calls, found, self._metrics, self._clock.now(), timeout)
         except GcpMlopsError as exc:
             return dataclasses.replace(found, problem=exc.message)
         return dataclasses.replace(found, undeployed=True)

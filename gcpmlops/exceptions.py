@@ -32,9 +32,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gcpmlops._endpoints.rollout import Rollout, Step
+    from gcpmlops._models.serving_check import ServingCheck
     from gcpmlops._preflight import Problem
-    from gcpmlops._rollout import Rollout, Step
-    from gcpmlops._serving_check import ServingCheck
     from gcpmlops.checks import CheckReport
 
 

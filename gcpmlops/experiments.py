@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gcpmlops import _experiments_graph as graph
-from gcpmlops import _experiments_values as values
 from gcpmlops import _google, _html
-from gcpmlops._experiments_artifacts import Artifact
-from gcpmlops._experiments_comparison import Comparison
-from gcpmlops._experiments_graph import Graph
-from gcpmlops._experiments_runs import ActiveRun, Place, Run
-from gcpmlops._experiments_series import Point
+from gcpmlops._experiments import graph, values
+from gcpmlops._experiments.artifacts import Artifact
+from gcpmlops._experiments.comparison import Comparison
+from gcpmlops._experiments.graph import Graph
+from gcpmlops._experiments.runs import ActiveRun, Place, Run
+from gcpmlops._experiments.series import Point
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import AlreadyExists, InvalidArgument, NotFound
 from gcpmlops.types import Labels, check_labels

@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
-from gcpmlops import _google, _model_files, _model_samples, _serving_check, _staging
+from gcpmlops import _google, _staging
 from gcpmlops._handle import Named
-from gcpmlops._job import Job
-from gcpmlops._model import Model
-from gcpmlops._model_evaluations import ModelEvaluation
-from gcpmlops._model_files import Files
-from gcpmlops._model_lineage import Lineage, Origin
-from gcpmlops._model_records import Records
-from gcpmlops._model_samples import Samples
-from gcpmlops._model_stages import History, Transition
+from gcpmlops._jobs.job import Job
+from gcpmlops._models import files as model_files
+from gcpmlops._models import samples as model_samples
+from gcpmlops._models import serving_check
+from gcpmlops._models.evaluations import ModelEvaluation
+from gcpmlops._models.files import Files
+from gcpmlops._models.lineage import Lineage, Origin
+from gcpmlops._models.model import Model
+from gcpmlops._models.records import Records
+from gcpmlops._models.samples import Samples
+from gcpmlops._models.serving_check import Limits, ServingCheck
+from gcpmlops._models.stages import History, Transition
 from gcpmlops._serving import Server, ServerSettings
-from gcpmlops._serving_check import Limits, ServingCheck
 from gcpmlops.exceptions import GcpMlopsError, NotFound, translated
 from gcpmlops.types import GsUri, Labels, Path_, check_labels
 
@@ -57,7 +60,7 @@ class Models(Records):
         model_id: str | None = None,
         description: str | None = None,
         labels: Labels | None = None,
-        samples: _model_samples.Given | None = None,
+        samples: model_samples.Given | None = None,
         job: Named | str | None = None,
         data: Sequence[str] = (),
         check: bool | None = None,
@@ -108,12 +111,12 @@ class Models(Records):
         origin = self._origin(source if job is None and isinstance(source, Job) else job, data)
         parent = self.get(parent_model.partition("@")[0]).name if parent_model else ""
         labels = check_labels(labels)
-        with _model_files.opened(_place(source), self._storage) as files:
+        with model_files.opened(_place(source), self._storage) as files:
             serving = Server.of(_place(source), files.names, server)
             found = self._check_before(check, files, serving, given, limits)
             uri = self._placed(files, display_name, staging_bucket)
         if given is not None:
-            self._storage.upload(given.to_json(), destination=f"{uri}/{_model_samples.FILE}", content_type=_JSON)
+            self._storage.upload(given.to_json(), destination=f"{uri}/{model_samples.FILE}", content_type=_JSON)
         model = _google.model.Model(
             display_name=display_name,
             description=description or "",
@@ -132,7 +135,7 @@ class Models(Records):
         self,
         source: Path_ | Job | Model | Any,
         *,
-        samples: _model_samples.Given | None = None,
+        samples: model_samples.Given | None = None,
         max_latency: float | None = None,
         max_memory: float | None = None,
         timeout: float = 600.0,
@@ -150,10 +153,10 @@ class Models(Records):
         given = None if samples is None else Samples.of(samples, self._storage)
         limits = Limits(max_latency, max_memory, timeout)
         settings = {**(_server_of(source) if isinstance(source, Model) else {}), **_given(server)}
-        with _model_files.opened(_place(source), self._storage) as files:
+        with model_files.opened(_place(source), self._storage) as files:
             serving = Server.of(_place(source), files.names, settings)
             with files.in_a_folder(self._storage) as folder:
-                return _serving_check.run(folder, serving, given, limits)
+                return serving_check.run(folder, serving, given, limits)
 
     def samples(self, name: str) -> Samples | None:
         """The instances stored with a version: a list with `.parameters`; None without any (storage.objects.get).
@@ -163,7 +166,7 @@ class Models(Records):
         folder = self.get(name).artifact_uri.rstrip("/")
         if not folder:
             return None
-        uri = f"{folder}/{_model_samples.FILE}"
+        uri = f"{folder}/{model_samples.FILE}"
         try:
             content = self._storage.read(uri)
         except NotFound:
@@ -176,10 +179,10 @@ class Models(Records):
         """The check before a registration; None where there is none. Raises ServingCheckFailed."""
         if wanted is None and limits.are_set:  # who sets a limit wants it kept
             wanted = True
-        if wanted is False or (wanted is None and not _serving_check.is_possible(server)):
+        if wanted is False or (wanted is None and not serving_check.is_possible(server)):
             return None
         with files.in_a_folder(self._storage) as folder:
-            found = _serving_check.run(folder, server, samples, limits)
+            found = serving_check.run(folder, server, samples, limits)
         if wanted is None and not found.was_possible:
             _log.warning("no serving check, this machine has no environment for %s: %s", server.image, found.error)
             return found

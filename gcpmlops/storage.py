@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _html
-from gcpmlops._buckets import Bucket as Bucket
-from gcpmlops._buckets import Buckets
+from gcpmlops._storage.buckets import Bucket as Bucket
+from gcpmlops._storage.buckets import Buckets
 from gcpmlops.exceptions import InvalidArgument, NotFound, translated
 from gcpmlops.types import GsUri, Path_, is_gs_uri
 

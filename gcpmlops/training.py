@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from gcpmlops import _google, _machines
-from gcpmlops._job import Job
-from gcpmlops._job_failures import failure
-from gcpmlops._job_logs import JobLogs, LogLine
-from gcpmlops._job_settings import TRAINING_IMAGE, JobRequest, JobSettings, WorkerPool
-from gcpmlops._machines import Machine
+from gcpmlops import _google
+from gcpmlops._jobs import machines as machines
+from gcpmlops._jobs.failures import failure
+from gcpmlops._jobs.job import Job
+from gcpmlops._jobs.logs import JobLogs, LogLine
+from gcpmlops._jobs.machines import Machine
+from gcpmlops._jobs.settings import TRAINING_IMAGE, JobRequest, JobSettings, WorkerPool
 from gcpmlops._preflight import Problem, require
 from gcpmlops._waiting import ended, interruptible
 from gcpmlops.clients import Clients
@@ -21,7 +22,7 @@ from gcpmlops.types import Path_
 
 if TYPE_CHECKING:
     from gcpmlops._following import Following
-    from gcpmlops._job_plan import Plan
+    from gcpmlops._jobs.plan import Plan
     from gcpmlops.storage import Storage
 
 __all__ = ["TRAINING_IMAGE", "Job", "JobSettings", "LogLine", "Machine", "Problem", "Training", "WorkerPool"]
@@ -73,15 +74,15 @@ class Training:
 
         Raises InvalidArgument (with all that `preflight` found, as PreflightFailed), NotFound, PermissionDenied.
         """
-        from gcpmlops import _job_plan  # here and below: what a list or a look at a job does not need
+        from gcpmlops._jobs import plan
 
         request = self._with_defaults(JobRequest.of(source, settings))
-        planned = _job_plan.plan(self._clients, request)
+        planned = plan.plan(self._clients, request)
         if request.dry_run:
             return Job(planned.job, self)
         if request.preflight:
             require(self._problems(planned))
-        _job_plan.upload(self._clients, self._storage, planned)
+        plan.upload(self._clients, self._storage, planned)
         return Job(self._create(planned.job), self)
 
     def run(
@@ -111,17 +112,17 @@ class Training:
         the script's argparse or click refuses. Nothing of the code is executed; what can't be told is not a problem.
         Raises InvalidArgument for what `submit` would refuse anyway.
         """
-        from gcpmlops import _job_plan
+        from gcpmlops._jobs import plan
 
         request = self._with_defaults(JobRequest.of(source, settings))
-        return list(self._problems(_job_plan.plan(self._clients, request)))
+        return list(self._problems(plan.plan(self._clients, request)))
 
     def machines(self, *, accelerator_type: str | None = None) -> list[Machine]:
         """The machine types that gcpmlops knows Vertex AI training to offer; those that take an accelerator."""
-        offer = _machines.offer()
+        offer = machines.offer()
         if accelerator_type is None:
             return list(offer.machines.values())
-        accelerator = _machines.accelerator(accelerator_type)
+        accelerator = machines.accelerator(accelerator_type)
         return [machine for machine in offer.machines.values() if accelerator.counts_for(machine)]
 
     def get(self, name: str) -> Job:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gcpmlops import _google, _tuning_failure, _tuning_file, _tuning_space
+from gcpmlops import _google
 from gcpmlops._following import Following
-from gcpmlops._job_logs import JobLogs, LogLine
-from gcpmlops._job_spec import arguments
-from gcpmlops._tuning_job import TuningJob
-from gcpmlops._tuning_space import Categorical, Discrete, Double, Integer, Space
-from gcpmlops._tuning_spec import SEARCH_SETTINGS, Algorithm, EarlyStopping, Goal, Search, Selection, tuning_job
-from gcpmlops._tuning_trials import Measurement, Trial, Trials
-from gcpmlops._tuning_watch import Watch, progress_line
+from gcpmlops._jobs.logs import JobLogs, LogLine
+from gcpmlops._jobs.spec import arguments
+from gcpmlops._tuning import failure, file, space
+from gcpmlops._tuning.job import TuningJob
+from gcpmlops._tuning.space import Categorical, Discrete, Double, Integer, Space
+from gcpmlops._tuning.spec import SEARCH_SETTINGS, Algorithm, EarlyStopping, Goal, Search, Selection, tuning_job
+from gcpmlops._tuning.trials import Measurement, Trial, Trials
+from gcpmlops._tuning.watch import Watch, progress_line
 from gcpmlops._waiting import interruptible, job_states
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, NotFound, translated
@@ -76,8 +77,8 @@ class Tuning:
             "early_stopping": early_stopping, "early_stopping_by_time": early_stopping_by_time,
             "measurement_selection": measurement_selection, "display_name": display_name, **job,
         }  # fmt: skip
-        _tuning_file.check_settings(job)
-        settings = _tuning_file.load(config) if config is not None else {}
+        file.check_settings(job)
+        settings = file.load(config) if config is not None else {}
         settings |= {key: value for key, value in given.items() if value is not None}
         return self._create(settings, dry_run=dry_run)
 
@@ -133,7 +134,7 @@ class Tuning:
         """
         with interruptible(self._full(name)):
             job = self._ended(name, timeout, Watch(on_trial, on_job))
-        error = _tuning_failure.failure(job, lambda trial: self._tail(job, trial))
+        error = failure.failure(job, lambda trial: self._tail(job, trial))
         if error is not None:
             raise error
         return job
@@ -196,7 +197,7 @@ class Tuning:
         """What each trial runs, packed, checked and uploaded as a job; a trial's arguments stand in while it is."""
         args = settings.pop("args", None)
         own = arguments(args)
-        tried = arguments(_tuning_space.samples(search.space))
+        tried = arguments(space.samples(search.space))
         for name in search.space:
             if any(each == f"--{name}" or each.startswith(f"--{name}=") for each in own):
                 raise InvalidArgument(
@@ -225,7 +226,7 @@ class Tuning:
         return logs
 
     def _tail(self, job: TuningJob, trial: Trial) -> Sequence[str]:
-        return [line.text for line in self._logs_of(job, trial.id).last(_tuning_failure.TAIL)]
+        return [line.text for line in self._logs_of(job, trial.id).last(failure.TAIL)]
 
     def _full(self, name: str) -> str:
         if name.startswith("projects/"):

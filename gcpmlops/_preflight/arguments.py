@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from gcpmlops._machines import near
+from gcpmlops._jobs.machines import near
 from gcpmlops._preflight.modules import Module
 from gcpmlops._preflight.parsers import Built, Parser, parsers
 from gcpmlops._preflight.problems import Problem

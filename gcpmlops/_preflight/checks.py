@@ -15,9 +15,9 @@ from gcpmlops._preflight.problems import Problem
 from gcpmlops.types import GsUri
 
 if TYPE_CHECKING:
-    from gcpmlops._job_plan import Plan
-    from gcpmlops._job_spec import Pool
-    from gcpmlops._packaging import SourcePackage
+    from gcpmlops._jobs.packaging import SourcePackage
+    from gcpmlops._jobs.plan import Plan
+    from gcpmlops._jobs.spec import Pool
     from gcpmlops.clients import Clients
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcpmlops._packaging import SourcePackage
+from gcpmlops._jobs.packaging import SourcePackage
 from gcpmlops._preflight import distributions
 from gcpmlops._preflight.certain import Certain
 from gcpmlops._preflight.distributions import Available

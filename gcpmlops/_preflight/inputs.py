@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gcpmlops._machines import near
+from gcpmlops._jobs.machines import near
 from gcpmlops._preflight.problems import Problem
 from gcpmlops.exceptions import InvalidArgument, NotFound, PermissionDenied, Unauthenticated, translated
 from gcpmlops.types import GsUri

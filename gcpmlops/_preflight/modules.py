@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gcpmlops._packaging import SourcePackage
+from gcpmlops._jobs.packaging import SourcePackage
 
 _COMPILED = (".so", ".pyd", ".pyx", ".pyi")
 

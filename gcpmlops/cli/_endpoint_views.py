@@ -39,13 +39,13 @@ def rollout_whole(rollout: Any) -> dict[str, Any]:
 
 
 def rollout_rows(rollout: Any) -> list[dict[str, Any]]:
-    from gcpmlops._rollout import COLUMNS, row
+    from gcpmlops._endpoints.rollout import COLUMNS, row
 
     return [dict(zip(COLUMNS, row(step), strict=True)) for step in rollout.steps]
 
 
 def rollout_steps(rollout: Any) -> list[dict[str, Any]]:
-    from gcpmlops._rollout import figures_of
+    from gcpmlops._endpoints.rollout import figures_of
 
     return [
         {
@@ -75,7 +75,7 @@ def test_row(test: Any) -> dict[str, Any]:
 
 
 def idle_row(found: Any) -> dict[str, Any]:
-    from gcpmlops._prices import dollars
+    from gcpmlops._endpoints.prices import dollars
 
     return {
         "endpoint": found.endpoint_name,

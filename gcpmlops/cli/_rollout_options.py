@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from gcpmlops._strategies import BlueGreen, Canary
+    from gcpmlops._endpoints.strategies import BlueGreen, Canary
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +94,7 @@ def strategy_of(given: dict[str, Any]) -> Canary | BlueGreen | None:
 def _made(name: str, chosen: dict[str, Any], quality: dict[str, Any]) -> Canary | BlueGreen | None:
     if name == "all":
         return None
-    from gcpmlops._strategies import BlueGreen, Canary, Quality
+    from gcpmlops._endpoints.strategies import BlueGreen, Canary, Quality
 
     if quality:
         chosen["quality"] = Quality(**quality)

@@ -14,7 +14,7 @@ class TuningProgress(Display):
 
     def trial(self, trial: Any, job: Any) -> None:
         """One that has ended."""
-        from gcpmlops._tuning_watch import progress_line
+        from gcpmlops._tuning.watch import progress_line
 
         self.line(progress_line(trial, job))
 

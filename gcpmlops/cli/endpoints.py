@@ -233,7 +233,7 @@ def idle(call: Call, idle: str, filter_: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reap(call: Call, idle: str, filter_: str | None, delete_endpoints: bool, yes: bool) -> None:
     """Undeploy models that served nothing for a time, after asking; exit with 1 if one could not be."""
-    from gcpmlops._prices import total
+    from gcpmlops._endpoints.prices import total
 
     def confirm(found: Any) -> bool:
         for each in found:

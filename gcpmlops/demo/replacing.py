@@ -16,7 +16,7 @@ from gcpmlops.endpoints import Canary
 if TYPE_CHECKING:
     import pandas
 
-    from gcpmlops._rollout_watch import RolloutEvent
+    from gcpmlops._endpoints.rollout_watch import RolloutEvent
     from gcpmlops.client import Client
     from gcpmlops.endpoints import Endpoint
     from gcpmlops.evaluation import Comparison, EvaluationResult, Verdict

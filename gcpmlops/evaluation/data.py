@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from gcpmlops import _extras
-from gcpmlops._batch_outputs import errors_table
+from gcpmlops._batches.outputs import errors_table
 from gcpmlops.bigquery import BigQuery
 from gcpmlops.evaluation import batch_output
 from gcpmlops.exceptions import InvalidArgument, NotFound

@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gcpmlops import BlueGreen, Canary, exceptions
-from gcpmlops._reaping import Idle
-from gcpmlops._rollout import Rollout, Step
-from gcpmlops._rollout_watch import RolloutEvent
-from gcpmlops._sample_test import EndpointTest, ModelTest
-from gcpmlops._serving_metrics import Served
+from gcpmlops._endpoints.reaping import Idle
+from gcpmlops._endpoints.rollout import Rollout, Step
+from gcpmlops._endpoints.rollout_watch import RolloutEvent
+from gcpmlops._endpoints.sample_test import EndpointTest, ModelTest
+from gcpmlops._endpoints.serving_metrics import Served
 from gcpmlops.cli import root
 from gcpmlops.cli._rollout_progress import ended_politely
 from gcpmlops.endpoints import Endpoints

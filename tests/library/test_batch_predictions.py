@@ -9,9 +9,10 @@ import pytest
 from google.cloud.aiplatform_v1 import types
 from sklearn.linear_model import LinearRegression
 
-from gcpmlops import Client, _batch_request, exceptions
-from gcpmlops._batch_outputs import InstanceError, _error
-from gcpmlops._batch_prediction import BatchPrediction, Counts
+from gcpmlops import Client, exceptions
+from gcpmlops._batches import request as batch_request
+from gcpmlops._batches.outputs import InstanceError, _error
+from gcpmlops._batches.prediction import BatchPrediction, Counts
 
 FRAME = pd.DataFrame({"id": ["a", "b", "c"], "x": [1, 2, 3], "y": [0.5, 1.0, 2.0]})
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
@@ -118,7 +119,7 @@ def test_one_name_is_a_list_of_one(offline: Client) -> None:
 
 @pytest.mark.parametrize("row", [[1, float("nan")], [object()]])
 def test_what_json_has_no_form_for(row: list[Any]) -> None:
-    source = _batch_request.Source.of([[1, 2], row], None, project="p")
+    source = batch_request.Source.of([[1, 2], row], None, project="p")
     with pytest.raises(exceptions.InvalidArgument, match="instance 1 cannot be written as JSON"):
         source.content()
 

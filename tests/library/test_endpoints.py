@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from gcpmlops import BlueGreen, Canary, Client, Quality, exceptions
-from gcpmlops._rollout_watch import Clock
+from gcpmlops._endpoints.rollout_watch import Clock
 
 ROWS = [[0.0], [1.0], [2.0], [3.0]]
 TRAIN = """

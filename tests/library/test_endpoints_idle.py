@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from gcpmlops import _google, _history, _reaping, _sample_test, exceptions
-from gcpmlops._endpoint import price_of
-from gcpmlops._predictions import Prediction
-from gcpmlops._prices import Prices
-from gcpmlops._serving_metrics import Served
+from gcpmlops import _google, exceptions
+from gcpmlops._endpoints import history, reaping, sample_test
+from gcpmlops._endpoints.endpoint import price_of
+from gcpmlops._endpoints.prices import Prices
+from gcpmlops._endpoints.serving_metrics import Served
+from gcpmlops._endpoints.values import Prediction
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = 86400.0
@@ -45,9 +46,9 @@ class Usage:
         return self.requests
 
 
-def idle(found: Any, usage: Usage) -> list[_reaping.Idle]:
+def idle(found: Any, usage: Usage) -> list[reaping.Idle]:
     table = Prices()
-    reaper = _reaping.Reaper(usage, NOW, DAY, lambda name, row: price_of(table, name, row))
+    reaper = reaping.Reaper(usage, NOW, DAY, lambda name, row: price_of(table, name, row))
     return reaper.idle([found])
 
 
@@ -64,19 +65,19 @@ def test_what_is_left_alone() -> None:
     assert not idle(endpoint({"1": DAY / 2}, {"1": 100}), Usage()), "it is new"
     assert not idle(endpoint({}, {}), Usage())
     until = int(NOW.timestamp()) + 60
-    under_way = {_history.CLAIM: f"abc-{until}"}
+    under_way = {history.CLAIM: f"abc-{until}"}
     assert not idle(endpoint(old, {"1": 100}, under_way), Usage()), "a deployment is under way"
-    assert idle(endpoint(old, {"1": 100}, {_history.CLAIM: f"abc-{until - 120}"}), Usage())
+    assert idle(endpoint(old, {"1": 100}, {history.CLAIM: f"abc-{until - 120}"}), Usage())
 
 
 def test_what_is_kept_for_a_rollback() -> None:
     ages = {"1": 9 * DAY, "2": 9 * DAY, "3": 9 * DAY}
-    labels = _history.noted({}, [_history.Earlier("1", 100)], "projects/p/locations/us-central1/endpoints/1")
+    labels = history.noted({}, [history.Earlier("1", 100)], "projects/p/locations/us-central1/endpoints/1")
     used = Usage(m2=10)
     assert [each.deployed_model_id for each in idle(endpoint(ages, {"2": 100}, labels), used)] == ["3"]
-    over = {**labels, _history.UNTIL: str(int(NOW.timestamp()) - 1)}
+    over = {**labels, history.UNTIL: str(int(NOW.timestamp()) - 1)}
     assert [each.deployed_model_id for each in idle(endpoint(ages, {"2": 100}, over), used)] == ["1", "3"]
-    later = {**labels, _history.UNTIL: str(int(NOW.timestamp()) + 60)}
+    later = {**labels, history.UNTIL: str(int(NOW.timestamp()) + 60)}
     assert [each.deployed_model_id for each in idle(endpoint(ages, {"2": 100}, later), used)] == ["3"]
     assert len(idle(endpoint(ages, {"2": 100}, labels), Usage())) == 3, "nobody uses the endpoint"
 
@@ -97,7 +98,7 @@ def test_others_get_its_traffic() -> None:
     found = endpoint({"1": 2 * DAY, "2": 2 * DAY, "3": 2 * DAY}, {"1": 20, "2": 60, "3": 20})
     calls, usage = Calls(found), Usage(m2=5, m3=5)
     (lazy,) = idle(found, usage)
-    _reaping.undeploy(calls, lazy, usage, NOW, 60)  # type: ignore[arg-type]
+    reaping.undeploy(calls, lazy, usage, NOW, 60)  # type: ignore[arg-type]
     assert calls.undeployed == [("1", {"2": 75, "3": 25})]
 
 
@@ -105,12 +106,12 @@ def test_served_or_gone_meanwhile() -> None:
     found = endpoint({"1": 2 * DAY}, {"1": 100})
     (lazy,) = idle(found, Usage())
     with pytest.raises(exceptions.GcpMlopsError, match="1 has served 4 requests meanwhile"):
-        _reaping.undeploy(Calls(found), lazy, Usage(m1=4), NOW, 60)  # type: ignore[arg-type]
+        reaping.undeploy(Calls(found), lazy, Usage(m1=4), NOW, 60)  # type: ignore[arg-type]
     with pytest.raises(exceptions.NotFound, match="no longer deployed"):
-        _reaping.undeploy(Calls(endpoint({}, {})), lazy, Usage(), NOW, 60)  # type: ignore[arg-type]
+        reaping.undeploy(Calls(endpoint({}, {})), lazy, Usage(), NOW, 60)  # type: ignore[arg-type]
 
 
-def run(answers: Sequence[Any], deployed: Sequence[tuple[str, str, int]], most: int = 50) -> _sample_test.EndpointTest:
+def run(answers: Sequence[Any], deployed: Sequence[tuple[str, str, int]], most: int = 50) -> sample_test.EndpointTest:
     """The answers one after the other: (id, predictions), or an error."""
     coming = iter(answers)
 
@@ -120,7 +121,7 @@ def run(answers: Sequence[Any], deployed: Sequence[tuple[str, str, int]], most: 
             raise answer
         return Prediction(answer[1], answer[0], "1", None)
 
-    return _sample_test.run("projects/p/locations/l/endpoints/1", deployed, [[1.0], [2.0]], send, most=most)
+    return sample_test.run("projects/p/locations/l/endpoints/1", deployed, [[1.0], [2.0]], send, most=most)
 
 
 def test_samples_are_sent_until_all_have_answered() -> None:

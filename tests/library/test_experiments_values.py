@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from gcpmlops import _experiments_values as values
 from gcpmlops import _google, exceptions
-from gcpmlops._experiments_comparison import Comparison
-from gcpmlops._experiments_runs import Run
-from gcpmlops._experiments_series import Point
+from gcpmlops._experiments import values
+from gcpmlops._experiments.comparison import Comparison
+from gcpmlops._experiments.runs import Run
+from gcpmlops._experiments.series import Point
 
 
 def test_plain_values() -> None:

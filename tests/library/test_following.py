@@ -118,7 +118,7 @@ def test_ctrl_c_says_that_the_job_goes_on(client: Client, staging: str) -> None:
 
 
 def test_only_the_last_lines_are_read_of_a_long_log(client: Client, staging: str) -> None:
-    from gcpmlops._job_logs import JobLogs
+    from gcpmlops._jobs.logs import JobLogs
 
     job = submit(client, "for n in range(3000):\n    print(n)\n")
     job.wait(timeout=60)
@@ -130,7 +130,7 @@ def test_only_the_last_lines_are_read_of_a_long_log(client: Client, staging: str
 def test_entries_of_every_form(client: Client) -> None:
     from google.cloud.logging_v2.types import LogEntry
 
-    from gcpmlops._job_logs import JobLogs
+    from gcpmlops._jobs.logs import JobLogs
 
     project = client.config.require("project")
     resource = {"type": "ml_job", "labels": {"job_id": "forms", "task_name": "workerpool1-2"}}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gcpmlops._job_failures import failure
-from gcpmlops._job_logs import LogLine
+from gcpmlops._jobs.failures import failure
+from gcpmlops._jobs.logs import LogLine
 from gcpmlops.exceptions import JobCancelled, JobFailed
 
 EXITED = "The replica workerpool0-0 exited with a non-zero status of 1. Termination reason: Error."

@@ -4,7 +4,8 @@
 
 import pytest
 
-from gcpmlops import Client, _machines
+from gcpmlops import Client
+from gcpmlops._jobs import machines
 from gcpmlops.exceptions import InvalidArgument
 
 
@@ -18,7 +19,7 @@ from gcpmlops.exceptions import InvalidArgument
     ],
 )  # fmt: skip
 def test_offered(machine: str, accelerator: str | None, count: int) -> None:
-    name, kind, number = _machines.check(machine, accelerator, count)
+    name, kind, number = machines.check(machine, accelerator, count)
     assert (name, number) == (machine.lower(), count)
     assert kind == (accelerator and accelerator.upper().replace("-", "_"))
 
@@ -44,7 +45,7 @@ def test_offered(machine: str, accelerator: str | None, count: int) -> None:
 )  # fmt: skip
 def test_not_offered(machine: str, accelerator: str | None, count: int, field: str, said: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        _machines.check(machine, accelerator, count)
+        machines.check(machine, accelerator, count)
     assert caught.value.field == field
     assert said in str(caught.value)
     if "no 'n1-standrad" in str(caught.value):
@@ -54,7 +55,7 @@ def test_not_offered(machine: str, accelerator: str | None, count: int, field: s
 def test_the_table_holds_together() -> None:
     from google.cloud.aiplatform_v1.types import AcceleratorType
 
-    offer = _machines.offer()
+    offer = machines.offer()
     assert set(offer.accelerators) <= set(AcceleratorType.__members__)
     families = {machine.family for machine in offer.machines.values()}
     for accelerator in offer.accelerators.values():
@@ -62,7 +63,7 @@ def test_the_table_holds_together() -> None:
         assert any(accelerator.counts_for(machine) for machine in offer.machines.values())
     for machine in offer.machines.values():
         if machine.accelerator_type:
-            _machines.check(machine.name, machine.accelerator_type, machine.accelerator_count)
+            machines.check(machine.name, machine.accelerator_type, machine.accelerator_count)
 
 
 def test_machines_of_an_accelerator() -> None:

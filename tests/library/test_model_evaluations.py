@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gcpmlops import Client, _model_metrics, exceptions
-from gcpmlops._model_evaluations import Evaluations
+from gcpmlops import Client, exceptions
+from gcpmlops._models import metrics as model_metrics
+from gcpmlops._models.evaluations import Evaluations
 from gcpmlops.evaluation import Estimate, EvaluationResult, Gate
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
@@ -122,7 +123,7 @@ def test_classes(client: Client) -> None:
     frame = pd.DataFrame({"y": ["a", "b", "c", "a"], **scores})
     score = {each: each for each in "abc"}
     result = client.evaluation.classification(frame, target="y", score=score, resamples=0)
-    found = _model_metrics.of_result(result)
+    found = model_metrics.of_result(result)
     (only,) = found["confidenceMetrics"]
     assert (only["maxPredictions"], only["f1ScoreMicro"], only["recall"]) == (1, 0.75, 0.75)
     assert found["confusionMatrix"]["rows"] == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
@@ -133,8 +134,8 @@ def test_classes(client: Client) -> None:
 def test_forecasts(client: Client) -> None:
     frame = pd.DataFrame({"y": [1.0, 2.0, 4.0, 8.0], "p": [1.0, 2.5, 4.0, 7.0], "high": [2.0, 2.0, 5.0, 9.0]})
     result = client.evaluation.forecasting(frame, target="y", prediction="p", quantiles={0.9: "high"}, resamples=0)
-    found = _model_metrics.of_result(result)
-    assert _model_metrics.schema_of("forecasting").endswith("/forecasting_metrics_1.0.0.yaml")
+    found = model_metrics.of_result(result)
+    assert model_metrics.schema_of("forecasting").endswith("/forecasting_metrics_1.0.0.yaml")
     assert found["quantileMetrics"] == [{"quantile": 0.9, "observedQuantile": 1.0}]
     assert found["meanAbsoluteError"] == pytest.approx(0.375)
     assert found["meanAbsolutePercentageError"] == pytest.approx(100 * (0.25 + 0.125) / 4)
@@ -142,6 +143,6 @@ def test_forecasts(client: Client) -> None:
 
 def test_what_is_not_defined_is_left_out() -> None:
     metrics = {"roc_auc": Estimate(None), "log_loss": Estimate(0.5), "recall": Estimate(None), "f1": Estimate(0.25)}
-    found = _model_metrics.of_estimates("binary", metrics, {"threshold": 0.3})
+    found = model_metrics.of_estimates("binary", metrics, {"threshold": 0.3})
     assert found == {"logLoss": 0.5, "confidenceMetrics": [{"confidenceThreshold": 0.3, "f1Score": 0.25}]}
-    assert _model_metrics.of_estimates("regression", {"rmse": Estimate(None)}, {}) == {}
+    assert model_metrics.of_estimates("regression", {"rmse": Estimate(None)}, {}) == {}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gcpmlops import Client, _google, exceptions
-from gcpmlops._model_graph import ModelGraph
-from gcpmlops._model_sources import CODE, DATASET, FILES, TABLE, code_of, read_by, source_of
+from gcpmlops._models.graph import ModelGraph
+from gcpmlops._models.sources import CODE, DATASET, FILES, TABLE, code_of, read_by, source_of
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 TRAIN = """

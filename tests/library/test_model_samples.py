@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gcpmlops import exceptions
-from gcpmlops._model_samples import Samples
+from gcpmlops._models.samples import Samples
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 
 from gcpmlops import Client, _caller, exceptions
-from gcpmlops._model_graph import ModelGraph, node_id
-from gcpmlops._model_stages import stages_of
+from gcpmlops._models.graph import ModelGraph, node_id
+from gcpmlops._models.stages import stages_of
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 

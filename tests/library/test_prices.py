@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gcpmlops import exceptions
-from gcpmlops._prices import Prices, dollars, total
+from gcpmlops._endpoints.prices import Prices, dollars, total
 
 
 def test_replicas_and_accelerators_count() -> None:

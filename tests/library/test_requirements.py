@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gcpmlops import _packaging, _requirements
+from gcpmlops._jobs import packaging, requirements
 from gcpmlops.exceptions import InvalidArgument
 
 
@@ -17,7 +17,7 @@ def test_file_of_pips_format(tmp_path: Path) -> None:
         "# a comment\npandas>=2  # why\n\nscikit-learn==1.6.* ; python_version > '3.8'\n-r more.txt\nfoo \\\n  ==1.0\n"
         "bar==1 --hash=sha256:abc\nmine @ https://example.com/mine.whl#egg=x\n"
     )
-    found = list(_requirements.read(tmp_path / "requirements.txt"))
+    found = list(requirements.read(tmp_path / "requirements.txt"))
     assert found[:4] == ["pandas>=2", "scikit-learn==1.6.* ; python_version > '3.8'", "six", "foo    ==1.0"]
     assert found[4:] == ["bar==1", "mine @ https://example.com/mine.whl#egg=x"]
 
@@ -28,34 +28,34 @@ def test_file_of_pips_format(tmp_path: Path) -> None:
 def test_what_a_package_cannot_declare(tmp_path: Path, line: str) -> None:
     (tmp_path / "r.txt").write_text(f"six\n{line}\n")
     with pytest.raises(InvalidArgument, match=r"r\.txt:2"):
-        list(_requirements.read(tmp_path / "r.txt"))
+        list(requirements.read(tmp_path / "r.txt"))
 
 
 def test_given(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("six\n")
     (tmp_path / "train.py").write_text("")
     path = tmp_path / "requirements.txt"
-    assert _requirements.given(None, tmp_path / "train.py") == ["six"]
-    assert _requirements.given((), tmp_path / "train.py") == []
-    assert _requirements.given(path, None) == _requirements.given(str(path), None) == ["six"]
-    assert _requirements.given(["pandas", str(path)], None) == ["pandas", "six"]
+    assert requirements.given(None, tmp_path / "train.py") == ["six"]
+    assert requirements.given((), tmp_path / "train.py") == []
+    assert requirements.given(path, None) == requirements.given(str(path), None) == ["six"]
+    assert requirements.given(["pandas", str(path)], None) == ["pandas", "six"]
     with pytest.raises(InvalidArgument, match="No such file"):
-        _requirements.given("missing.txt", None)
+        requirements.given("missing.txt", None)
     with pytest.raises(InvalidArgument, match="not a requirement"):
-        _requirements.given(["pandas 2"], None)
+        requirements.given(["pandas 2"], None)
 
 
 def test_beside(tmp_path: Path) -> None:
     folder = tmp_path / "trainer"
     folder.mkdir()
-    assert _requirements.beside(folder) is None
+    assert requirements.beside(folder) is None
     (tmp_path / "requirements.txt").write_text("")
-    assert _requirements.beside(folder) == tmp_path / "requirements.txt"
+    assert requirements.beside(folder) == tmp_path / "requirements.txt"
     (folder / "requirements.txt").write_text("")
-    assert _requirements.beside(folder) == folder / "requirements.txt"
+    assert requirements.beside(folder) == folder / "requirements.txt"
     (folder / "pyproject.toml").write_text("")
-    assert _requirements.beside(folder) is None
-    assert _requirements.beside("gs://b/x.tar.gz") is _requirements.beside(tmp_path / "x.whl") is None
+    assert requirements.beside(folder) is None
+    assert requirements.beside("gs://b/x.tar.gz") is requirements.beside(tmp_path / "x.whl") is None
 
 
 def sdist(path: Path, files: dict[str, str]) -> Path:
@@ -73,12 +73,12 @@ def test_source_distribution_is_taken_as_it_is(tmp_path: Path) -> None:
         "mine/__init__.py": "",
     }
     path = sdist(tmp_path / "mine-1.tar.gz", {**files, "mine/task.py": "import six"})
-    package = _packaging.build(path)
+    package = packaging.build(path)
     assert (package.filename, package.module, package.requirements) == ("mine-1.tar.gz", "mine.task", ("six",))
     assert package.content == path.read_bytes()
     with pytest.raises(InvalidArgument, match="which module"):
-        _packaging.build(sdist(tmp_path / "other-1.tar.gz", files))
-    assert _packaging.build(path, module="mine.other").module == "mine.other"
+        packaging.build(sdist(tmp_path / "other-1.tar.gz", files))
+    assert packaging.build(path, module="mine.other").module == "mine.other"
 
 
 def test_wheel(tmp_path: Path) -> None:
@@ -87,11 +87,11 @@ def test_wheel(tmp_path: Path) -> None:
         wheel.writestr("mine/__init__.py", "")
         wheel.writestr("mine/__main__.py", "")
         wheel.writestr("mine-1.dist-info/METADATA", "Name: mine\nRequires-Dist: pandas (>=2)\n")
-    package = _packaging.build(path)
+    package = packaging.build(path)
     assert (package.module, package.requirements) == ("mine", ("pandas (>=2)",))
 
 
 def test_not_a_package(tmp_path: Path) -> None:
     (tmp_path / "mine.whl").write_text("x")
     with pytest.raises(InvalidArgument, match="is not a package"):
-        _packaging.build(tmp_path / "mine.whl", module="a")
+        packaging.build(tmp_path / "mine.whl", module="a")

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from gcpmlops import BlueGreen, Canary, Client, Quality, _google, _history, exceptions
+from gcpmlops import BlueGreen, Canary, Client, Quality, _google, exceptions
 from gcpmlops._durations import seconds_of, spoken
-from gcpmlops._rollback import roll_back
-from gcpmlops._rollout_claim import Claim
-from gcpmlops._rollout_judge import violations
-from gcpmlops._rollout_run import Plan, RolloutRun, Tools
-from gcpmlops._rollout_watch import Clock, RolloutEvent
-from gcpmlops._serving_metrics import Served
+from gcpmlops._endpoints import history
+from gcpmlops._endpoints.rollback import roll_back
+from gcpmlops._endpoints.rollout_claim import Claim
+from gcpmlops._endpoints.rollout_judge import violations
+from gcpmlops._endpoints.rollout_run import Plan, RolloutRun, Tools
+from gcpmlops._endpoints.rollout_watch import Clock, RolloutEvent
+from gcpmlops._endpoints.serving_metrics import Served
 from gcpmlops.types import check_labels
 
 NAME = "projects/p/locations/us-central1/endpoints/7"
@@ -163,7 +164,7 @@ class TestCanary:
         assert (world.time - started).total_seconds() == pytest.approx(270, abs=2)
         assert world.service.deployed == [OLD, NEW], "the old one is kept for a rollback"
         assert world.service.labels["gcpmlops-previous-0"] == f"{OLD}-100"
-        assert _history.CLAIM not in world.service.labels
+        assert history.CLAIM not in world.service.labels
         assert world.service.labels["team"] == "risk"
         assert "PROMOTED" in str(rollout)
         assert "0 % errors" in str(rollout.steps[0])
@@ -275,14 +276,14 @@ class TestWhatIsKept:
 
     def test_for_a_time(self, world: World) -> None:
         rollout = world.run(Canary(keep="1d"))
-        assert _history.kept_until(world.service.labels) == pytest.approx(world.time.timestamp() + 86400, abs=2)
+        assert history.kept_until(world.service.labels) == pytest.approx(world.time.timestamp() + 86400, abs=2)
         assert "for 1 d" in rollout.notes[-1]
 
     def test_one_generation(self, world: World) -> None:
         """What was kept until now goes when the next is promoted."""
         world.service.endpoint.deployed_models.append(deployed(id="99", version="0"))
-        served = [_history.Earlier("99", 100)]
-        world.service.endpoint.labels = _history.noted({}, served, NAME)
+        served = [history.Earlier("99", 100)]
+        world.service.endpoint.labels = history.noted({}, served, NAME)
         world.run(Canary())
         assert world.service.deployed == [OLD, NEW]
 
@@ -388,7 +389,7 @@ class TestAtOnce:
 
         def meanwhile(name: str, **given: Any) -> Any:
             roll = {**dict(world.service.endpoint.labels)}
-            roll.pop(_history.CLAIM)
+            roll.pop(history.CLAIM)
             world.service.endpoint.labels = roll  # as a rollback does
             return start(name, **given)
 
@@ -459,7 +460,7 @@ class TestRollback:
             roll_back(world.service, NAME, timeout=1)  # type: ignore[arg-type]
 
     def test_labels_hold_all_that_is_needed(self) -> None:
-        served = _history.Earlier(
+        served = history.Earlier(
             "9" * 19,
             55,
             "projects/other/locations/europe-west4/models/" + "m" * 63 + "@12",
@@ -470,14 +471,14 @@ class TestRollback:
             1,
             "a-server@other-project.iam.gserviceaccount.com",
         )
-        second = _history.Earlier("8", 45, "projects/p/locations/us-central1/models/m@1", "n1-standard-2", 1, 1)
-        labels = check_labels(_history.noted({"team": "risk"}, [served, second], NAME))
-        assert _history.noted_before(labels, NAME) == [served, second]
-        assert _history.without_history(labels) == {"team": "risk"}
+        second = history.Earlier("8", 45, "projects/p/locations/us-central1/models/m@1", "n1-standard-2", 1, 1)
+        labels = check_labels(history.noted({"team": "risk"}, [served, second], NAME))
+        assert history.noted_before(labels, NAME) == [served, second]
+        assert history.without_history(labels) == {"team": "risk"}
 
     @pytest.mark.parametrize("value", ["", "111", "x-y", "111-", "-100"])
     def test_labels_that_make_no_sense(self, value: str) -> None:
-        assert _history.noted_before({"gcpmlops-previous-0": value}, NAME) == []
+        assert history.noted_before({"gcpmlops-previous-0": value}, NAME) == []
 
 
 class TestJudge:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from sklearn.dummy import DummyRegressor
 
-from gcpmlops import Client, _serving_check, exceptions
+from gcpmlops import Client, exceptions
+from gcpmlops._models import serving_check
+from gcpmlops._models.serving_check import Limits, ServingCheck
 from gcpmlops._serving import Server
-from gcpmlops._serving_check import Limits, ServingCheck
 
 SKLEARN = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 GOOD = ServingCheck(True, "predict", "", SKLEARN, 2, (), 0.5, {"median": 0.01, "max": 0.2}, 130.0, (7.0, 7.0))
@@ -107,9 +108,9 @@ def test_limits_that_are_none() -> None:
     ],
 )
 def test_where_it_runs_by_itself(image: str, prebuilt: bool, mocker) -> None:
-    assert _serving_check.is_possible(Server(image)) is prebuilt
-    mocker.patch.object(_serving_check, "find_spec", return_value=None)
-    assert not _serving_check.is_possible(Server(image))
+    assert serving_check.is_possible(Server(image)) is prebuilt
+    mocker.patch.object(serving_check, "find_spec", return_value=None)
+    assert not serving_check.is_possible(Server(image))
 
 
 def test_samples_among_the_files_that_are_none(client: Client, tmp_path: Path) -> None:
@@ -120,9 +121,9 @@ def test_samples_among_the_files_that_are_none(client: Client, tmp_path: Path) -
 
 
 def test_without_the_extra(mocker, tmp_path: Path) -> None:
-    mocker.patch.object(_serving_check, "find_spec", return_value=None)
+    mocker.patch.object(serving_check, "find_spec", return_value=None)
     with pytest.raises(exceptions.MissingExtra, match=r"gcpmlops\[emulator\]"):
-        _serving_check.run(tmp_path, Server(SKLEARN), None, Limits())
+        serving_check.run(tmp_path, Server(SKLEARN), None, Limits())
 
 
 @pytest.mark.parametrize(
@@ -133,8 +134,8 @@ def test_without_the_extra(mocker, tmp_path: Path) -> None:
     ],
 )
 def test_program_that_says_nothing(program: str, timeout: float, said: str, mocker, tmp_path: Path) -> None:
-    mocker.patch.object(_serving_check, "_PROGRAM", ("-c", program))
-    found = _serving_check.run(tmp_path, Server(SKLEARN), None, Limits(timeout=timeout))
+    mocker.patch.object(serving_check, "_PROGRAM", ("-c", program))
+    found = serving_check.run(tmp_path, Server(SKLEARN), None, Limits(timeout=timeout))
     assert (found.ok, found.stage) == (False, "start")
     assert said in found.error
     assert found.log_tail == (("no space left",) if "exit" in program else ())

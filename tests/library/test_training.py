@@ -172,12 +172,12 @@ def test_a_failure_says_why_and_what_next(
 
 
 def test_packages_run(client: Client, staging: str, tmp_path: Path) -> None:
-    from gcpmlops import _packaging
+    from gcpmlops._jobs import packaging
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text("")
     (tmp_path / "mine" / "task.py").write_text("import six, sys\nprint('packaged', six.__name__, *sys.argv[1:])\n")
-    built = _packaging.build(tmp_path / "mine")
+    built = packaging.build(tmp_path / "mine")
     path = tmp_path / built.filename
     path.write_bytes(built.content)
     lines: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gcpmlops import Client
-from gcpmlops._job_settings import JobRequest, JobSettings
+from gcpmlops._jobs.settings import JobRequest, JobSettings
 from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.training import WorkerPool
 
@@ -150,4 +150,4 @@ def test_dry_run_is_dry(script: Path) -> None:
 def test_a_list_of_jobs_needs_neither_packing_nor_preflight() -> None:
     code = "import sys, gcpmlops.training; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"gcpmlops._job_plan", "gcpmlops._preflight.checks", "argparse", "tarfile", "grpc"} & set(loaded)
+    assert not {"gcpmlops._jobs.plan", "gcpmlops._preflight.checks", "argparse", "tarfile", "grpc"} & set(loaded)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gcpmlops import Categorical, Discrete, Double, Integer
-from gcpmlops._tuning_file import load
+from gcpmlops._tuning.file import load
 from gcpmlops.exceptions import InvalidArgument
 
 WHOLE = """

@@ -3,8 +3,8 @@
 import pytest
 
 from gcpmlops import Categorical, Discrete, Double, Integer
-from gcpmlops._tuning_space import check, samples, specs
-from gcpmlops._tuning_spec import Search, tuning_job
+from gcpmlops._tuning.space import check, samples, specs
+from gcpmlops._tuning.spec import Search, tuning_job
 from gcpmlops.exceptions import InvalidArgument
 
 AUC = {"auc": "maximize"}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gcpmlops import Categorical, Discrete, Double, Integer, _google, exceptions
-from gcpmlops._tuning_failure import failure
-from gcpmlops._tuning_spec import Search, tuning_job
-from gcpmlops._tuning_watch import Watch, progress_line
+from gcpmlops._tuning.failure import failure
+from gcpmlops._tuning.spec import Search, tuning_job
+from gcpmlops._tuning.watch import Watch, progress_line
 from gcpmlops.tuning import TuningJob
 
 SPACE = {

@@ -7,25 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gcpmlops import _job_spec, _waiting, checks
-from gcpmlops._predictions import instances_of
-from gcpmlops._query import parameters_of, type_of
+from gcpmlops import _waiting, checks
+from gcpmlops._bigquery.query import parameters_of, type_of
+from gcpmlops._endpoints.traffic import check_split, split_with
+from gcpmlops._endpoints.values import instances_of
+from gcpmlops._jobs import spec as job_spec
 from gcpmlops._serving import framework_of, prediction_image
-from gcpmlops._traffic import check_split, split_with
 from gcpmlops.exceptions import InvalidArgument
 
 
 def test_arguments() -> None:
     args = {"rows": 5, "fast": True, "slow": False, "none": None, "tags": ["a", "b"], "map": {"x": 1}}
-    assert _job_spec.arguments(args) == ["--rows=5", "--fast", "--tags=a", "--tags=b", '--map={"x": 1}']
-    assert _job_spec.arguments(["--rows", 5]) == ["--rows", "5"]
+    assert job_spec.arguments(args) == ["--rows=5", "--fast", "--tags=a", "--tags=b", '--map={"x": 1}']
+    assert job_spec.arguments(["--rows", 5]) == ["--rows", "5"]
 
 
 def test_accelerator() -> None:
-    spec = _job_spec.machine_spec(_job_spec.Hardware(accelerator_type="nvidia_tesla_t4"))
+    spec = job_spec.machine_spec(job_spec.Hardware(accelerator_type="nvidia_tesla_t4"))
     assert (spec.accelerator_type.name, spec.accelerator_count) == ("NVIDIA_TESLA_T4", 1)
     with pytest.raises(InvalidArgument, match="Did you mean 'NVIDIA_TESLA_T4'"):
-        _job_spec.machine_spec(_job_spec.Hardware(accelerator_type="NVIDIA_TESLA_T5"))
+        job_spec.machine_spec(job_spec.Hardware(accelerator_type="NVIDIA_TESLA_T5"))
 
 
 @pytest.mark.parametrize(

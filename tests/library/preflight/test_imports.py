@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gcpmlops import _packaging
+from gcpmlops._jobs import packaging
 from gcpmlops._preflight import imports
 
 SKLEARN, XGBOOST, TORCH, TF, PYTHON = (
@@ -167,7 +167,7 @@ def test_setup_py_is_read_and_not_run(nowhere, files, setup: str, count: int) ->
 
 def test_compiled_and_generated_modules_are_trusted(files) -> None:
     folder = files(**{"trainer/__init__.py": "", "trainer/task.py": "from . import fast", "trainer/fast.so": ""})
-    assert imports.Imports(_packaging.build(folder / "trainer")).problems == []
+    assert imports.Imports(packaging.build(folder / "trainer")).problems == []
 
 
 def test_each_pool_is_judged_in_its_image(nowhere, files) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.api.distribution_pb2 import Distribution
 
-from gcpmlops._serving_metrics import Served, ServingMetrics, _quantile
+from gcpmlops._endpoints.serving_metrics import Served, ServingMetrics, _quantile
 
 from .conftest import ENDPOINT, START, Monitoring
 

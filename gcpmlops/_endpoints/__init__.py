@@ -1,0 +1,1 @@
+"""Parts of `endpoints`: registry, predictions, rollouts, prices."""

@@ -1,0 +1,1 @@
+"""Parts of `training`, `tuning` and `batch_predictions`: what all jobs have."""
