@@ -144,6 +144,9 @@ def test_xgboost_boosters_predict_from_a_matrix(
     status, body = predict(server, {"instances": [1, 2]})
     assert status == 400
     assert "Could not initialize DMatrix from inputs" in str(body["error"])
+    status, body = predict(server, {"instances": [[1.0, 2.0]]})
+    assert status == 400
+    assert str(body["error"]).endswith("Number of columns does not match number of features in booster.")
 
 
 def test_an_xgboost_estimator_is_refused_as_by_the_container(

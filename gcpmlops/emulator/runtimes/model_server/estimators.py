@@ -116,11 +116,11 @@ class BoosterModel:
         try:
             matrix = self.matrix(rows)
         except Exception as error:
-            raise PredictionError(f"Could not initialize DMatrix from inputs: {error}") from error
+            raise PredictionError(f"Could not initialize DMatrix from inputs: {words(error)}") from error
         try:
             return as_list(self.booster.predict(matrix, **options))
         except Exception as error:
-            raise PredictionError(f"Exception during xgboost prediction: {error}{self.hint()}") from error
+            raise PredictionError(f"Exception during xgboost prediction: {words(error)}{self.hint()}") from error
 
     def hint(self) -> str:
         """What to save instead, where the saved model cannot take a plain DMatrix."""
@@ -129,6 +129,11 @@ class BoosterModel:
         if self.booster.feature_names:
             return " (the prebuilt image passes rows without feature names: train on a DMatrix without them)"
         return ""
+
+
+def words(error: Exception) -> str:
+    """XGBoost's words without the stack of its C++ library, which tells a client nothing but paths of this machine."""
+    return str(error).partition("\nStack trace:")[0]
 
 
 def as_list(predictions: Any) -> list[Any]:
