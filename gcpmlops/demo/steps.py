@@ -130,9 +130,7 @@ class LifeCycle:
 
     def register(self, job: Job, samples: list[list[int]], *, alias: str, parent: Model | None = None) -> Model:
         """What the job left in its model folder becomes a version of the model, once a server has answered with it."""
-        with self.story.step(
-            f"Register the {alias}, which is served once to see", api="ModelService.UploadModel"
-        ) as step:
+        with self.story.step(f"Try to serve the {alias}, then register it", api="ModelService.UploadModel") as step:
             model = self.client.models.upload(
                 job,
                 display_name=NAME,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +33,22 @@ class Place:
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
         return {**kept, **own, "PATH": path, "DEMO_TEST_MARK": self.mark}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, command: Sequence[str] = GCPMLOPS) -> subprocess.Popen[str]:
         """A gcpmlops command in the background."""
         return subprocess.Popen(
-            [*GCPMLOPS, *arguments], env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+            [*command, *arguments], env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Exit code and output of a gcpmlops command."""
-        process = self.start(*arguments)
+        return self._ended(self.start(*arguments))
+
+    def run_python(self, program: str) -> tuple[int, str]:
+        """The same of a program."""
+        return self._ended(self.start("-c", program, command=[sys.executable]))
+
+    def _ended(self, process: subprocess.Popen[str]) -> tuple[int, str]:
         output, _ = process.communicate(timeout=200)
         return process.returncode, output
 
