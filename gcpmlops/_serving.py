@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import Any, TypedDict
 from gcpmlops import _google
 from gcpmlops.exceptions import InvalidArgument
 
+_log = logging.getLogger("gcpmlops.models")
 _REGISTRY = "us-docker.pkg.dev/vertex-ai/prediction"
 _FRAMEWORKS = {  # framework: (image, version when none is given)
     "sklearn": ("sklearn-cpu", "1.6"),
@@ -87,7 +89,23 @@ def _image_for(source: Any, filenames: Iterable[str], settings: Mapping[str, Any
     own, own_version = version_of(source)
     where = source if isinstance(source, (str, PathLike)) else type(source).__name__
     framework = settings.get("framework") or own or framework_of(filenames, where=str(where))
-    return prediction_image(framework, settings.get("framework_version") or own_version)
+    return prediction_image(framework, settings.get("framework_version") or _served(own, own_version))
+
+
+def _served(framework: str | None, version: str | None) -> str | None:
+    """The estimator's own version, or the newest that Google has an image for; the serving check tries it."""
+    if framework is None or version is None:
+        return None
+    newest = _FRAMEWORKS[framework][1]
+    if _numbers(version) <= _numbers(newest):
+        return version
+    advice = "framework_version= or image= chooses another one; models of a newer version may fail to load"
+    _log.warning("Google has no image for %s %s: that of %s is taken (%s).", framework, version, newest, advice)
+    return newest
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def prediction_image(framework: str, version: str | None = None) -> str:

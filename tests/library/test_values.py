@@ -12,7 +12,7 @@ from gcpmlops._bigquery.query import parameters_of, type_of
 from gcpmlops._endpoints.traffic import check_split, split_with
 from gcpmlops._endpoints.values import instances_of
 from gcpmlops._jobs import spec as job_spec
-from gcpmlops._serving import framework_of, prediction_image
+from gcpmlops._serving import Server, framework_of, prediction_image
 from gcpmlops.exceptions import InvalidArgument
 
 
@@ -97,3 +97,16 @@ def test_polling_starts_fast() -> None:
     first = [next(pauses) for _ in range(30)]
     assert (first[0], first[-1]) == (0.1, 5.0)
     assert first == sorted(first)
+
+
+@pytest.mark.parametrize(
+    ("own", "image", "warned"), [("1.5.2", "1-5", False), ("1.6.1", "1-6", False), ("1.99.0", "1-6", True)]
+)
+def test_an_estimator_newer_than_googles_images_gets_the_newest(own, image, warned, monkeypatch, caplog) -> None:
+    sklearn = pytest.importorskip("sklearn")
+    from sklearn.dummy import DummyClassifier
+
+    monkeypatch.setattr(sklearn, "__version__", own)
+    assert f"sklearn-cpu.{image}:" in Server.of(DummyClassifier(), (), {}).image
+    assert ("no image for sklearn 1.99" in caplog.text) == warned
+    assert "sklearn-cpu.1-99:" in Server.of(DummyClassifier(), (), {"framework_version": "1.99"}).image
