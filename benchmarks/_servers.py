@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks._measure import environment
 
@@ -50,6 +51,20 @@ def emulator() -> Iterator[Server]:
         port = free_port()
         with _spawned([*command, "--port", str(port)], port, folder / "data") as server:
             yield server
+
+
+def library_client(server: Server, **settings: Any) -> Any:
+    """A `gcpmlops.Client` of an emulator, once that is up."""
+    import gcpmlops
+
+    server.token  # noqa: B018 - waits until it is up
+    return gcpmlops.Client(
+        project=PROJECT,
+        location="us-central1",
+        endpoint=f"http://127.0.0.1:{server.port}",
+        credentials_file=str(server.data_dir / "credentials.json"),
+        **settings,
+    )
 
 
 @contextmanager

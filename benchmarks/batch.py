@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks import _flights
 from benchmarks._measure import Line, environment, process_seconds
-from benchmarks._servers import PROJECT, Server, emulator
+from benchmarks._servers import Server, emulator, library_client
 
 _IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
 _ROUNDS = 3
@@ -50,25 +50,12 @@ with open(target, "w") as file:
 def lines() -> Iterator[Line]:
     with emulator() as server, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        client = _client(server)
+        client = library_client(server)
+        client.storage.create_bucket("flights")
         flights = _flights.write(folder)
         client.storage.upload(flights.instances, destination="gs://flights/in/")
         for kind in _MODELS:
             yield from _compared(client, server, kind, flights, folder)
-
-
-def _client(server: Server) -> Any:
-    import gcpmlops
-
-    server.token  # noqa: B018 - waits until it is up
-    client = gcpmlops.Client(
-        project=PROJECT,
-        location="us-central1",
-        endpoint=f"http://127.0.0.1:{server.port}",
-        credentials_file=str(server.data_dir / "credentials.json"),
-    )
-    client.storage.create_bucket("flights")
-    return client
 
 
 def _compared(client: Any, server: Server, kind: str, flights: _flights.Flights, folder: Path) -> Iterator[Line]:

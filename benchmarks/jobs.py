@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from benchmarks._measure import Line, environment, process_seconds, seconds
-from benchmarks._servers import PROJECT, Server, emulator
+from benchmarks._servers import PROJECT, Server, emulator, library_client
 
 _IMAGE = "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 _PARENT = f"projects/{PROJECT}/locations/us-central1"
@@ -40,26 +40,12 @@ _QUEUED = 200
 
 def lines() -> Iterator[Line]:
     with emulator() as server, tempfile.TemporaryDirectory() as folder:
-        client = _client(server)
+        client = library_client(server, staging_bucket="gs://staging")
+        client.storage.create_bucket("staging")
         yield from _overhead(client, Path(folder))
         yield from _latency(client)
         yield _search(client)
         yield from _queue(client, server)
-
-
-def _client(server: Server) -> Any:
-    import gcpmlops
-
-    server.token  # noqa: B018 - waits until it is up
-    client = gcpmlops.Client(
-        project=PROJECT,
-        location="us-central1",
-        endpoint=f"http://127.0.0.1:{server.port}",
-        credentials_file=str(server.data_dir / "credentials.json"),
-        staging_bucket="gs://staging",
-    )
-    client.storage.create_bucket("staging")
-    return client
 
 
 def _overhead(client: Any, folder: Path) -> Iterator[Line]:

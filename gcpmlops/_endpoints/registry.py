@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from gcpmlops import _google
+from gcpmlops import _display_names, _google
 from gcpmlops._endpoints import deployed_model as deployment
 from gcpmlops._endpoints import history
 from gcpmlops._endpoints.calls import EndpointCalls
@@ -93,15 +93,8 @@ class EndpointRegistry:
             )
         if name.startswith("projects/"):
             return name
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        found = [] if name.isdigit() else self.list(filter=f'display_name="{quoted}"')
-        if len(found) > 1:
-            ids = ", ".join(endpoint.id for endpoint in found)
-            allowed = f"one of the ids {ids}"
-            raise InvalidArgument(
-                f"{len(found)} endpoints are called {name}", field="endpoint", value=name, allowed=allowed
-            )
-        return found[0].name if found else f"{self._clients.parent}/endpoints/{name}"
+        folder = f"{self._clients.parent}/endpoints"
+        return _display_names.resolve(name, field="endpoint", find=lambda text: self.list(filter=text), folder=folder)
 
     def update(
         self,

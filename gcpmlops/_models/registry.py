@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gcpmlops import _google
+from gcpmlops import _display_names, _google
 from gcpmlops._models.model import Model
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, translated
@@ -39,13 +39,11 @@ class Registry:
             )
         if base.startswith("projects/"):
             return name
-        found = [] if base.isdigit() else self.list(filter=f'display_name="{_quoted(base)}"')
-        if len(found) > 1:
-            ids = ", ".join(model.id for model in found)
-            raise InvalidArgument(
-                f"{len(found)} models are called {base}", field="model", value=name, allowed=f"one of the ids {ids}"
-            )
-        return (found[0].name if found else f"{self._clients.parent}/models/{base}") + at + version
+        folder = f"{self._clients.parent}/models"
+        full = _display_names.resolve(
+            base, field="model", find=lambda text: self.list(filter=text), folder=folder, given=name
+        )
+        return full + at + version
 
     def update(
         self,
@@ -160,7 +158,3 @@ class Registry:
 
     def _handle(self, proto: _google.model.Model) -> Model:
         return Model(proto, self)  # type: ignore[arg-type]  # `Models` is what there is one of
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from gcpmlops.endpoints import Canary
 if TYPE_CHECKING:
     import pandas
 
-    from gcpmlops._endpoints.rollout_watch import RolloutEvent
     from gcpmlops.client import Client
     from gcpmlops.endpoints import Endpoint
     from gcpmlops.evaluation import Comparison, EvaluationResult, Verdict
@@ -89,10 +89,10 @@ class Replacement:
             kept = self.client.models.import_evaluation(challenger.versioned_name, judged.challenger, **about)
             step.resource, step.note = f"evaluations/{kept.id}", str(report)
 
-    def replace(self, endpoint: Endpoint, challenger: Model) -> Traffic:
+    def replace(self, endpoint: Endpoint, challenger: Model) -> None:
         """By canary, under a constant load of requests; the challenger is the champion then."""
         with self.story.step("Put it into production by canary", api="EndpointService.UpdateEndpoint") as step:
-            with Traffic(endpoint, [instance(flight, self.codes) for flight in self.flights]) as traffic:
+            with Traffic(endpoint, self._instances) as traffic:
                 rollout = self.client.endpoints.deploy(
                     endpoint.name,
                     model=challenger,
@@ -107,19 +107,17 @@ class Replacement:
             self.client.models.promote(challenger.versioned_name, to="champion", reason=why)
             step.resource = f"models/{challenger.id}@{challenger.version_id}"
             step.note = "who, when and why are kept"
-        return traffic
 
-    def _tell(self, event: RolloutEvent) -> None:
-        if event.kind != "looked":
-            self.story.detail(event.text)
+    @cached_property
+    def _instances(self) -> list[list[int]]:
+        return [instance(flight, self.codes) for flight in self.flights]
 
     def _rows(self) -> pandas.DataFrame:
         import pandas
 
-        rows = [instance(flight, self.codes) for flight in self.flights]
-        frame = pandas.DataFrame(rows, columns=list(sql.FEATURES))
+        frame = pandas.DataFrame(self._instances, columns=list(sql.FEATURES))
         return frame.assign(
-            flight=range(len(rows)),
+            flight=range(len(frame)),
             airline=[flight.row["carrier"] for flight in self.flights],
             airport=[flight.row["origin"] for flight in self.flights],
             late=[int(flight.late) for flight in self.flights],

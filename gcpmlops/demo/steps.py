@@ -97,9 +97,7 @@ class LifeCycle:
         """A custom job that runs the trainer package in Google's scikit-learn image."""
         title = f"Train a scikit-learn classifier on {_months(last_month)}"
         with self.story.step(title, api="JobService.CreateCustomJob") as step:
-            job = self.submit(last_month=last_month)
-            self._finish(job, step)
-        return job.refresh()
+            return self._finish(self.submit(last_month=last_month), step)
 
     def submit(self, *, last_month: int) -> Job:
         """The same, begun in the background; `wait` is for its end."""
@@ -118,15 +116,15 @@ class LifeCycle:
     def wait(self, job: Job, *, last_month: int) -> Job:
         """For a job that was submitted earlier."""
         with self.story.step(f"Train another on {_months(last_month)}", api="JobService.CreateCustomJob") as step:
-            self._finish(job, step)
-        return job.refresh()
+            return self._finish(job, step)
 
-    def _finish(self, job: Job, step: Step) -> None:
+    def _finish(self, job: Job, step: Step) -> Job:
         done = job.wait(on_log=lambda line: self.story.detail(line.text))
         metrics = json.loads(self.client.storage.read(f"{done.model_dir}metrics.json"))
         step.resource = f"customJobs/{done.id}"
         step.note = f"AUC {metrics['auc']:.3f} on flights held back"
         step.training_seconds = (done.proto.end_time - done.proto.start_time).total_seconds()
+        return done
 
     def register(self, job: Job, samples: list[list[int]], *, alias: str, parent: Model | None = None) -> Model:
         """What the job left in its model folder becomes a version of the model, once a server has answered with it."""
