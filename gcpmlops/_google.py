@@ -54,39 +54,99 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import tensorboard_run as tensorboard_run
     from google.cloud.aiplatform_v1.types import tensorboard_service as tensorboard_service
     from google.cloud.aiplatform_v1.types import tensorboard_time_series as tensorboard_time_series
+    from google.cloud.functions_v2.services.function_service.client import (
+        FunctionServiceClient as FunctionServiceClient,
+    )
+    from google.cloud.functions_v2.types import functions as functions_types
+    from google.cloud.logging_v2.services.config_service_v2.client import (
+        ConfigServiceV2Client as ConfigServiceV2Client,
+    )
     from google.cloud.logging_v2.services.logging_service_v2.client import (
         LoggingServiceV2Client as LoggingServiceV2Client,
     )
+    from google.cloud.logging_v2.services.metrics_service_v2.client import (
+        MetricsServiceV2Client as MetricsServiceV2Client,
+    )
+    from google.cloud.logging_v2.types import log_entry as log_entry
     from google.cloud.logging_v2.types import logging as logging_types
+    from google.cloud.logging_v2.types import logging_config as logging_config
+    from google.cloud.logging_v2.types import logging_metrics as logging_metrics
+    from google.cloud.monitoring_dashboard_v1.services.dashboards_service.client import (
+        DashboardsServiceClient as DashboardsServiceClient,
+    )
+    from google.cloud.monitoring_dashboard_v1.types import dashboard as dashboard
+    from google.cloud.monitoring_dashboard_v1.types import dashboards_service as dashboards_service
+    from google.cloud.monitoring_v3.services.alert_policy_service.client import (
+        AlertPolicyServiceClient as AlertPolicyServiceClient,
+    )
     from google.cloud.monitoring_v3.services.metric_service.client import MetricServiceClient as MetricServiceClient
+    from google.cloud.monitoring_v3.services.notification_channel_service.client import (
+        NotificationChannelServiceClient as NotificationChannelServiceClient,
+    )
+    from google.cloud.monitoring_v3.services.snooze_service.client import SnoozeServiceClient as SnoozeServiceClient
+    from google.cloud.monitoring_v3.types import alert as alert
+    from google.cloud.monitoring_v3.types import alert_service as alert_service
     from google.cloud.monitoring_v3.types import common as monitoring_common
+    from google.cloud.monitoring_v3.types import metric as monitoring_metric
     from google.cloud.monitoring_v3.types import metric_service as metric_service
+    from google.cloud.monitoring_v3.types import notification as notification
+    from google.cloud.monitoring_v3.types import notification_service as notification_service
+    from google.cloud.monitoring_v3.types import snooze as snooze
+    from google.cloud.monitoring_v3.types import snooze_service as snooze_service
+    from google.cloud.run_v2.services.services.client import ServicesClient as ServicesClient
+    from google.cloud.scheduler_v1.services.cloud_scheduler.client import CloudSchedulerClient as CloudSchedulerClient
+    from google.cloud.scheduler_v1.types import cloudscheduler as cloudscheduler
+    from google.cloud.scheduler_v1.types import job as scheduler_job
+    from google.cloud.scheduler_v1.types import target as scheduler_target
+    from google.pubsub_v1.services.publisher.client import PublisherClient as PublisherClient
+    from google.pubsub_v1.services.subscriber.client import SubscriberClient as SubscriberClient
+    from google.pubsub_v1.types import pubsub as pubsub
 
 __all__ = [
+    "AlertPolicyServiceClient",
+    "CloudSchedulerClient",
+    "ConfigServiceV2Client",
+    "DashboardsServiceClient",
     "EndpointServiceClient",
+    "FunctionServiceClient",
     "JobServiceClient",
     "LoggingServiceV2Client",
     "MetadataServiceClient",
     "MetricServiceClient",
+    "MetricsServiceV2Client",
     "ModelServiceClient",
+    "NotificationChannelServiceClient",
     "PredictionServiceClient",
+    "PublisherClient",
+    "ServicesClient",
+    "SnoozeServiceClient",
+    "SubscriberClient",
     "TensorboardServiceClient",
     "accelerator_type",
+    "alert",
+    "alert_service",
     "artifact",
     "batch_prediction_job",
+    "cloudscheduler",
     "context",
     "custom_job",
+    "dashboard",
+    "dashboards_service",
     "endpoint",
     "endpoint_service",
     "env_var",
     "event",
     "execution",
     "explanation",
+    "functions_types",
     "hyperparameter_tuning_job",
     "io",
     "job_service",
     "job_state",
     "lineage_subgraph",
+    "log_entry",
+    "logging_config",
+    "logging_metrics",
     "logging_types",
     "machine_resources",
     "metadata_schema",
@@ -98,6 +158,14 @@ __all__ = [
     "model_evaluation_slice",
     "model_service",
     "monitoring_common",
+    "monitoring_metric",
+    "notification",
+    "notification_service",
+    "pubsub",
+    "scheduler_job",
+    "scheduler_target",
+    "snooze",
+    "snooze_service",
     "study",
     "tensorboard",
     "tensorboard_data",
@@ -108,7 +176,41 @@ __all__ = [
 ]
 
 _VERTEX = "google.cloud.aiplatform_v1"
+_MONITORING = "google.cloud.monitoring_v3"
+_DASHBOARDS = "google.cloud.monitoring_dashboard_v1"
+_LOGGING = "google.cloud.logging_v2"
+_SCHEDULER = "google.cloud.scheduler_v1"
 _WHERE = {
+    "AlertPolicyServiceClient": f"{_MONITORING}.services.alert_policy_service.client:AlertPolicyServiceClient",
+    "CloudSchedulerClient": f"{_SCHEDULER}.services.cloud_scheduler.client:CloudSchedulerClient",
+    "ConfigServiceV2Client": f"{_LOGGING}.services.config_service_v2.client:ConfigServiceV2Client",
+    "DashboardsServiceClient": f"{_DASHBOARDS}.services.dashboards_service.client:DashboardsServiceClient",
+    "FunctionServiceClient": "google.cloud.functions_v2.services.function_service.client:FunctionServiceClient",
+    "MetricsServiceV2Client": f"{_LOGGING}.services.metrics_service_v2.client:MetricsServiceV2Client",
+    "NotificationChannelServiceClient": (
+        f"{_MONITORING}.services.notification_channel_service.client:NotificationChannelServiceClient"
+    ),
+    "PublisherClient": "google.pubsub_v1.services.publisher.client:PublisherClient",
+    "ServicesClient": "google.cloud.run_v2.services.services.client:ServicesClient",
+    "SnoozeServiceClient": f"{_MONITORING}.services.snooze_service.client:SnoozeServiceClient",
+    "SubscriberClient": "google.pubsub_v1.services.subscriber.client:SubscriberClient",
+    "alert": f"{_MONITORING}.types.alert",
+    "alert_service": f"{_MONITORING}.types.alert_service",
+    "cloudscheduler": f"{_SCHEDULER}.types.cloudscheduler",
+    "dashboard": f"{_DASHBOARDS}.types.dashboard",
+    "dashboards_service": f"{_DASHBOARDS}.types.dashboards_service",
+    "functions_types": "google.cloud.functions_v2.types.functions",
+    "log_entry": f"{_LOGGING}.types.log_entry",
+    "logging_config": f"{_LOGGING}.types.logging_config",
+    "logging_metrics": f"{_LOGGING}.types.logging_metrics",
+    "monitoring_metric": f"{_MONITORING}.types.metric",
+    "notification": f"{_MONITORING}.types.notification",
+    "notification_service": f"{_MONITORING}.types.notification_service",
+    "pubsub": "google.pubsub_v1.types.pubsub",
+    "scheduler_job": f"{_SCHEDULER}.types.job",
+    "scheduler_target": f"{_SCHEDULER}.types.target",
+    "snooze": f"{_MONITORING}.types.snooze",
+    "snooze_service": f"{_MONITORING}.types.snooze_service",
     "EndpointServiceClient": f"{_VERTEX}.services.endpoint_service.client:EndpointServiceClient",
     "JobServiceClient": f"{_VERTEX}.services.job_service.client:JobServiceClient",
     "LoggingServiceV2Client": "google.cloud.logging_v2.services.logging_service_v2.client:LoggingServiceV2Client",

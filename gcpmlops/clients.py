@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 USER_AGENT = f"gcpmlops/{__version__}"
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+_GAPIC = (
+    "jobs", "models", "endpoints", "prediction", "metadata", "tensorboard", "logging", "metrics", "alert_policies",
+    "channels", "snoozes", "dashboards", "log_sinks", "log_metrics", "scheduler", "publisher", "subscriber",
+    "functions", "run",
+)  # fmt: skip
 _UNREACHABLE = ("Connection refused", "Failed to establish a new connection", "Name or service not known")
 
 
@@ -98,6 +103,61 @@ class Clients:
         return self._gapic(_google.MetricServiceClient, "monitoring.googleapis.com")
 
     @cached_property
+    def alert_policies(self) -> _google.AlertPolicyServiceClient:
+        """Cloud Monitoring AlertPolicyService (gRPC)."""
+        return self._gapic(_google.AlertPolicyServiceClient, "monitoring.googleapis.com")
+
+    @cached_property
+    def channels(self) -> _google.NotificationChannelServiceClient:
+        """Cloud Monitoring NotificationChannelService (gRPC)."""
+        return self._gapic(_google.NotificationChannelServiceClient, "monitoring.googleapis.com")
+
+    @cached_property
+    def snoozes(self) -> _google.SnoozeServiceClient:
+        """Cloud Monitoring SnoozeService (gRPC)."""
+        return self._gapic(_google.SnoozeServiceClient, "monitoring.googleapis.com")
+
+    @cached_property
+    def dashboards(self) -> _google.DashboardsServiceClient:
+        """Cloud Monitoring DashboardsService (gRPC)."""
+        return self._gapic(_google.DashboardsServiceClient, "monitoring.googleapis.com")
+
+    @cached_property
+    def log_sinks(self) -> _google.ConfigServiceV2Client:
+        """Cloud Logging ConfigServiceV2 (gRPC)."""
+        return self._gapic(_google.ConfigServiceV2Client, "logging.googleapis.com")
+
+    @cached_property
+    def log_metrics(self) -> _google.MetricsServiceV2Client:
+        """Cloud Logging MetricsServiceV2 (gRPC)."""
+        return self._gapic(_google.MetricsServiceV2Client, "logging.googleapis.com")
+
+    @cached_property
+    def scheduler(self) -> _google.CloudSchedulerClient:
+        """Cloud Scheduler (gRPC)."""
+        return self._gapic(_google.CloudSchedulerClient, "cloudscheduler.googleapis.com")
+
+    @cached_property
+    def publisher(self) -> _google.PublisherClient:
+        """Cloud Pub/Sub Publisher (gRPC)."""
+        return self._gapic(_google.PublisherClient, "pubsub.googleapis.com")
+
+    @cached_property
+    def subscriber(self) -> _google.SubscriberClient:
+        """Cloud Pub/Sub Subscriber (gRPC)."""
+        return self._gapic(_google.SubscriberClient, "pubsub.googleapis.com")
+
+    @cached_property
+    def functions(self) -> _google.FunctionServiceClient:
+        """Cloud Functions FunctionService, v2 (gRPC)."""
+        return self._gapic(_google.FunctionServiceClient, "cloudfunctions.googleapis.com")
+
+    @cached_property
+    def run(self) -> _google.ServicesClient:
+        """Cloud Run Services (gRPC)."""
+        return self._gapic(_google.ServicesClient, "run.googleapis.com")
+
+    @cached_property
     def retry(self) -> Retry:
         """The retry policy of idempotent calls: jittered exponential back-off, 0.1 s to 10 s, until the deadline."""
         from google.api_core.retry import Retry
@@ -165,7 +225,7 @@ class Clients:
         for name in ("storage", "bigquery"):
             if name in vars(self):
                 vars(self).pop(name).close()
-        for name in ("jobs", "models", "endpoints", "prediction", "metadata", "tensorboard", "logging", "metrics"):
+        for name in _GAPIC:
             if name in vars(self):
                 vars(self).pop(name).transport.close()
         while self._dedicated:

@@ -17,14 +17,16 @@ from typing import Any
 from google.longrunning import operations_pb2
 
 from gcpmlops.emulator import server, variables
+from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.kernel.auth import Authenticator, load_key, load_secret, write_private
 from gcpmlops.emulator.kernel.certificates import Certificates
-from gcpmlops.emulator.kernel.clock import Clock, SystemClock
+from gcpmlops.emulator.kernel.clock import TravelClock
 from gcpmlops.emulator.kernel.front import Backends
 from gcpmlops.emulator.kernel.grpc import GrpcApi, serve
 from gcpmlops.emulator.kernel.http import Http
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
+from gcpmlops.emulator.kernel.registry import BoundApi
 from gcpmlops.emulator.kernel.rest import RestApi
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.kernel.tunnel import Upstream
@@ -41,7 +43,9 @@ _FOREVER = 10 * 365 * 86400  # seconds: gcloud's token file lasts as long as the
 _RESTARTED = "The emulator was restarted while this ran."
 
 
-def run(settings: Settings, *, clock: Clock | None = None, on_ready: Callable[[Running], Any] = lambda _: None) -> None:
+def run(
+    settings: Settings, *, clock: TravelClock | None = None, on_ready: Callable[[Running], Any] = lambda _: None
+) -> None:
     """Runs an emulator in this process until SIGTERM or SIGINT.
 
     Raises: StartError, with one clear line.
@@ -52,7 +56,7 @@ def run(settings: Settings, *, clock: Clock | None = None, on_ready: Callable[[R
         if settings.ephemeral:
             stack.callback(shutil.rmtree, settings.data_dir, ignore_errors=True)
         try:
-            emulator = Emulator(settings, clock or SystemClock(), stack)
+            emulator = Emulator(settings, clock or TravelClock(), stack)
         except (sqlite3.Error, OSError) as error:
             raise StartError(f"data directory {settings.data_dir}: {error}.") from error
         emulator.serve(on_ready)
@@ -76,7 +80,7 @@ class Identity:
 class Emulator:
     """All parts of one emulator; ``stack`` closes them in reverse order."""
 
-    def __init__(self, settings: Settings, clock: Clock, stack: ExitStack) -> None:
+    def __init__(self, settings: Settings, clock: TravelClock, stack: ExitStack) -> None:
         self.settings = settings
         reap_leftovers(settings.data_dir / "processes")
         self.identity = Identity.load(settings)
@@ -89,7 +93,9 @@ class Emulator:
         stack.callback(background.shutdown, wait=False, cancel_futures=True)
         operations = Operations(self.store.collection(operations_pb2.Operation), clock, background)
         operations.fail_unfinished(_RESTARTED)
-        self.context = Context(self.store, clock, operations, Locks(), settings)
+        agenda = Agenda(clock, background)
+        stack.callback(agenda.close)
+        self.context = Context(self.store, clock, operations, Locks(), settings, agenda)
         self.services = Services(self.context, self.store, self.identity.authenticator, self.sockets, stack)
 
     def serve(self, on_ready: Callable[[Running], Any]) -> None:
@@ -119,10 +125,12 @@ class Emulator:
             self._record_calls(os.environ.get("GCPMLOPS_RECORD_CALLS", ""))
 
     def _http(self) -> Http:
-        rests = {api.api.host.partition(".")[0]: RestApi(api, self.context.operations) for api in self.services.apis}
+        by_host: dict[str, list[BoundApi]] = {}
+        for api in self.services.apis:
+            by_host.setdefault(api.api.host.partition(".")[0], []).append(api)
         return Http(
             apps=self.services.apps,
-            rests=rests,
+            rests={host: RestApi(apis, self.context.operations) for host, apis in by_host.items()},
             authenticator=self.identity.authenticator,
             pool=self.pool,
             max_body=self.settings.max_body_bytes,

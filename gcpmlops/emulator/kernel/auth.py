@@ -45,6 +45,7 @@ class Authenticator:
         self.public_key = public_key
         self._secret = secret
         self._verified: dict[str, tuple[Caller, float]] = {}
+        self._identities: dict[tuple[str, str], tuple[str, int]] = {}  # tokens by email and audience, and their time
 
     @property
     def email(self) -> str:
@@ -73,11 +74,17 @@ class Authenticator:
         return f"{_PREFIX}{payload}.{self._signature(payload)}"
 
     def id_token(self, email: str, audience: str) -> str:
-        """A signed, JWT-shaped identity token."""
+        """A signed, JWT-shaped identity token; one that is good for half an hour yet is given again."""
         now = int(time.time())
+        token, made = self._identities.get((email, audience), ("", 0))
+        if now - made < LIFETIME // 2:
+            return token
         claims = {"iss": "https://accounts.google.com", "aud": audience, "sub": email, "email": email}
-        token: bytes = jwt.encode(self._signer(), claims | {"email_verified": True, "iat": now, "exp": now + LIFETIME})
-        return token.decode()
+        signed: bytes = jwt.encode(self._signer(), claims | {"email_verified": True, "iat": now, "exp": now + LIFETIME})
+        if len(self._identities) >= _REUSED:
+            self._identities.clear()
+        self._identities[email, audience] = (signed.decode(), now)
+        return signed.decode()
 
     def exchange(self, form: dict[str, str]) -> dict[str, Any]:
         """The token endpoint: a signed assertion for an access token (RFC 7523).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -22,6 +22,7 @@ from gcpmlops.emulator.kernel.contract import HttpRule
 from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.registry import BoundApi, JsonRoute, not_built
+from gcpmlops.emulator.kernel.routes import Match
 
 _OPERATIONS = re.compile(r"/[^/]+/(?P<name>(?:.+/)?operations(?:/[^/:]+)?)(?::(?P<verb>cancel|wait))?")
 _SYSTEM = {"alt", "fields", "key", "prettyPrint", "quotaUser", "userProject", "access_token", "callback", "uploadType"}
@@ -33,10 +34,10 @@ _TYPES, _V1, _BETA = "type.googleapis.com/", "google.cloud.aiplatform.v1.", "goo
 
 
 class RestApi:
-    """Answers the REST calls of one API."""
+    """Answers the REST calls of one host: of one API, or of several that share it."""
 
-    def __init__(self, api: BoundApi, operations: Operations) -> None:
-        self._api = api
+    def __init__(self, apis: Sequence[BoundApi], operations: Operations) -> None:
+        self._apis = apis
         self._operations = operations
 
     def __call__(self, verb: str, path: str, query: str, body: bytes) -> Reply:
@@ -50,20 +51,25 @@ class RestApi:
         if operation is not None:
             hosts.check_dedicated(current_call().host, "")
             return _json(self._operation(verb, operation, body, pairs), as_numbers)
-        found = self._api.route(verb, path)
-        if found is None:
-            raise exceptions.NotFound(f"{verb} {path} is no method of {self._api.api.host}.")
+        api, found = self._route(verb, path)
         if isinstance(found.target, JsonRoute):
             answer = found.target.answer(found.variables, json.loads(body) if body else None)
             return _JSON, json.dumps(answer).encode()
         proto, name, rule = found.target
         hosts.check_dedicated(current_call().host, proto)
-        bound = self._api.method(proto, name)
+        bound = api.method(proto, name)
         if bound is None or bound.answer is None:
             raise not_built(proto, name)
         request = _request(bound.method.request, rule, found.variables, pairs, body)
         response = bound.answer(iter([request]) if bound.method.client_streams else request)
         return _stream(response, as_numbers) if bound.method.server_streams else _json(response, as_numbers)
+
+    def _route(self, verb: str, path: str) -> tuple[BoundApi, Match]:
+        for api in self._apis:
+            found = api.route(verb, path)
+            if found is not None:
+                return api, found
+        raise exceptions.NotFound(f"{verb} {path} is no method of {self._apis[0].api.host}.")
 
     def _operation(self, verb: str, match: re.Match[str], body: bytes, pairs: list[tuple[str, str]]) -> Any:
         name, custom = unquote(match["name"]), match["verb"]

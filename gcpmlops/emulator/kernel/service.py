@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.kernel.clock import Clock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
@@ -34,6 +35,7 @@ class Context:
     operations: Operations
     locks: Locks
     settings: Settings
+    agenda: Agenda
 
 
 class Service:
@@ -53,3 +55,4 @@ class Service:
         self.operations = context.operations
         self.locks = context.locks
         self.settings = context.settings
+        self.agenda = context.agenda

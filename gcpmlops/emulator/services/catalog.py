@@ -20,6 +20,7 @@ from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import LogWriter
+from gcpmlops.emulator.services.outbound import Outbound
 from gcpmlops.emulator.services.storage.app import StorageApp
 from gcpmlops.emulator.services.storage.engine import StorageEngine
 from gcpmlops.emulator.state.blobs import Blobs
@@ -54,7 +55,18 @@ PACKAGES = {
         ("bigquerystorage", "google.cloud.bigquery_storage_v1", "google.cloud.bigquery.storage.v1"),
         ("cloudresourcemanager", "google.cloud.resourcemanager_v3", "google.cloud.resourcemanager.v3"),
         ("monitoring", "google.cloud.monitoring_v3", "google.monitoring.v3"),
+        ("cloudscheduler", "google.cloud.scheduler_v1", "google.cloud.scheduler.v1"),
+        ("pubsub", "google.pubsub_v1", "google.pubsub.v1"),
+        ("cloudfunctions", "google.cloud.functions_v2", "google.cloud.functions.v2"),
+        ("run", "google.cloud.run_v2", "google.cloud.run.v2"),
     )
+} | {
+    # The same host as Monitoring's, another package.
+    "dashboards": (
+        "monitoring.googleapis.com",
+        "google.cloud.monitoring_dashboard_v1",
+        "google.monitoring.dashboard.v1",
+    ),
 }
 
 
@@ -101,6 +113,7 @@ class Services:
         self.bigquery = self._closed_later(
             BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes)
         )
+        self.outbound: Outbound = self._closed_later(Outbound(authenticator, lambda: self._port))
         self.apps: dict[str, Asgi] = self._apps(store, authenticator)
         self.apis = [BoundApi(api) for api in self._apis()]
 
@@ -141,6 +154,11 @@ class Services:
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
             Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1,)),
             Api(*PACKAGES["monitoring"], self._monitoring, names=names),
+            Api(*PACKAGES["dashboards"], self._dashboards, names=names),
+            Api(*PACKAGES["cloudscheduler"], self._scheduler),
+            Api(*PACKAGES["pubsub"], self._pubsub),
+            Api(*PACKAGES["cloudfunctions"], self._functions),
+            Api(*PACKAGES["run"], self._run),
         )
 
     def _vertex(self) -> Iterable[Service]:
@@ -233,6 +251,21 @@ class Services:
 
         self._replica_gauges.start()
         return (MetricService(self._context, self._points),)
+
+    def _dashboards(self) -> Iterable[Service]:
+        return ()
+
+    def _scheduler(self) -> Iterable[Service]:
+        return ()
+
+    def _pubsub(self) -> Iterable[Service]:
+        return ()
+
+    def _functions(self) -> Iterable[Service]:
+        return ()
+
+    def _run(self) -> Iterable[Service]:
+        return ()
 
     def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._project_service.get_v1(variables, body)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
@@ -38,15 +37,44 @@ def connect(path: Path) -> sqlite3.Connection:
     return conn
 
 
-class _Reader:
-    """One thread's read-only connection; it goes with the thread."""
+class _Readers:
+    """The open read-only connections, one a thread.
 
-    def __init__(self, path: Path) -> None:
-        self.conn = connect(path)
-        self.conn.execute("PRAGMA query_only=ON")
+    None is closed after ``close``: the last connection to go removes SQLite's files beside the database, and who closes
+    a store may remove its folder next.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[sqlite3.Connection] = set()
+        self._lock = threading.RLock()  # taken again where the garbage collector ends a thread's reader under it
+
+    def add(self, path: Path) -> sqlite3.Connection:
+        conn = connect(path)
+        conn.execute("PRAGMA query_only=ON")
+        with self._lock:
+            self._open.add(conn)
+        return conn
+
+    def remove(self, conn: sqlite3.Connection) -> None:
+        with self._lock:
+            self._open.discard(conn)
+            conn.close()
+
+    def close(self) -> None:
+        with self._lock:
+            while self._open:
+                self._open.pop().close()
+
+
+class _Reader:
+    """One thread's connection; it goes with the thread."""
+
+    def __init__(self, path: Path, readers: _Readers) -> None:
+        self._readers = readers
+        self.conn = readers.add(path)
 
     def __del__(self) -> None:
-        self.conn.close()
+        self._readers.remove(self.conn)
 
 
 class Store:
@@ -62,8 +90,7 @@ class Store:
         self.now = now
         self.cache = ReadCache()
         self._local = threading.local()
-        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
-        self._readers_lock = threading.Lock()
+        self._readers = _Readers()
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._conn = connect(path)
         self._thread = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
@@ -104,16 +131,12 @@ class Store:
             self._queue.put(_STOP)
             self._thread.join()
         self._conn.close()
-        with self._readers_lock:
-            for reader in list(self._readers):
-                reader.conn.close()
+        self._readers.close()
 
     def _reader(self) -> sqlite3.Connection:
         reader: _Reader | None = getattr(self._local, "reader", None)
         if reader is None:
-            reader = self._local.reader = _Reader(self.path)
-            with self._readers_lock:
-                self._readers.add(reader)
+            reader = self._local.reader = _Reader(self.path, self._readers)
         return reader.conn
 
     def _write_loop(self) -> None:

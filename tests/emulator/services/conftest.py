@@ -18,7 +18,8 @@ from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
 from google.protobuf import json_format, struct_pb2
 
-from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.kernel.clock import SystemClock, TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
@@ -147,7 +148,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
     store = Store(tmp_path / "state.db", now=clock.now)
     pool = ThreadPoolExecutor(16)
     operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
-    context = Context(store, clock, operations, Locks(), Settings(data_dir=tmp_path))
+    context = Context(store, clock, operations, Locks(), Settings(data_dir=tmp_path), Agenda(TravelClock(), pool))
     logs: list[tuple[Any, ...]] = []
     objects = Folder(tmp_path / "bucket")
     artifacts = Artifacts(tmp_path / "models", objects)

@@ -13,7 +13,8 @@ from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
 from google.protobuf import field_mask_pb2
 
-from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.kernel.clock import SystemClock, TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
@@ -57,7 +58,14 @@ class Emulator:
         self.store = Store(folder / "state.db", now=clock.now)
         self.pool = ThreadPoolExecutor(4)
         operations = Operations(self.store.collection(operations_pb2.Operation), clock, self.pool)
-        context = Context(self.store, clock, operations, Locks(), Settings(data_dir=folder, max_jobs=max_jobs))
+        context = Context(
+            self.store,
+            clock,
+            operations,
+            Locks(),
+            Settings(data_dir=folder, max_jobs=max_jobs),
+            Agenda(TravelClock(), self.pool),
+        )
         self.processes = Processes(folder / "processes")
         maker = Environments(self.processes, environments)
         self.training = Training(self.processes, maker, NoObjects(), folder / "jobs", {}, {"shell": "sh -c"})

@@ -8,7 +8,8 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
 
-from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.kernel.clock import SystemClock, TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
@@ -26,7 +27,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
     store = Store(tmp_path / "state.db", now=clock.now)
     with ThreadPoolExecutor(1) as pool:
         operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
-        yield Context(store, clock, operations, Locks(), Settings(data_dir=tmp_path))
+        yield Context(store, clock, operations, Locks(), Settings(data_dir=tmp_path), Agenda(TravelClock(), pool))
     store.close()
 
 

@@ -17,7 +17,8 @@ from google.api import metric_pb2
 from google.cloud import monitoring_v3
 from google.longrunning import operations_pb2
 
-from gcpmlops.emulator.kernel.clock import ManualClock
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.kernel.clock import ManualClock, TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.registry import Api, BoundApi
@@ -112,13 +113,13 @@ def running(folder: Path) -> Iterator[Monitoring]:
     store = Store(folder / "state.db", now=clock.now)
     pool = ThreadPoolExecutor(1)
     operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
-    context = Context(store, clock, operations, Locks(), Settings(data_dir=folder))
+    context = Context(store, clock, operations, Locks(), Settings(data_dir=folder), Agenda(TravelClock(), pool))
     points = Points(store)
     metrics = PredictionMetrics(points, clock, display_names)
     replicas: list[Seen] = []
     gauges = ReplicaGauges(points, clock, display_names, lambda: replicas)
     service = MetricService(context, points)
-    rest = RestApi(BoundApi(Api(*PACKAGES["monitoring"], lambda: [service])), operations)
+    rest = RestApi([BoundApi(Api(*PACKAGES["monitoring"], lambda: [service]))], operations)
     gauges.start()
     yield Monitoring(clock, points, metrics, replicas, service, rest)
     gauges.close()

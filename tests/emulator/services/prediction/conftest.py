@@ -15,7 +15,8 @@ from google.cloud.aiplatform_v1 import types
 from google.longrunning import operations_pb2
 from google.protobuf import json_format
 
-from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.kernel.clock import SystemClock, TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
@@ -124,7 +125,7 @@ def predictions(tmp_path: Path) -> Iterator[Predictions]:
     store = Store(tmp_path / "state.db", now=clock.now)
     pool = ThreadPoolExecutor(2)
     operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
-    context = Context(store, clock, operations, Locks(), Settings(data_dir=tmp_path))
+    context = Context(store, clock, operations, Locks(), Settings(data_dir=tmp_path), Agenda(TravelClock(), pool))
     pools: dict[str, Pool] = {}
     deployments: Any = SimpleNamespace(find=lambda endpoint, deployed_id: pools[deployed_id])
     metrics, tables = Metrics(), Tables()

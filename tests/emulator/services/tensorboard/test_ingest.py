@@ -15,7 +15,8 @@ from google.longrunning import operations_pb2
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.kernel.clock import SystemClock, TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
@@ -40,7 +41,9 @@ class Emulated:
         operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
         self.storage = StorageEngine(store, Blobs(path / "blobs"), clock, project="p1", project_number="1")
         self.storage.buckets.insert("p1", {"name": "logs"})
-        self.tensorboard = Tensorboard(Context(store, clock, operations, Locks(), settings), self.storage)
+        self.tensorboard = Tensorboard(
+            Context(store, clock, operations, Locks(), settings, Agenda(TravelClock(), pool)), self.storage
+        )
         prefix = self.tensorboard.blobs.bucket(LOCATION)
         self.rows = self.tensorboard.rows
         self.rows.insert([(BOARD, types.Tensorboard(display_name="t", blob_storage_path_prefix=prefix))])
