@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -32,6 +32,7 @@ class Points:
 
     Attributes:
         before_read: called before each query: whoever gathers points stores them then.
+        on_add: called after points are stored, by the thread that stored them, with the series that got some.
     """
 
     def __init__(self, store: ResourceStore) -> None:
@@ -39,6 +40,7 @@ class Points:
         self._ids: dict[Series, int] = {}
         self._thinned: dict[int, int] = {}  # up to when
         self.before_read: list[Callable[[], None]] = []
+        self.on_add: list[Callable[[Collection[Series]], None]] = []
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
 
     def add(self, points: Sequence[tuple[Series, Point]]) -> None:
@@ -54,6 +56,8 @@ class Points:
 
         self._store.write(run)
         self._ids.update(found)
+        for told in self.on_add:
+            told({series for series, _ in points})
 
     def series(self, project: str, metric: str = "") -> list[tuple[int, Series]]:
         """A project's time series with their ids, of one metric type or of all."""

@@ -10,11 +10,12 @@ from google.api import metric_pb2, monitored_resource_pb2
 from google.api_core import exceptions
 from google.cloud.monitoring_v3 import types
 
-from gcpmlops.emulator.kernel import filters, names, paging, validate
+from gcpmlops.emulator.kernel import names, paging, validate
 from gcpmlops.emulator.kernel.service import Context, Service
-from gcpmlops.emulator.services.monitoring import descriptors, lines, messages, selection
+from gcpmlops.emulator.services.monitoring import descriptors, messages, selection
 from gcpmlops.emulator.services.monitoring.lines import Line
 from gcpmlops.emulator.services.monitoring.points import Points
+from gcpmlops.emulator.services.monitoring.reading import Reading
 from gcpmlops.emulator.services.monitoring.series import Point, micros
 
 PROJECT = "projects/{project}"
@@ -30,6 +31,7 @@ class MetricService(Service):
     def __init__(self, context: Context, points: Points) -> None:
         super().__init__(context)
         self._points = points
+        self._reading = Reading(points)
 
     def list_time_series(self, request: types.ListTimeSeriesRequest) -> types.ListTimeSeriesResponse:
         """Time series with a point that ends in (start, end] of the interval; the points newest first."""
@@ -37,9 +39,12 @@ class MetricService(Service):
         if request.order_by:
             raise validate.invalid("order_by", "has to be empty.")
         start, end = _interval(request.interval)
-        found = self._selected(project, request.filter, start, end)
-        for field in ("aggregation", "secondary_aggregation"):
-            found = lines.aggregated(found, getattr(request, field), end, field)
+        metric = selection.metric_type(selection.parse(request.filter))
+        if metric and metric not in descriptors.METRICS:
+            raise exceptions.NotFound(f'Cannot find metric(s) that match type = "{metric}".')
+        fields = ("aggregation", "secondary_aggregation")
+        steps = [(field, getattr(request, field)) for field in fields]
+        found = self._reading.lines(project, request.filter, start, end, steps)
         page, token = _page(found, request)
         response = types.ListTimeSeriesResponse(next_page_token=token)
         types.ListTimeSeriesResponse.pb(response).time_series.extend(page)
@@ -77,20 +82,6 @@ class MetricService(Service):
         """One of them."""
         found = descriptors.monitored_resources(names.project_of(request.name))
         return _named(found, request.name, "monitored resource")
-
-    def _selected(self, project: str, text: str, start: int, end: int) -> list[Line]:
-        wanted = selection.parse(text)
-        metric = selection.metric_type(wanted)
-        if metric and metric not in descriptors.METRICS:
-            raise exceptions.NotFound(f'Cannot find metric(s) that match type = "{metric}".')
-        return list(self._matching(wanted, project, metric, start, end))
-
-    def _matching(self, wanted: filters.Filter, project: str, metric: str, start: int, end: int) -> Iterable[Line]:
-        for key, series in self._points.series(project, metric):
-            if wanted(messages.time_series(series)):
-                points = self._points.read(key, series.value_type, start, end)
-                if points:
-                    yield Line(series, points)
 
 
 def _project(name: str) -> str:
