@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import sqlite3
@@ -9,21 +10,39 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib import resources
-from itertools import count
+from itertools import compress, count
 from typing import Any
 
 from gcpmlops.emulator.kernel.clock import Clock
 from gcpmlops.emulator.kernel.service import ResourceStore
 
-Key = tuple[str, int]  # (time, seq): where a scan goes on
+log = logging.getLogger(__name__)
 
+Key = tuple[str, int]  # (time, seq): where a scan goes on
+Listener = Callable[[Sequence[Any]], None]
+
+Row = tuple[str, str, str, str, str, bytes]  # without seq
+
+_HIDDEN = "-"  # before the parent of an entry that no reader sees
+_LAST = "SELECT COALESCE(MAX(seq), 0) FROM log_entries"
+_KEYS = "SELECT log_name, at, insert_id FROM log_entries WHERE seq > ?"
+_INSERT = "INSERT OR IGNORE INTO log_entries (parent, log_name, at, insert_id, job_id, body) VALUES (?,?,?,?,?,?)"
 _CHUNK = 500  # rows that one read fetches
 _SINCE = re.compile(r'timestamp\s*>=?\s*"?(\d{4}-\d\d-\d\dT[\d:.]+)(Z|\+00:00)?"?')
 _JOB = re.compile(r'resource\.labels\.job_id\s*=\s*"?([\w-]+)"?')
 
 
 class Entries:
-    """All log entries of the emulator, in SQLite."""
+    """All log entries of the emulator, in SQLite.
+
+    Attributes:
+        before_read: called before each query: whoever gathers entries stores them then.
+        on_append: called with entries (``LogEntry`` protobuf messages, not to be changed) once they are stored, by who
+            wrote them: listeners are quick, and write no logs themselves. What was stored before doesn't come again.
+        on_receive: the same, with those too that an exclusion keeps from being stored.
+        keeps: whether an entry is stored for readers; None: all are.
+        is_routed: tells whether entries that are not kept for readers are still wanted, by a sink.
+    """
 
     def __init__(self, store: ResourceStore, clock: Clock) -> None:
         self._store = store
@@ -32,6 +51,10 @@ class Entries:
         self._seconds = (-1, "")  # the last formatted second: neighbouring entries share it
         self._counter, self._suffix = count(), secrets.token_hex(3)
         self.before_read: Callable[[], None] = lambda: None
+        self.on_append: list[Listener] = []
+        self.on_receive: list[Listener] = []
+        self.keeps: Callable[[Any], bool] | None = None
+        self.is_routed: Callable[[], bool] = lambda: False
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
 
     def now(self) -> datetime:
@@ -40,11 +63,16 @@ class Entries:
 
     def append(self, entries: Iterable[Any]) -> None:
         """Stores ``LogEntry`` messages (protobuf); a repeated insert_id at the same time is one entry."""
-        rows = [self._row(entry) for entry in entries]
-        sql = "INSERT OR IGNORE INTO log_entries (parent, log_name, at, insert_id, job_id, body) VALUES (?,?,?,?,?,?)"
-        self._store.write(lambda conn: conn.executemany(sql, rows))
+        entries = [self._completed(entry) for entry in entries]
+        kept = [True] * len(entries) if self.keeps is None else [self.keeps(entry) for entry in entries]
+        routed = self.is_routed()
+        rows = [self._row(entry, shown) for entry, shown in zip(entries, kept, strict=True) if shown or routed]
+        known = self._store.write(lambda conn: _insert(conn, rows)) if rows else set()
         with self._arrived:
             self._arrived.notify_all()
+        fresh = [not known or self._key(entry) not in known for entry in entries]
+        self._tell(self.on_append, compress(entries, map(min, kept, fresh)))
+        self._tell(self.on_receive, compress(entries, fresh))
 
     def scan(self, parents: Sequence[str], text: str, *, after: Key | None, newest_first: bool) -> Iterator[Any]:
         """Rows (seq, at, body) in time order, narrowed where the filter text plainly allows it."""
@@ -73,8 +101,7 @@ class Entries:
 
     def last(self) -> int:
         """The newest sequence number."""
-        sql = "SELECT COALESCE(MAX(seq), 0) FROM log_entries"
-        return int(self._store.read(lambda conn: conn.execute(sql).fetchone()[0]))
+        return int(self._store.read(lambda conn: conn.execute(_LAST).fetchone()[0]))
 
     def wait(self, seq: int, timeout: float) -> None:
         """Until something newer than ``seq`` is there, or ``timeout`` seconds."""
@@ -89,20 +116,38 @@ class Entries:
         return [row[0] for row in self._store.read(lambda conn: conn.execute(sql, tuple(parents)).fetchall())]
 
     def delete_log(self, log_name: str) -> int:
-        """Removes a log's entries; returns how many there were."""
+        """Removes a log's entries (sinks still get theirs); returns how many there were."""
         self.before_read()
-        sql = "DELETE FROM log_entries WHERE log_name = ?"
-        return self._store.write(lambda conn: conn.execute(sql, (log_name,)).rowcount)
+        where = f"WHERE log_name = ? AND parent NOT LIKE '{_HIDDEN}%'"
+        action = (
+            f"UPDATE log_entries SET parent = '{_HIDDEN}' || parent" if self.is_routed() else "DELETE FROM log_entries"
+        )
+        return self._store.write(lambda conn: conn.execute(f"{action} {where}", (log_name,)).rowcount)
 
-    def _row(self, entry: Any) -> tuple[Any, ...]:
+    def _tell(self, listeners: Sequence[Listener], entries: Iterable[Any]) -> None:
+        if not listeners or not (told := list(entries)):
+            return
+        for listener in listeners:
+            try:
+                listener(told)
+            except Exception:  # what is stored is stored: its writer is not to blame
+                log.exception("a listener failed on %d log entries", len(told))
+
+    def _completed(self, entry: Any) -> Any:
         if not entry.HasField("timestamp"):
             entry.timestamp.FromDatetime(self._clock.now())
         if not entry.HasField("receive_timestamp"):
             entry.receive_timestamp.FromDatetime(self._clock.now())
         entry.insert_id = entry.insert_id or self._new_insert_id()
+        return entry
+
+    def _row(self, entry: Any, shown: bool) -> Row:
         parent = "/".join(entry.log_name.split("/", 2)[:2])
         job = entry.resource.labels.get("job_id", "")
-        return parent, entry.log_name, self._text(entry.timestamp), entry.insert_id, job, entry.SerializeToString()
+        return parent if shown else _HIDDEN + parent, *self._key(entry), job, entry.SerializeToString()
+
+    def _key(self, entry: Any) -> tuple[str, str, str]:
+        return entry.log_name, self._text(entry.timestamp), entry.insert_id
 
     def _new_insert_id(self) -> str:
         """Rises: readers (gcloud's among them) put entries of the same time into the order of their ids."""
@@ -114,6 +159,15 @@ class Entries:
             text = timestamp.ToDatetime().strftime("%Y-%m-%dT%H:%M:%S")
             self._seconds = (timestamp.seconds, text)
         return f"{text}.{timestamp.nanos:09d}"
+
+
+def _insert(conn: sqlite3.Connection, rows: Sequence[Row]) -> set[tuple[str, str, str]]:
+    """Inserts what is new; the keys of what is not."""
+    last = conn.execute(_LAST).fetchone()[0]
+    if conn.executemany(_INSERT, rows).rowcount == len(rows):
+        return set()
+    new = {tuple(row) for row in conn.execute(_KEYS, (last,))}
+    return {row[1:4] for row in rows if row[1:4] not in new}
 
 
 def _narrowed(parents: Sequence[str], text: str) -> tuple[str, tuple[Any, ...]]:
