@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from google.api_core.operation import Operation
     from google.api_core.retry import Retry
     from google.auth.credentials import Credentials
+    from google.auth.transport.requests import AuthorizedSession
 
 T = TypeVar("T")
 USER_AGENT = f"gcpmlops/{__version__}"
@@ -157,6 +158,28 @@ class Clients:
         """Cloud Run Services (gRPC)."""
         return self._gapic(_google.ServicesClient, "run.googleapis.com")
 
+    def get_json(self, host: str, path: str, **query: Any) -> Any:
+        """GET of a REST method that no official client has; what it answered. Raises google.api_core exceptions."""
+        from google.api_core import exceptions as theirs
+
+        base = f"{self.config.endpoint}/{host}" if self.config.endpoint else f"https://{host}"
+
+        def get() -> Any:
+            answer = self._session.get(f"{base}/{path}", params=query, timeout=self.config.timeout)
+            if answer.status_code >= 400:
+                raise theirs.from_http_response(answer)
+            return answer.json()
+
+        return self.retry(get)()
+
+    @cached_property
+    def _session(self) -> AuthorizedSession:
+        from google.auth.transport.requests import AuthorizedSession
+
+        session = AuthorizedSession(self.credentials)
+        session.headers["User-Agent"] = USER_AGENT
+        return session
+
     @cached_property
     def retry(self) -> Retry:
         """The retry policy of idempotent calls: jittered exponential back-off, 0.1 s to 10 s, until the deadline."""
@@ -222,7 +245,7 @@ class Clients:
 
     def close(self) -> None:
         """Close the connections of all clients that were made."""
-        for name in ("storage", "bigquery"):
+        for name in ("storage", "bigquery", "_session"):
             if name in vars(self):
                 vars(self).pop(name).close()
         for name in _GAPIC:
