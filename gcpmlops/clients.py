@@ -8,6 +8,7 @@ outside this module knows which.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -203,6 +204,25 @@ class Clients:
     def parent(self) -> str:
         """`projects/PROJECT/locations/LOCATION`. Raises ConfigError without a project."""
         return f"projects/{self.config.require('project')}/locations/{self.config.location}"
+
+    def now(self) -> datetime:
+        """The services' time (aware, UTC, to the second), asked for anew by each call.
+
+        It is the Date header of a storage.buckets.list of one bucket, whatever that answers. What a service stamps and
+        schedules goes by its own clock, which is not this machine's: compare with this one.
+        Raises Unavailable where nothing answers, Unauthenticated without credentials.
+        """
+        from email.utils import parsedate_to_datetime
+
+        from google.api_core import exceptions as theirs
+
+        connection = self.storage._connection
+        url = connection.build_api_url("/b", {"project": self.config.require("project"), "maxResults": 1})
+        with translated("the time of Cloud Storage"):
+            answer = self.retry(connection.http.get)(url, timeout=self.config.timeout)
+            if "Date" not in answer.headers:
+                raise theirs.from_http_response(answer)
+            return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
 
     def finish(self, operation: Operation, *, timeout: float | None, resource: str) -> Any:
         """Wait for a long-running operation (polls from 0.1 s up to 5 s) and return its response.

@@ -3,6 +3,7 @@
 * ``emulator`` (session): a running emulator with its own data; ``.endpoint``, ``.project``, ``.port``, ``.data_dir``.
 * ``emulator_environment`` (session): the variables that lead any process's Google clients to it.
 * ``google_environment``: the same variables, set in this process for one test, for clients that are made in it.
+* ``emulator_clock``: its clock: ``.advance("1d")``, ``.set(...)``, ``.freeze()``, ``.run()``, ``.now()``.
 * ``client``: a ``gcpmlops.Client`` against it.
 * ``bucket``: the name of a fresh bucket.
 """
@@ -18,6 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from gcpmlops.client import Client
+    from gcpmlops.emulator.clock_client import EmulatorClock
     from gcpmlops.emulator.server import Running
 
 
@@ -28,6 +30,16 @@ def emulator() -> Iterator[Running]:
 
     with launch.ephemeral() as state:
         yield state
+
+
+@pytest.fixture
+def emulator_clock(emulator: Running) -> Iterator[EmulatorClock]:
+    """The emulator's clock; where the test froze it, it runs again afterwards. It does not go back."""
+    from gcpmlops.emulator.clock_client import EmulatorClock
+
+    clock = EmulatorClock(emulator)
+    yield clock
+    clock.run()
 
 
 @pytest.fixture(scope="session")

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gcpmlops.cli._emulator import data_dir_option as _data_dir
+from gcpmlops.cli._emulator import project_option as _project
+from gcpmlops.cli._emulator import running as _running
+from gcpmlops.cli._emulator import where as _where
+from gcpmlops.cli.emulator_clock import clock
 from gcpmlops.exceptions import GcpMlopsError
 
 if TYPE_CHECKING:
     from gcpmlops.emulator.server import Running
-
-_data_dir = click.option("--data-dir", type=click.Path(path_type=Path), help="Where its data lives.")
-_project = click.option(
-    "--project", default=None, help="Project id.  [default: the configured one, else local-project]"
-)
 
 
 @click.group()
@@ -160,6 +160,9 @@ def coverage(missing: bool) -> None:
             click.echo(f"{'built' if built else '-':6} {service}.{method}")
 
 
+emulator.add_command(clock)
+
+
 def _arguments(options: dict[str, Any]) -> list[str]:
     arguments: list[str] = []
     for name, value in options.items():
@@ -168,25 +171,6 @@ def _arguments(options: dict[str, Any]) -> list[str]:
         for item in values:
             arguments += [flag] if item is True else [] if item in (None, False) else [flag, str(item)]
     return arguments
-
-
-def _where(data_dir: Path | None, project: str | None) -> tuple[str, Path]:
-    from gcpmlops.config import Config
-    from gcpmlops.emulator.app import data_directory
-
-    if project is None:
-        project = Config.load().project or "local-project"
-    return project, (data_dir or data_directory(project)).expanduser().resolve()
-
-
-def _running(data_dir: Path | None, project: str | None) -> Running:
-    from gcpmlops.emulator import launch
-
-    _, folder = _where(data_dir, project)
-    state = launch.alive(folder)
-    if state is None:
-        raise click.ClickException(f"no emulator runs on {folder}. Start one: gcpmlops emulator start --detach")
-    return state
 
 
 def _or_fail(function: Any, *args: Any, **options: Any) -> Any:

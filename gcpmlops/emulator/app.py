@@ -17,6 +17,7 @@ from typing import Any
 from google.longrunning import operations_pb2
 
 from gcpmlops.emulator import server, variables
+from gcpmlops.emulator.kernel import clock_file
 from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.kernel.auth import Authenticator, load_key, load_secret, write_private
 from gcpmlops.emulator.kernel.certificates import Certificates
@@ -56,7 +57,7 @@ def run(
         if settings.ephemeral:
             stack.callback(shutil.rmtree, settings.data_dir, ignore_errors=True)
         try:
-            emulator = Emulator(settings, clock or TravelClock(), stack)
+            emulator = Emulator(settings, clock or clock_file.load(settings.data_dir), stack)
         except (sqlite3.Error, OSError) as error:
             raise StartError(f"data directory {settings.data_dir}: {error}.") from error
         emulator.serve(on_ready)
@@ -83,6 +84,7 @@ class Emulator:
     def __init__(self, settings: Settings, clock: TravelClock, stack: ExitStack) -> None:
         self.settings = settings
         reap_leftovers(settings.data_dir / "processes")
+        clock_file.ClockFile(settings.data_dir, clock)
         self.identity = Identity.load(settings)
         self.sockets = server.sockets(settings.data_dir, stack)
         self.store = Store(settings.data_dir / "state.db", now=clock.now)
@@ -91,9 +93,9 @@ class Emulator:
         stack.callback(self.pool.shutdown, wait=False, cancel_futures=True)
         background = ThreadPoolExecutor(64, thread_name_prefix="operation")
         stack.callback(background.shutdown, wait=False, cancel_futures=True)
-        operations = Operations(self.store.collection(operations_pb2.Operation), clock, background)
-        operations.fail_unfinished(_RESTARTED)
         agenda = Agenda(clock, background)
+        operations = Operations(self.store.collection(operations_pb2.Operation), clock, background, busy=agenda.busy)
+        operations.fail_unfinished(_RESTARTED)
         stack.callback(agenda.close)
         self.context = Context(self.store, clock, operations, Locks(), settings, agenda)
         self.services = Services(self.context, self.store, self.identity.authenticator, self.sockets, stack)
@@ -119,7 +121,11 @@ class Emulator:
             return Backends(http, grpc_socket, self.identity.certificates, upstream)
 
         try:
-            uvloop.run(server.Server(self._http(), backends).serve(self.settings.host, self.settings.port, ready))
+            uvloop.run(
+                server.Server(self._http(), backends, self.context.clock.now).serve(
+                    self.settings.host, self.settings.port, ready
+                )
+            )
         finally:
             grpc_server.stop(grace=0).wait(5)
             self._record_calls(os.environ.get("GCPMLOPS_RECORD_CALLS", ""))

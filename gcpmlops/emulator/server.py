@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import IO, Any
 
@@ -123,16 +125,47 @@ def sockets(data_dir: Path, stack: ExitStack) -> Path:
     return path
 
 
-class Server:
-    """Listens on the one port until it is told to stop."""
+class _Dated(ServerState):
+    """What uvicorn's connections share; their Date header follows the emulator's clock at once."""
 
-    def __init__(self, http: Http, make_backends: Callable[[Callable[[], asyncio.Protocol]], Backends]) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._said = (-1, b"")
+        super().__init__()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        second = int(self._now().timestamp())
+        if second != self._said[0]:
+            self._said = (second, formatdate(second, usegmt=True).encode())
+        return [(b"date", self._said[1])]
+
+    @default_headers.setter
+    def default_headers(self, value: list[tuple[bytes, bytes]]) -> None:
+        """Uvicorn's own default: none."""
+
+
+class Server:
+    """Listens on the one port until it is told to stop.
+
+    Args:
+        http: the ASGI application.
+        make_backends: what connections are handed to.
+        now: the emulator's clock, for the Date header.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        make_backends: Callable[[Callable[[], asyncio.Protocol]], Backends],
+        now: Callable[[], datetime],
+    ) -> None:
         config = Config(
             http, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, proxy_headers=False,
         )  # fmt: skip
         config.load()
-        self._state = ServerState()
+        self._state = _Dated(now)
         self._config = config
         self._backends = make_backends(self._http_protocol)
         self._connections: set[asyncio.Transport] = set()
@@ -153,24 +186,14 @@ class Server:
             listener = await loop.create_server(lambda: Front(self._backends, self._connections), host, port)
         except OSError as error:
             raise StartError(f"{host}:{port}: {_why(error)}. Choose another with --port.") from None
-        ticker = loop.create_task(self._tick())
         on_ready(listener.sockets[0].getsockname()[1])
         await stop.wait()
         listener.close()
-        ticker.cancel()
         self._end_connections()
 
     def _end_connections(self) -> None:
         for transport in list(self._connections):
             transport.abort()
-
-    async def _tick(self) -> None:
-        """Uvicorn's protocol takes its Date header from here."""
-        from email.utils import formatdate
-
-        while True:
-            self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-            await asyncio.sleep(1)
 
 
 def _why(error: OSError) -> str:

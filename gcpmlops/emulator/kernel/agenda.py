@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +25,11 @@ from gcpmlops.emulator.kernel.clock import TravelClock
 log = logging.getLogger(__name__)
 
 Work = Callable[[], object]
+
+_MOST_AT_ONCE = 10_000  # rounds of appointments at one moment: what makes its next one for now never ends
+_RETRY_S = 1.0  # real seconds until a pool that refused is asked again
+_LOOK_S = 60.0  # real seconds after which the clock is looked at again: a machine that slept has lost some
+_SHOWN = 5  # names in an error
 
 
 @dataclass(order=True)
@@ -48,6 +53,9 @@ class Agenda:
     Args:
         clock: decides what is due.
         pool: does the work; appointments of one moment are given to it in order.
+
+    Attributes:
+        on_back: called after the clock was set back: who made appointments for times to come makes them anew.
     """
 
     def __init__(self, clock: TravelClock, pool: Executor) -> None:
@@ -55,29 +63,38 @@ class Agenda:
         self._pool = pool
         self._due: list[Appointment] = []
         self._numbers = itertools.count()
-        self._changed = threading.Condition()
-        self._busy: Counter[str] = Counter()
-        self._travelling = threading.Lock()
+        self._changed = threading.Condition()  # guards all that follows
+        self._busy: Counter[str] = Counter()  # what a traveller waits for: appointments being done, and `begin`
+        self._done = 0  # appointments that were given to the pool
+        self._doing = 0  # of these, those that have not ended
         self._is_travelling = False
+        self._is_stopped = False
         self._closed = False
-        clock.listeners.append(self._notify)
         self._thread: threading.Thread | None = None  # started by the first appointment
+        self._moving = threading.Lock()  # held by who changes the clock
+        self.on_back: list[Callable[[], None]] = []
+        clock.listeners.append(self._notify)
 
     def at(self, when: datetime, do: Work, *, name: str) -> Appointment:
         """Has ``do`` done when the clock says ``when`` (at once where that is past).
 
         Args:
             when: aware.
-            do: must not raise; runs on a pool's thread, and may make appointments.
+            do: must not raise (it is logged); runs on a pool's thread, and may make appointments.
             name: the resource that it is about: shown to who waits for it.
+
+        Raises: ValueError for a time without a zone.
         """
+        if when.tzinfo is None:
+            raise ValueError(f"{when} has no time zone")
         appointment = Appointment(when, next(self._numbers), do, name)
         with self._changed:
             heapq.heappush(self._due, appointment)
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._watch, name="agenda", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if self._due[0] is appointment:  # else nobody waits for less time than before
+                self._changed.notify_all()
         return appointment
 
     def after(self, by: timedelta, do: Work, *, name: str) -> Appointment:
@@ -104,85 +121,144 @@ class Agenda:
             self._busy[name] -= 1
             if self._busy[name] <= 0:
                 del self._busy[name]
-            self._changed.notify_all()
+            if not self._busy:
+                self._changed.notify_all()
 
     def in_flight(self) -> list[str]:
         """What a moving clock would wait for now."""
         with self._changed:
             return sorted(self._busy)
 
-    def travel(self, to: datetime, *, patience: float | None = 600.0) -> int:
-        """Moves the clock to ``to``, doing on the way all that is due, each at its time; returns how many there were.
+    @property
+    def is_travelling(self) -> bool:
+        """Whether somebody moves the clock now."""
+        return self._is_travelling
 
-        Args:
-            to: not before now.
-            patience: real seconds that one moment may take; None does not wait for what is in flight.
-
-        Raises: InvalidArgument for a time in the past; DeadlineExceeded naming what did not end (the clock stays).
-        """
-        with self._travelling:
-            if to < self._clock.now():
-                raise exceptions.InvalidArgument(f"{to.isoformat()} is past: the emulator's clock goes only forward.")
-            frozen_before = self._clock.frozen
-            self._clock.freeze()
-            self._is_travelling = True
-            try:
-                return self._through(to, patience)
-            finally:
-                self._is_travelling = False
-                if frozen_before is None:
-                    self._clock.run()
-                self._notify()
-
-    def close(self) -> None:
-        """Nothing more is begun."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _through(self, to: datetime, patience: float | None) -> int:
-        done = 0
-        self._settle(patience)
-        while (moment := self._next()) is not None and moment <= to:
-            if moment > self._clock.now():
-                self._clock.set(moment)
-            works = self._take()
-            done += len(works)
-            wait([self._pool.submit(self._do, work) for work in works], timeout=patience)
-            self._settle(patience)
-        self._clock.set(to)
-        return done
-
-    def _settle(self, patience: float | None) -> None:
-        if patience is None:
-            return
-        end = monotonic() + patience
-        with self._changed:
-            while self._busy:
-                if not self._changed.wait(max(0.0, end - monotonic())) and monotonic() >= end:
-                    raise exceptions.DeadlineExceeded(
-                        f"The clock stands at {self._clock.now().isoformat()}: still running after {patience:.0f} s: "
-                        f"{', '.join(sorted(self._busy))}."
-                    )
-
-    def _next(self) -> datetime | None:
+    def next(self) -> Appointment | None:
+        """What is due first."""
         with self._changed:
             while self._due and self._due[0].is_cancelled:
                 heapq.heappop(self._due)
-            return self._due[0].when if self._due else None
+            return self._due[0] if self._due else None
 
-    def _take(self) -> list[Appointment]:
-        """All that is due now; each counts as busy until it is done."""
-        now, taken = self._clock.now(), []
+    def travel(self, to: datetime | timedelta, *, patience: float | None = 600.0) -> int:
+        """Moves the clock, doing on the way all that is due, each at its time; returns how many there were.
+
+        Who travels while somebody else does waits for that one to arrive.
+
+        Args:
+            to: a time that is not past, or how far from now.
+            patience: real seconds that one moment may take; None does not wait for what the appointments set off.
+
+        Raises: InvalidArgument for a time in the past; DeadlineExceeded naming what did not end, Cancelled after
+            ``stop`` or ``close`` (the clock goes on from where it is then).
+        """
+        with self._moving:
+            now = self._clock.now()
+            target = now + to if isinstance(to, timedelta) else to
+            if target < now:
+                raise exceptions.InvalidArgument(
+                    f"{target.isoformat()} is past: the emulator's clock is at {now.isoformat()}, and travels forward."
+                )
+            self._set_travelling(True)
+            try:
+                self._clock.hold()
+                return self._through(target, patience)
+            finally:
+                self._set_travelling(False)
+                self._clock.release()
+
+    def stop(self) -> None:
+        """Ends a ``travel`` of another thread where it is."""
         with self._changed:
-            while self._due and self._due[0].when <= now:
-                appointment = heapq.heappop(self._due)
-                if not appointment.is_cancelled:
-                    self._busy[appointment.name] += 1
-                    taken.append(appointment)
-        return taken
+            self._is_stopped = self._is_travelling
+            self._changed.notify_all()
+
+    def set_back(self, to: datetime) -> None:
+        """Sets the clock to an earlier time, without doing anything on the way."""
+        with self._moving:
+            self._clock.set(to)
+            for listener in list(self.on_back):
+                listener()
+
+    def freeze(self) -> None:
+        """Stops the clock; waits for who moves it."""
+        with self._moving:
+            self._clock.freeze()
+
+    def run(self) -> None:
+        """Lets the clock go on; waits for who moves it."""
+        with self._moving:
+            self._clock.run()
+
+    def close(self) -> None:
+        """Nothing more is begun; a traveller gives up."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _set_travelling(self, value: bool) -> None:
+        with self._changed:
+            self._is_travelling, self._is_stopped = value, False
+            self._changed.notify_all()
+
+    def _through(self, to: datetime, patience: float | None) -> int:
+        before, rounds = self._done, 0
+        self._settle(patience)
+        while (following := self.next()) is not None and following.when <= to:
+            if following.when > self._clock.now():
+                self._clock.set(following.when)
+                rounds = 0
+            if (rounds := rounds + 1) > _MOST_AT_ONCE:
+                raise exceptions.InternalServerError(f"{following.name} is due at {following.when} again and again.")
+            with self._changed:
+                self._give()
+            self._settle(patience)
+        self._clock.set(to)
+        return self._done - before
+
+    def _settle(self, patience: float | None) -> None:
+        """Returns when nothing is in flight; without patience, when what was given to the pool has ended."""
+        end = None if patience is None else monotonic() + patience
+        with self._changed:
+            while self._doing if end is None else self._busy:
+                self._check_going()
+                left = None if end is None else end - monotonic()
+                if left is not None and left <= 0:
+                    raise exceptions.DeadlineExceeded(
+                        f"The clock stands at {self._clock.now().isoformat()}: still running after {patience:g} s: "
+                        f"{_listed(sorted(self._busy))}."
+                    )
+                self._changed.wait(left)
+            self._check_going()
+
+    def _check_going(self) -> None:
+        if self._closed or self._is_stopped:
+            why = "The emulator stops" if self._closed else "The journey was ended"
+            raise exceptions.Cancelled(f"{why}: the clock is at {self._clock.now().isoformat()}.")
+
+    def _give(self) -> bool:
+        """Gives all that is due to the pool; the lock is held. Each counts as busy until it has ended.
+
+        False where the pool takes no more; what it did not take stays due.
+        """
+        now = self._clock.now()
+        while self._due and self._due[0].when <= now:
+            appointment = heapq.heappop(self._due)
+            if appointment.is_cancelled:
+                continue
+            self._busy[appointment.name] += 1
+            self._doing += 1
+            try:
+                self._pool.submit(self._do, appointment)
+            except RuntimeError:  # it was shut down
+                self._ended(appointment)
+                heapq.heappush(self._due, appointment)
+                return False
+            self._done += 1
+        return True
 
     def _do(self, appointment: Appointment) -> None:
         try:
@@ -191,22 +267,31 @@ class Agenda:
         except Exception:
             log.exception("what was due for %s failed", appointment.name)
         finally:
+            self._ended(appointment)
+
+    def _ended(self, appointment: Appointment) -> None:
+        with self._changed:
+            self._doing -= 1
             self.end(appointment.name)
+            self._changed.notify_all()
 
     def _watch(self) -> None:
         """Real time: gives to the pool what falls due; nothing while the clock is moved."""
-        while True:
-            with self._changed:
-                if self._closed:
-                    return
-                moment = self._next()
-                pause = None if moment is None or self._is_travelling else self._clock.seconds_until(moment)
-                if pause is None or pause > 0:
-                    self._changed.wait(pause)
-                    continue
-            for appointment in self._take():
-                self._pool.submit(self._do, appointment)
+        with self._changed:
+            while not self._closed:
+                following = None if self._is_travelling else self.next()
+                pause = None if following is None else self._clock.seconds_until(following.when)
+                if pause == 0:
+                    pause = None if self._give() else _RETRY_S
+                    if pause is None:
+                        continue
+                self._changed.wait(pause if pause is None else min(pause, _LOOK_S))
 
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

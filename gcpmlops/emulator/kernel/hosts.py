@@ -10,6 +10,7 @@ _SERVED = re.compile(
     r"(.+\.)?googleapis\.com|accounts\.google\.com|metadata\.google\.internal"
     r"|.+\.pkg\.dev|.+\.cloudfunctions\.net|.+\.run\.app|.+\.prediction\.vertexai\.goog"
 )
+INVOCATION = "invocation"  # a function's or a Cloud Run service's own host: no Google API, and no name of one
 _DEDICATED = ".prediction.vertexai.goog"
 _REGIONAL = re.compile(r"(?:[a-z]+-[a-z]+\d+-|[a-z]{2}-)?(?:prediction-)?([a-z][a-z0-9]*)\.googleapis\.com")
 # On www.googleapis.com, and on the plain port, the path alone tells the service.
@@ -19,6 +20,7 @@ _BY_PATH = (
     (("/bigquery/", "/upload/bigquery/", "/resumable/upload/bigquery/", "/batch/bigquery"), "bigquery"),
     (("/token", "/oauth2/", "/tokeninfo", "/userinfo"), "oauth2"),
     (("/computeMetadata",), "metadata"),
+    (("/emulator/",), "emulator"),
 )
 
 
@@ -60,6 +62,8 @@ def service_of(host: str, path: str) -> str:
         return service_by_path(path)
     if is_dedicated(name):
         return "aiplatform"
+    if name.endswith((".cloudfunctions.net", ".run.app")):
+        return INVOCATION
     match = _REGIONAL.fullmatch(name)
     return match.group(1) if match else ""
 

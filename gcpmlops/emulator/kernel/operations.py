@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, wait
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Protocol
 
 from google.api_core import exceptions
@@ -38,9 +39,20 @@ class OperationRows(Protocol):
 
 
 class Operations:
-    """Runs work in the background and answers ``google.longrunning.Operations``."""
+    """Runs work in the background and answers ``google.longrunning.Operations``.
 
-    def __init__(self, rows: OperationRows, clock: Clock, pool: Executor) -> None:
+    ``busy`` is open while an operation runs: a clock that is moved waits for it.
+    """
+
+    def __init__(
+        self,
+        rows: OperationRows,
+        clock: Clock,
+        pool: Executor,
+        *,
+        busy: Callable[[str], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._busy = busy
         self._rows = rows
         self._clock = clock
         self._pool = pool
@@ -65,7 +77,15 @@ class Operations:
         if on_cancel is not None:
             self._cancels[name] = on_cancel
         context = contextvars.copy_context()
-        wait([self._pool.submit(context.run, self._run, name, run, version)], timeout=_SOON_S)
+        open_ = ExitStack()
+        open_.enter_context(self._busy(name))
+        try:
+            running = self._pool.submit(context.run, self._run, name, run, version)
+        except BaseException:  # the emulator stops
+            open_.close()
+            raise
+        running.add_done_callback(lambda _: open_.close())
+        wait([running], timeout=_SOON_S)
         return self._rows.find(name) or operation
 
     def finished(self, *, parent: str, metadata: Any, response: Any) -> operations_pb2.Operation:

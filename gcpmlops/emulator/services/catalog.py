@@ -18,6 +18,7 @@ from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
+from gcpmlops.emulator.services.clock import ClockApp
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import LogWriter
 from gcpmlops.emulator.services.outbound import Outbound
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
+    from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
     from gcpmlops.emulator.services.monitoring.points import Points
     from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
+    from gcpmlops.emulator.services.monitoring.reading import Reading
     from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.registry.models import ModelService
@@ -142,6 +145,7 @@ class Services:
             "bigquery": self._closed_later(bigquery),
             "oauth2": OAuth(authenticator),
             "metadata": Metadata(authenticator, self._settings),
+            "emulator": ClockApp(self._context.clock, self._context.agenda, store.is_empty),
         }
 
     def _apis(self) -> Iterable[Api]:
@@ -250,7 +254,7 @@ class Services:
         from gcpmlops.emulator.services.monitoring.service import MetricService
 
         self._replica_gauges.start()
-        return (MetricService(self._context, self._points),)
+        return (MetricService(self._context, self._points, self._metric_types, self._reading),)
 
     def _dashboards(self) -> Iterable[Service]:
         return ()
@@ -332,6 +336,18 @@ class Services:
         from gcpmlops.emulator.services.monitoring.points import Points
 
         return Points(self._context.store)
+
+    @_made_once
+    def _metric_types(self) -> MetricTypes:
+        from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
+
+        return MetricTypes(self._context.store)
+
+    @_made_once
+    def _reading(self) -> Reading:
+        from gcpmlops.emulator.services.monitoring.reading import Reading
+
+        return Reading(self._points)
 
     @_made_once
     def _prediction_metrics(self) -> PredictionMetrics:

@@ -125,6 +125,16 @@ class Store:
         """The resource table, seen as messages of one type."""
         return Collection(self, message_type)
 
+    def is_empty(self) -> bool:
+        """Whether there is no row of any service."""
+
+        def run(conn: sqlite3.Connection) -> bool:
+            sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            tables = [row[0] for row in conn.execute(sql)]
+            return not any(conn.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() for table in tables)
+
+        return self.read(run)
+
     def close(self) -> None:
         """Commits what is queued, then closes every connection."""
         if self._thread.is_alive():
