@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .gcloud_server import GcloudServer
 
 SCRIPTS = Path(__file__).parent / "scripts"
 GCPMLOPS = (str(Path(sys.executable).parent / "gcpmlops"),)
@@ -22,9 +25,13 @@ GCPMLOPS = (str(Path(sys.executable).parent / "gcpmlops"),)
 def run(command: Sequence[object], *, code: int | None = 0, timeout: float = 180, **options: Any) -> Any:
     """A finished command with its output as text; `code` is the exit code it has to have (None: any)."""
     options = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL, **options}
-    done = subprocess.run([str(part) for part in command], timeout=timeout, check=False, **options)
+    return checked(subprocess.run([str(part) for part in command], timeout=timeout, check=False, **options), code=code)
+
+
+def checked(done: Any, *, code: int | None = 0) -> Any:
+    """The command, which has ended with this exit code."""
     if code is not None:
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, f"{done.args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
@@ -39,6 +46,18 @@ def until(condition: Callable[[], Any], *, timeout: float = 60, why: str = "") -
         time.sleep(0.02)  # between two looks, not for timing
 
 
+class Loaded:
+    """Programs that are loaded once, when first asked for."""
+
+    @cached_property
+    def gcloud(self) -> GcloudServer:
+        return GcloudServer()
+
+    def close(self) -> None:
+        if "gcloud" in vars(self):
+            self.gcloud.close()
+
+
 @dataclass(frozen=True)
 class Shell:
     """Runs commands by `gcpmlops emulator exec` on one data directory."""
@@ -46,6 +65,7 @@ class Shell:
     data_dir: str
     cwd: Path
     environment: dict[str, str]
+    loaded: Loaded
 
     def __call__(self, *command: object, **options: Any) -> Any:
         line = (*GCPMLOPS, "emulator", "exec", "--data-dir", self.data_dir, "--", *command)
@@ -56,7 +76,13 @@ class Shell:
         return self(sys.executable, SCRIPTS / script, *arguments, **options)
 
     def tool(self, *command: object, **options: Any) -> Any:
-        """A command in the environment that `exec` gave to another: without its start-up time, for the many."""
+        """A command in the environment that `exec` gave to another: without its start-up time, for the many.
+
+        gcloud runs in a fork of one that is loaded already; with options for the process it is one of its own.
+        """
+        if command[0] == "gcloud" and set(options) <= {"code"}:
+            arguments = [str(part) for part in command[1:]]
+            return checked(self.loaded.gcloud.run(arguments, cwd=self.cwd, environment=self.environment), **options)
         return run(command, cwd=self.cwd, env=self.environment, **options)
 
 
@@ -68,10 +94,17 @@ def exec_environment(emulator) -> dict[str, str]:
     return json.loads(run((*GCPMLOPS, *line)).stdout)
 
 
+@pytest.fixture(scope="session")
+def loaded() -> Iterator[Loaded]:
+    programs = Loaded()
+    yield programs
+    programs.close()
+
+
 @pytest.fixture
-def shell(emulator, tmp_path: Path, exec_environment: dict[str, str]) -> Shell:
+def shell(emulator, tmp_path: Path, exec_environment: dict[str, str], loaded: Loaded) -> Shell:
     """The running emulator's shell, in an empty folder."""
-    return Shell(emulator.data_dir, tmp_path, exec_environment)
+    return Shell(emulator.data_dir, tmp_path, exec_environment, loaded)
 
 
 @pytest.fixture(scope="session")
