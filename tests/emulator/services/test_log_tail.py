@@ -9,6 +9,7 @@ from google.api_core import exceptions
 from google.cloud.logging_v2.types import LogEntry
 
 from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.services.logging import query
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.tail import Tail, window_s
 from gcpmlops.emulator.services.logging.writer import LogWriter
@@ -28,7 +29,8 @@ def entries(tmp_path: Path) -> Iterator[Entries]:
 
 def listed(entries: Entries) -> list[LogEntry]:
     return [
-        LogEntry.deserialize(row["body"]) for row in entries.scan(["projects/p"], "", after=None, newest_first=False)
+        LogEntry.deserialize(row["body"])
+        for row in entries.scan(["projects/p"], query.compiled(""), after=None, newest_first=False)
     ]
 
 
@@ -88,9 +90,9 @@ def test_what_followers_ask_does_not_scan_the_table(entries: Entries, tmp_path: 
     store = Store(tmp_path / "state.db", now=entries.now)
     followed = Entries(store, SystemClock())
     store.read(lambda conn: conn.set_trace_callback(asked.append))
-    list(followed.scan(["projects/p"], 'resource.labels.job_id="7"', after=None, newest_first=False))
-    query = 'resource.labels.job_id="7" timestamp>="2026-05-01T00:00:00Z"'
-    list(followed.scan(["projects/p"], query, after=("2026", 1), newest_first=True))
+    list(followed.scan(["projects/p"], query.compiled('resource.labels.job_id="7"'), after=None, newest_first=False))
+    newer = query.compiled('resource.labels.job_id="7" timestamp>="2026-05-01T00:00:00Z"')
+    list(followed.scan(["projects/p"], newer, after=("2026", 1), newest_first=True))
     followed.since(["projects/p", "projects/q"], 5)
     store.read(lambda conn: conn.set_trace_callback(None))
     plans = [store.read(lambda conn, s=sql: conn.execute(f"EXPLAIN QUERY PLAN {s}").fetchone()[3]) for sql in asked]

@@ -15,12 +15,14 @@ from google.cloud.logging_v2.types import (
     ListLogEntriesRequest,
     LogEntry,
     TailLogEntriesRequest,
+    WriteLogEntriesPartialErrors,
     WriteLogEntriesRequest,
 )
 
 from gcpmlops.emulator.server import Running
+from gcpmlops.emulator.settings import project_number
 
-START = datetime(2026, 5, 1, tzinfo=UTC)
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
 
 @pytest.fixture
@@ -54,7 +56,8 @@ def test_entries_come_back_in_order_and_in_pages(logging_client: LoggingServiceV
 def test_filters(logging_client: LoggingServiceV2Client, log_name: str) -> None:
     _write(logging_client, log_name, 10)
     parent = log_name.rsplit("/", 2)[0]
-    text = f'logName="{log_name}" severity>=ERROR timestamp>="2026-05-01T00:00:04Z" resource.labels.job_id="7"'
+    since = f"{START + timedelta(seconds=4):%Y-%m-%dT%H:%M:%SZ}"
+    text = f'logName="{log_name}" severity>=ERROR timestamp>="{since}" resource.labels.job_id="7"'
     found = logging_client.list_log_entries(ListLogEntriesRequest(resource_names=[parent], filter=text))
     assert [entry.text_payload for entry in found] == ["line 5", "line 7", "line 9"]
     with pytest.raises(exceptions.InvalidArgument, match="Invalid filter"):
@@ -101,3 +104,49 @@ def test_delete_log(logging_client: LoggingServiceV2Client, log_name: str) -> No
     assert log_name in list(logging_client.list_logs(parent=parent))
     logging_client.delete_log(DeleteLogRequest(log_name=log_name))
     assert log_name not in list(logging_client.list_logs(parent=parent))
+
+
+def test_with_partial_success_only_the_bad_entries_are_refused(
+    logging_client: LoggingServiceV2Client, log_name: str
+) -> None:
+    entries = [LogEntry(text_payload="good"), LogEntry(text_payload="x" * (257 << 10)), LogEntry(log_name="projects/p")]
+    request = WriteLogEntriesRequest(log_name=log_name, entries=entries)
+    with pytest.raises(exceptions.InvalidArgument, match=r"entries\[1\]\.size.*2 entries are refused"):
+        logging_client.write_log_entries(request)
+    assert list(logging_client.list_log_entries(_all(log_name))) == []
+    request.partial_success = True
+    with pytest.raises(exceptions.InvalidArgument) as caught:
+        logging_client.write_log_entries(request)
+    detail = WriteLogEntriesPartialErrors.pb()()
+    assert caught.value.details[0].Unpack(detail)
+    assert sorted(detail.log_entry_errors) == [1, 2]
+    assert "expected projects/P/logs/ID" in detail.log_entry_errors[2].message
+    assert [entry.text_payload for entry in logging_client.list_log_entries(_all(log_name))] == ["good"]
+
+
+def test_entries_out_of_their_time_are_accepted_and_not_listed(
+    logging_client: LoggingServiceV2Client, log_name: str
+) -> None:
+    now = datetime.now(UTC)
+    times = {"old": now - timedelta(days=31), "now": now, "ahead": now + timedelta(hours=25)}
+    entries = [LogEntry(text_payload=text, timestamp=at) for text, at in times.items()]
+    logging_client.write_log_entries(WriteLogEntriesRequest(log_name=log_name, entries=entries))
+    assert [entry.text_payload for entry in logging_client.list_log_entries(_all(log_name))] == ["now"]
+
+
+def test_the_projects_number_is_its_id(
+    logging_client: LoggingServiceV2Client, emulator: Running, log_name: str
+) -> None:
+    logging_client.write_log_entries(WriteLogEntriesRequest(log_name=log_name, entries=[LogEntry(text_payload="a")]))
+    parent = f"projects/{project_number(emulator.project)}"
+    request = ListLogEntriesRequest(resource_names=[parent], filter=f'log_id("{log_name.rpartition("/")[2]}")')
+    assert [entry.text_payload for entry in logging_client.list_log_entries(request)] == ["a"]
+
+
+def test_monitored_resources_are_described(logging_client: LoggingServiceV2Client) -> None:
+    found = {kind.type: kind for kind in logging_client.list_monitored_resource_descriptors({"page_size": 5})}
+    assert [label.key for label in found["ml_job"].labels] == ["project_id", "job_id", "task_name"]
+
+
+def _all(log_name: str) -> ListLogEntriesRequest:
+    return ListLogEntriesRequest(resource_names=[log_name.rsplit("/", 2)[0]], filter=f'logName="{log_name}"')

@@ -73,7 +73,7 @@ def _test(comparator: str, wanted: str, dialect: Dialect) -> Predicate:
         return (lambda v: v is not None) if wanted == "*" else lambda v: _has(v, wanted)
     if comparator == "=~":
         search = _pattern(wanted).search
-        return lambda v: v is not None and search(_text(v)) is not None
+        return lambda v: v is not None and search(text(v)) is not None
     orders = {"<": (-1,), ">": (1,), "<=": (-1, 0), ">=": (0, 1)}[comparator]
     return lambda v: _compare(v, wanted, dialect) in orders
 
@@ -109,7 +109,8 @@ def _has(value: Any, wanted: str) -> bool:
     return _compare(value, wanted, Dialect()) == 0
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A value as a pattern sees it."""
     if isinstance(value, timestamp_pb2.Timestamp | duration_pb2.Duration):
         return str(value.ToJsonString())
     if isinstance(value, bool):

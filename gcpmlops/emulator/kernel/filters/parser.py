@@ -270,7 +270,9 @@ def _unquote(kind: str, text: str) -> str:
 def _unescaped(match: re.Match[str]) -> str:
     """A character that JSON would write so: the SDK's uploader quotes display names by json.dumps."""
     text = match[0]
-    return str(json.loads(f'"{text}"')) if text[1] in "unrt" and text != "\\u" else text[1:]
+    if text[1] in "unrt" and text != "\\u":
+        return str(json.loads(f'"{text}"'))
+    return text[1:] if text[1] in "\"'\\/" else text  # others mean something in patterns: \d
 
 
 def path_of(text: str) -> list[str]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import resources
 from itertools import compress, count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gcpmlops.emulator.kernel.clock import Clock
 from gcpmlops.emulator.kernel.service import ResourceStore
+
+if TYPE_CHECKING:
+    from gcpmlops.emulator.services.logging.query import Query
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,8 @@ _LAST = "SELECT COALESCE(MAX(seq), 0) FROM log_entries"
 _KEYS = "SELECT log_name, at, insert_id FROM log_entries WHERE seq > ?"
 _INSERT = "INSERT OR IGNORE INTO log_entries (parent, log_name, at, insert_id, job_id, body) VALUES (?,?,?,?,?,?)"
 _CHUNK = 500  # rows that one read fetches
-_SINCE = re.compile(r'timestamp\s*>=?\s*"?(\d{4}-\d\d-\d\dT[\d:.]+)(Z|\+00:00)?"?')
-_JOB = re.compile(r'resource\.labels\.job_id\s*=\s*"?([\w-]+)"?')
+_KEPT = timedelta(days=30)  # entries that are older than the bucket _Default keeps them are not stored for readers,
+_AHEAD = timedelta(days=1)  # nor are those that are further ahead; sinks get both
 
 
 class Entries:
@@ -64,7 +66,7 @@ class Entries:
     def append(self, entries: Iterable[Any]) -> None:
         """Stores ``LogEntry`` messages (protobuf); a repeated insert_id at the same time is one entry."""
         entries = [self._completed(entry) for entry in entries]
-        kept = [True] * len(entries) if self.keeps is None else [self.keeps(entry) for entry in entries]
+        kept = self._kept(entries)
         routed = self.is_routed()
         rows = [self._row(entry, shown) for entry, shown in zip(entries, kept, strict=True) if shown or routed]
         known = self._store.write(lambda conn: _insert(conn, rows)) if rows else set()
@@ -74,10 +76,10 @@ class Entries:
         self._tell(self.on_append, compress(entries, map(min, kept, fresh)))
         self._tell(self.on_receive, compress(entries, fresh))
 
-    def scan(self, parents: Sequence[str], text: str, *, after: Key | None, newest_first: bool) -> Iterator[Any]:
-        """Rows (seq, at, body) in time order, narrowed where the filter text plainly allows it."""
+    def scan(self, parents: Sequence[str], query: Query, *, after: Key | None, newest_first: bool) -> Iterator[Any]:
+        """Rows (seq, at, body) in time order, narrowed where the query plainly allows it: it is still to be asked."""
         self.before_read()
-        where, values = _narrowed(parents, text)
+        where, values = _narrowed(parents, query)
         sign, direction = ("<", "DESC") if newest_first else (">", "ASC")
         while True:
             clause = f"{where} AND (at, seq) {sign} (?, ?)" if after else where
@@ -123,6 +125,12 @@ class Entries:
             f"UPDATE log_entries SET parent = '{_HIDDEN}' || parent" if self.is_routed() else "DELETE FROM log_entries"
         )
         return self._store.write(lambda conn: conn.execute(f"{action} {where}", (log_name,)).rowcount)
+
+    def _kept(self, entries: Sequence[Any]) -> list[bool]:
+        now, keeps = self._clock.now(), self.keeps
+        first, last = (now - _KEPT).timestamp(), (now + _AHEAD).timestamp()
+        kept = [first <= entry.timestamp.seconds <= last for entry in entries]
+        return kept if keeps is None else [k and keeps(entry) for k, entry in zip(kept, entries, strict=True)]
 
     def _tell(self, listeners: Sequence[Listener], entries: Iterable[Any]) -> None:
         if not listeners or not (told := list(entries)):
@@ -170,16 +178,14 @@ def _insert(conn: sqlite3.Connection, rows: Sequence[Row]) -> set[tuple[str, str
     return {row[1:4] for row in rows if row[1:4] not in new}
 
 
-def _narrowed(parents: Sequence[str], text: str) -> tuple[str, tuple[Any, ...]]:
-    """A WHERE clause that lets through all that the filter does; the filter itself is evaluated afterwards."""
+def _narrowed(parents: Sequence[str], query: Query) -> tuple[str, tuple[Any, ...]]:
     where, values = [f"parent IN ({','.join('?' * len(parents))})"], list(parents)
-    if not re.search(r"\bOR\b|\bNOT\b|(^|\s)-", text):
-        since, job = _SINCE.search(text), _JOB.search(text)
-        if since:
-            where.append("at >= ?")
-            values.append(since[1])
-        if job:
-            where[0] = f"+{where[0]}"  # not by the index of all entries, but by that of jobs, which is a partial one
-            where.append("job_id = ? AND job_id != ''")
-            values.append(job[1])
+    if query.job_id:
+        where[0] = f"+{where[0]}"  # not by the index of all entries, but by that of jobs, which is a partial one
+        where.append("job_id = ? AND job_id != ''")
+        values.append(query.job_id)
+    for bound, sign in ((query.since, ">="), (query.until, "<=")):
+        if bound:
+            where.append(f"at {sign} ?")
+            values.append(bound)
     return " AND ".join(where), tuple(values)

@@ -5,48 +5,51 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.logging_v2 import types
 from google.protobuf import empty_pb2
 
-from gcpmlops.emulator.kernel import filters
+from gcpmlops.emulator.kernel import paging
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.services.logging import monitored_resources, query, writes
 from gcpmlops.emulator.services.logging.entries import Entries, Key
+from gcpmlops.emulator.services.logging.names import Names
 from gcpmlops.emulator.services.logging.tail import Tail, window_s
 
 _MAX_PAGE = 1000
 
 
 class LoggingServiceV2(Service):
-    """Log entries of projects; folders, organisations and buckets' views are not built."""
+    """Log entries of projects; those of folders and organisations are not built."""
 
     proto = "google.logging.v2.LoggingServiceV2"
 
     def __init__(self, context: Context, entries: Entries) -> None:
         super().__init__(context)
         self._entries = entries
+        self._names = Names(context.settings)
 
     def write_log_entries(self, request: types.WriteLogEntriesRequest) -> types.WriteLogEntriesResponse:
-        """All or, with an error that names the entry, nothing."""
-        message = types.WriteLogEntriesRequest.pb(request)
-        complete = [self._complete(entry, message, index) for index, entry in enumerate(message.entries)]
-        if not request.dry_run:
-            self._entries.append(complete)
+        """All or, with an error that names the entries, nothing; with ``partial_success`` those that can be."""
+        good, errors = writes.checked(types.WriteLogEntriesRequest.pb(request), self._names.own)
+        if not request.dry_run and (request.partial_success or not errors):
+            self._entries.append(good)
+        if errors:
+            raise writes.refused(errors)
         return types.WriteLogEntriesResponse()
 
     def list_log_entries(self, request: types.ListLogEntriesRequest) -> types.ListLogEntriesResponse:
-        parents = _parents(request.resource_names)
-        newest_first = _direction(request.order_by)
+        parents = self._names.parents(request.resource_names)
+        newest_first, wanted = _direction(request.order_by), query.compiled(request.filter)
         size = min(request.page_size or 50, _MAX_PAGE)
         response = types.ListLogEntriesResponse()
         page = types.ListLogEntriesResponse.pb(response)
-        rows = self._entries.scan(parents, request.filter, after=_decode(request.page_token), newest_first=newest_first)
+        rows = self._entries.scan(parents, wanted, after=_decode(request.page_token), newest_first=newest_first)
         for row in rows:
             entry = types.LogEntry.pb().FromString(row["body"])
-            if not filters.matches(request.filter, entry):
+            if not wanted(entry):
                 continue
             page.entries.append(entry)
             if len(page.entries) == size:
@@ -55,11 +58,12 @@ class LoggingServiceV2(Service):
         return response
 
     def list_logs(self, request: types.ListLogsRequest) -> types.ListLogsResponse:
-        names = self._entries.log_names(_parents([request.parent, *request.resource_names]))
-        return types.ListLogsResponse(log_names=names)
+        names = self._entries.log_names(self._names.parents([request.parent, *request.resource_names]))
+        page, token = paging.page(names, request, default=50)
+        return types.ListLogsResponse(log_names=page, next_page_token=token)
 
     def delete_log(self, request: types.DeleteLogRequest) -> empty_pb2.Empty:
-        if not self._entries.delete_log(request.log_name):
+        if not self._entries.delete_log(self._names.own(request.log_name)):
             raise exceptions.NotFound(f"Log {request.log_name} is not found.")
         return empty_pb2.Empty()
 
@@ -68,29 +72,18 @@ class LoggingServiceV2(Service):
     ) -> Iterator[types.TailLogEntriesResponse]:
         """New entries as they arrive, until the client goes; `buffer_window` holds them back to sort them."""
         first, call = next(iter(requests)), current_call()
-        tail = Tail(self._entries, _parents(first.resource_names), first.filter, window_s(first.buffer_window))
+        tail = Tail(
+            self._entries, self._names.parents(first.resource_names), first.filter, window_s(first.buffer_window)
+        )
         for entries in tail.batches(call.is_active):
             yield types.TailLogEntriesResponse(entries=entries)
 
-    def _complete(self, entry: Any, request: Any, index: int) -> Any:
-        entry.log_name = entry.log_name or request.log_name
-        if not entry.log_name.startswith("projects/") or "/logs/" not in entry.log_name:
-            field = f"entries[{index}].log_name"
-            raise exceptions.InvalidArgument(f"{field} {entry.log_name!r}: expected projects/P/logs/ID.")
-        if not entry.HasField("resource") and request.HasField("resource"):
-            entry.resource.CopyFrom(request.resource)
-        entry.resource.type = entry.resource.type or "global"
-        for key, value in request.labels.items():
-            if key not in entry.labels:
-                entry.labels[key] = value
-        return entry
-
-
-def _parents(names: Any) -> list[str]:
-    parents = list(dict.fromkeys("/".join(name.split("/")[:2]) for name in names if name))
-    if not parents or not all(parent.startswith("projects/") for parent in parents):
-        raise exceptions.InvalidArgument(f"resource_names {list(names)}: expected projects/P.")
-    return parents
+    def list_monitored_resource_descriptors(
+        self, request: types.ListMonitoredResourceDescriptorsRequest
+    ) -> types.ListMonitoredResourceDescriptorsResponse:
+        """What the emulator's services write their logs about."""
+        page, token = paging.page(monitored_resources.descriptors(), request)
+        return types.ListMonitoredResourceDescriptorsResponse(resource_descriptors=page, next_page_token=token)
 
 
 def _direction(order_by: str) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 
 from google.cloud.logging_v2 import types
 
-from gcpmlops.emulator.kernel import filters, validate
+from gcpmlops.emulator.kernel import validate
+from gcpmlops.emulator.services.logging import query
 from gcpmlops.emulator.services.logging.entries import Entries
 
 _POLL_S = 1.0  # between looks at whether a tailing client is still there
@@ -29,10 +30,9 @@ class Tail:
     """
 
     def __init__(self, entries: Entries, parents: Sequence[str], text: str, window_s: float) -> None:
-        filters.matches(text, types.LogEntry())  # a filter that doesn't parse is refused at once
         self._entries = entries
         self._parents = parents
-        self._text = text
+        self._matches = query.compiled(text)  # one that doesn't parse is refused at once
         self._window_s = window_s
         self._seen = entries.last()
         self._held: list[tuple[Any, int, float, types.LogEntry]] = []  # by timestamp, then arrival; due when
@@ -53,7 +53,7 @@ class Tail:
         due = time.monotonic() + self._window_s
         for row in rows:
             entry = types.LogEntry.deserialize(row["body"])
-            if filters.matches(self._text, entry):
+            if self._matches(entry):
                 heapq.heappush(self._held, (row["at"], next(self._order), due, entry))
         if rows:
             self._seen = rows[-1]["seq"]

@@ -83,6 +83,13 @@ class LogWriter:
             entry.receive_timestamp.CopyFrom(entry.timestamp)
         self._append(entry, len(text))
 
+    def add(self, entry: Any) -> None:
+        """Appends a whole ``LogEntry`` (protobuf) of the caller's making; its time is now where it has none."""
+        if not entry.HasField("timestamp"):
+            entry.timestamp.FromDatetime(self._entries.now())
+            entry.receive_timestamp.CopyFrom(entry.timestamp)
+        self._append(entry, entry.ByteSize())
+
     def flush(self) -> None:
         """Returns when everything written so far is stored."""
         with self._changed:

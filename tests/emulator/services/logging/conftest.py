@@ -18,6 +18,7 @@ from gcpmlops.emulator.kernel.clock import TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.services.logging import query
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.settings import Settings
 from gcpmlops.emulator.state.store import Store
@@ -39,7 +40,7 @@ class Log:
 
     def texts(self) -> list[str]:
         """What readers see."""
-        rows = self.entries.scan(["projects/p1"], "", after=None, newest_first=False)
+        rows = self.entries.scan(["projects/p1"], query.compiled(""), after=None, newest_first=False)
         return [LogEntry.deserialize(row["body"]).text_payload for row in rows]
 
 

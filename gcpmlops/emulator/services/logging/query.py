@@ -1,0 +1,223 @@
+"""The Logging query language: filters over ``LogEntry``, with its comments, functions and rules for missing fields."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from google.cloud.logging_v2.types import LogEntry
+from google.protobuf import timestamp_pb2
+
+from gcpmlops.emulator.kernel import filters, validate
+from gcpmlops.emulator.kernel.filters import fields
+from gcpmlops.emulator.kernel.masks import raw
+from gcpmlops.emulator.services.logging import casts
+
+LONGEST = 20_000  # characters of a filter
+
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|(^|\s)--[^\n]*')
+_LOOSE = re.compile(r"\b(?:OR|NOT)\b|(?:^|[\s(])-")  # where a comparison alone decides nothing
+_DELIMITER = re.compile(r"""[\s\[\]<>(){}|!;,'"*&?+/:=@.\-$%\\_`]+""")
+_PHRASE = re.compile(r"`([^`]*)`")
+_OLD = {
+    "metadata",
+    "errorGroups",
+    "apphub",
+    "apphubSource",
+    "apphubDestination",
+}  # of LogEntry, but not of the client's
+_DESCRIPTOR = LogEntry.pb().DESCRIPTOR
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parsed filter, and what it plainly says of the entries that pass.
+
+    Attributes:
+        test: what they satisfy.
+        since: no earlier than this, as the table spells times; empty: no matter when.
+        until: no later.
+        job_id: their resource's label; empty: any.
+    """
+
+    test: filters.Predicate
+    since: str = ""
+    until: str = ""
+    job_id: str = ""
+
+    def __call__(self, entry: Any) -> bool:
+        return self.test(entry)
+
+
+@lru_cache(maxsize=512)
+def compiled(text: str) -> Query:
+    """Parses once, evaluates often.
+
+    Raises: InvalidArgument for a filter that doesn't parse, is too long, or names a field that entries don't have.
+    """
+    if len(text) > LONGEST:
+        raise validate.invalid("filter", f"{len(text)} characters, {LONGEST} are allowed.")
+    plain = _COMMENT.sub(lambda match: match[1] or match[2], text)
+    parsed = filters.parse(plain, _FUNCTIONS, dialect=_DIALECT)
+    if _LOOSE.search(plain):
+        return Query(parsed)
+    since, until, job = "", "", ""
+    for path, comparator, value in parsed.comparisons:
+        if list(path) == ["timestamp"] and comparator in (">", ">=", "="):
+            since = max(since, _time(value))
+        if list(path) == ["timestamp"] and comparator in ("<", "<=", "="):
+            until = min(until or "9", _time(value) or "9")
+        if list(path) == ["resource", "labels", "job_id"] and comparator == "=":
+            job = value
+    return Query(parsed, since, "" if until == "9" else until, job)
+
+
+def _time(text: str) -> str:
+    try:
+        nanos = casts.nanoseconds(text)
+    except ValueError:
+        return ""
+    moment = timestamp_pb2.Timestamp(seconds=nanos // 10**9)
+    return f"{moment.ToDatetime():%Y-%m-%dT%H:%M:%S}.{nanos % 10**9:09d}"
+
+
+def _wrong(path: Sequence[str]) -> str:
+    """What is wrong with a field's path: names of Google's types are known, the user's own are not."""
+    descriptor = _DESCRIPTOR
+    for name in path:
+        field = fields.find(descriptor, name)
+        if field is None:
+            return "" if name in _OLD else f"there is no field {'.'.join(path)!r}"
+        if field.message_type is None or fields.is_map(field) or _is_open(field.message_type):
+            return ""
+        descriptor = field.message_type
+    return ""
+
+
+def _is_open(descriptor: Any) -> bool:
+    return str(descriptor.full_name).startswith("google.protobuf.")
+
+
+def _may_be_missing(path: Sequence[str]) -> bool:
+    """Payloads and labels: a comparison with what isn't there is false, whichever it is."""
+    head = path[0]
+    return head in ("jsonPayload", "json_payload", "protoPayload", "proto_payload", "labels") or head.endswith("()")
+
+
+def _log_id(arguments: Sequence[str]) -> filters.Predicate:
+    (name,) = _exactly("log_id", arguments, 1)
+    wanted = {f"/logs/{name}".casefold(), f"/logs/{quote(name, safe='')}".casefold()}
+    return lambda entry: ("/logs/" + raw(entry).log_name.partition("/logs/")[2]).casefold() in wanted
+
+
+def _source(arguments: Sequence[str]) -> filters.Predicate:
+    (name,) = _exactly("source", arguments, 1)
+    return lambda entry: raw(entry).log_name.startswith(f"{name}/logs/")
+
+
+def _sample(arguments: Sequence[str]) -> filters.Predicate:
+    """A share of the entries by a field's value: equal values stay together, and every evaluation agrees."""
+    name, text = _exactly("sample", arguments, 2)
+    path, share = filters.path_of(name), _number("sample", text)
+    if not 0 <= share <= 1:
+        raise validate.invalid("filter", f"sample: {text} is no fraction between 0 and 1.")
+    limit = share * 2.0**64
+
+    def is_in(entry: Any) -> bool:
+        value = next(iter(fields.values(entry, path)), None)
+        digest = hashlib.blake2b(str(value).encode(), digest_size=8).digest()
+        return value is not None and int.from_bytes(digest) < limit
+
+    return is_in
+
+
+def _ip_in_net(arguments: Sequence[str]) -> filters.Predicate:
+    name, text = _exactly("ip_in_net", arguments, 2)
+    path = filters.path_of(name)
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise validate.invalid("filter", f"ip_in_net: {error}.") from None
+    return lambda entry: any(_is_in(value, network) for value in fields.values(entry, path))
+
+
+def _is_in(address: Any, network: Any) -> bool:
+    try:
+        return ipaddress.ip_address(address) in network
+    except ValueError:
+        return False
+
+
+def _search(arguments: Sequence[str]) -> filters.Predicate:
+    """Whole words, whatever their case; all of them, those between backticks in a row."""
+    if len(arguments) not in (1, 2):
+        raise validate.invalid(
+            "filter", f"SEARCH takes a text, or a field and a text, and got {len(arguments)} values."
+        )
+    path, text = (filters.path_of(arguments[0]) if len(arguments) == 2 else []), arguments[-1]
+    wanted = [tuple(_words(phrase)) for phrase in _PHRASE.findall(text)]
+    wanted += [(word,) for word in _words(_PHRASE.sub(" ", text))]
+
+    def finds(entry: Any) -> bool:
+        found = [_words(part) for part in _texts(entry, path)]
+        return all(any(_runs(words, phrase) for words in found) for phrase in wanted)
+
+    return finds
+
+
+def _texts(entry: Any, path: Sequence[str]) -> Iterator[str]:
+    for value in fields.values(entry, path):
+        if hasattr(value, "DESCRIPTOR"):
+            yield from fields.strings(value)
+        elif value is not None:
+            yield casts.text(value)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _DELIMITER.split(text.casefold()) if word]
+
+
+def _runs(words: Sequence[str], phrase: tuple[str, ...]) -> bool:
+    size = len(phrase)
+    return any(tuple(words[start : start + size]) == phrase for start in range(len(words) - size + 1))
+
+
+def _exactly(name: str, arguments: Sequence[str], count: int) -> Sequence[str]:
+    if len(arguments) != count:
+        raise validate.invalid("filter", f"{name} takes {count} value(s), and got {len(arguments)}.")
+    return arguments
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise validate.invalid("filter", f"{name}: {text!r} is no number.") from None
+
+
+class _AnyCase(dict[str, filters.Function]):
+    """Functions by name, however it is written."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(str(name).lower())
+
+    def __getitem__(self, name: str) -> filters.Function:
+        return super().__getitem__(name.lower())
+
+
+_FUNCTIONS = _AnyCase(
+    {"log_id": _log_id, "source": _source, "sample": _sample, "ip_in_net": _ip_in_net, "search": _search}
+)
+_DIALECT = filters.Dialect(
+    folds_case=True,
+    wildcards=False,
+    check=_wrong,
+    fails_without=_may_be_missing,
+    computed={"cast": casts.cast, "regexp_extract": casts.regexp_extract},
+)
