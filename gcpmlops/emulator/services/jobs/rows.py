@@ -54,6 +54,7 @@ class JobRows(Generic[M]):
             if field in self._type.meta.fields:
                 setattr(job, field, None)
         inserted: M = self._rows.insert(job.name, job, parent=parent)
+        self._context.agenda.begin(job.name)  # a clock that is moved waits for it
         return inserted
 
     def get(self, name: str) -> M:
@@ -83,13 +84,19 @@ class JobRows(Generic[M]):
     def change(self, name: str, change: Callable[[Any], None]) -> M:
         """Edits a job in place, unless it has ended; returns it as it is then stored."""
 
+        has_ended = False
+
         def edit(job: Any) -> Any:
+            nonlocal has_ended
             if self.state(job) not in FINAL:
                 change(job)
                 job.update_time = self._context.clock.now()
+                has_ended = self.state(job) in FINAL
             return job
 
         changed: M = self._rows.update(name, edit)
+        if has_ended:
+            self._context.agenda.end(name)
         return changed
 
     def finish(self, name: str, state: State, error: Exception | None = None) -> M:
