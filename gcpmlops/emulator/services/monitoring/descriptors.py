@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from google.api import label_pb2, launch_stage_pb2, metric_pb2, monitored_resource_pb2
+from google.api import label_pb2, launch_stage_pb2, metric_pb2
 
 from gcpmlops.emulator.services.monitoring.endpoint_series import PREFIX, RESOURCE
 from gcpmlops.emulator.services.monitoring.series import Kind, ValueType
 
 _PERIOD_S = 60  # between two of Google's own samples; here every second has its own
-_ENDPOINT = {
-    "resource_container": "The project that the endpoint belongs to.",
-    "location": "The region where it serves.",
-    "endpoint_id": "The endpoint's id.",
-}
 _OF_DEPLOYED_MODELS = {
     "deployed_model_id": "The deployed model that served the request.",
     "spot": "Whether it is deployed on Spot VMs: True or False.",
@@ -81,20 +76,6 @@ METRICS = {
 def metrics(project: str) -> list[metric_pb2.MetricDescriptor]:
     """Descriptors in the order of their types."""
     return [METRICS[kind].descriptor(project) for kind in sorted(METRICS)]
-
-
-def monitored_resources(project: str) -> list[monitored_resource_pb2.MonitoredResourceDescriptor]:
-    """Descriptors of what has metrics."""
-    return [
-        monitored_resource_pb2.MonitoredResourceDescriptor(
-            name=f"projects/{project}/monitoredResourceDescriptors/{RESOURCE}",
-            type=RESOURCE,
-            display_name="Vertex AI Endpoint",
-            description="An endpoint with the models that are deployed to it.",
-            labels=_labels(_ENDPOINT),
-            launch_stage=launch_stage_pb2.LaunchStage.BETA,
-        )
-    ]
 
 
 def _labels(values: Mapping[str, str]) -> list[label_pb2.LabelDescriptor]:

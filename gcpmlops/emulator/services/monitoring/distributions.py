@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from google.api.distribution_pb2 import Distribution
 from google.api_core import exceptions
+
+from gcpmlops.emulator.kernel import validate
+
+_MOST_BUCKETS = 200
 
 
 def total(values: Sequence[Distribution]) -> Distribution:
@@ -25,6 +30,43 @@ def total(values: Sequence[Distribution]) -> Distribution:
     return Distribution(
         count=count, mean=mean, sum_of_squared_deviation=squares, bucket_options=options, bucket_counts=counts
     )
+
+
+def difference(value: Distribution, before: Distribution) -> Distribution:
+    """What came to a distribution that goes on from an earlier one. Raises InvalidArgument: other buckets."""
+    if value.bucket_options != before.bucket_options:
+        raise exceptions.InvalidArgument("Distributions with different buckets cannot be compared.")
+    count = value.count - before.count
+    mean = (value.count * value.mean - before.count * before.mean) / count if count else 0.0
+    squares = value.sum_of_squared_deviation + value.count * (value.mean - mean) ** 2
+    squares -= before.sum_of_squared_deviation + before.count * (before.mean - mean) ** 2
+    counts = list(value.bucket_counts)
+    for bucket, number in enumerate(before.bucket_counts):
+        counts[bucket] -= number
+    return Distribution(
+        count=count,
+        mean=mean,
+        sum_of_squared_deviation=max(0.0, squares) if count else 0.0,
+        bucket_options=value.bucket_options,
+        bucket_counts=counts,
+    )
+
+
+def check(value: Distribution, field: str) -> None:
+    """What a written one has to fulfil. Raises InvalidArgument."""
+    ends = _ends(value.bucket_options)
+    if not value.HasField("bucket_options"):
+        if value.bucket_counts:
+            raise validate.invalid(f"{field}.bucket_options", "required with bucket_counts.")
+        return
+    if any(lower >= upper for lower, upper in pairwise(ends)) or not ends:
+        raise validate.invalid(f"{field}.bucket_options", "the bounds have to rise.")
+    if len(ends) + 1 > _MOST_BUCKETS:
+        raise validate.invalid(f"{field}.bucket_options", f"{len(ends) + 1} buckets: {_MOST_BUCKETS} at most.")
+    if len(value.bucket_counts) > len(ends) + 1:
+        raise validate.invalid(f"{field}.bucket_counts", f"{len(value.bucket_counts)} for {len(ends) + 1} buckets.")
+    if sum(value.bucket_counts) != value.count or min(value.bucket_counts, default=0) < 0:
+        raise validate.invalid(f"{field}.count", "it has to be the sum of bucket_counts.")
 
 
 def percentile(value: Distribution, per_cent: float) -> float:

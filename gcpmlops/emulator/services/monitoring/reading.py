@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from gcpmlops.emulator.kernel import filters
-from gcpmlops.emulator.services.monitoring import lines, messages, selection
-from gcpmlops.emulator.services.monitoring.lines import Line
+from gcpmlops.emulator.services.monitoring import messages, selection, steps
+from gcpmlops.emulator.services.monitoring.frames import Frame, stored
+from gcpmlops.emulator.services.monitoring.lines import Line, of_frames
 from gcpmlops.emulator.services.monitoring.points import Points
+from gcpmlops.emulator.services.monitoring.series import Series
+
+_FILTERS = 1024  # of which it is known what they select
+
+
+@dataclass
+class _Selected:
+    """What a filter selects of a project's series, up to an id: a series never changes."""
+
+    until: int = 0
+    chosen: list[tuple[int, Series]] = field(default_factory=list)
 
 
 class Reading:
@@ -20,6 +33,8 @@ class Reading:
 
     def __init__(self, points: Points) -> None:
         self._points = points
+        self._lock = threading.Lock()
+        self._selected: dict[tuple[str, str], _Selected] = {}
 
     def lines(
         self,
@@ -43,14 +58,33 @@ class Reading:
 
         Raises: InvalidArgument, MethodNotImplemented.
         """
-        found: Sequence[Line] = list(self._matching(selection.parse(text), project, start, end))
-        for field, aggregation in aggregations:
-            found = lines.aggregated(found, aggregation, end, field)
-        return list(found)
+        return of_frames(self.frames(project, text, start, end, aggregations))
 
-    def _matching(self, wanted: filters.Filter, project: str, start: int, end: int) -> Iterator[Line]:
-        for key, series in self._points.series(project, selection.metric_type(wanted)):
-            if wanted(messages.time_series(series)):
-                points = self._points.read(key, series.value_type, start, end)
-                if points:
-                    yield Line(series, points)
+    def frames(
+        self, project: str, text: str, start: int, end: int, aggregations: Iterable[tuple[str, Any]] = ()
+    ) -> list[Frame]:
+        """As `lines`, in columns: one frame for each kind and value type, in the order of time."""
+        wanted = steps.steps(aggregations)
+        since = start - steps.before(wanted)
+        self._points.gather()
+        chosen = self._chosen(project, text)
+        found = stored(chosen, lambda keys: self._points.columns(keys, since, end))
+        if not wanted:
+            return [frame.only((frame.ends > start) & (frame.ends <= end)) for frame in found]
+        for step in wanted:
+            found = [step.run(frame, start, end) for frame in found]
+        return found
+
+    def _chosen(self, project: str, text: str) -> list[tuple[int, Series]]:
+        """Only new series are asked whether a filter wants them."""
+        wanted = selection.parse(text)
+        metric = selection.metric_type(wanted)
+        with self._lock:
+            if len(self._selected) > _FILTERS:
+                self._selected.clear()
+            known = self._selected.setdefault((project, text), _Selected())
+            for key, series in self._points.series(project, metric, known.until):
+                known.until = key
+                if wanted(messages.time_series(series)):
+                    known.chosen.append((key, series))
+            return list(known.chosen)

@@ -16,3 +16,13 @@ CREATE TABLE IF NOT EXISTS monitoring_points (
     value,                           -- a number or text as it is; a google.api.Distribution in bytes
     PRIMARY KEY (series, end_us)
 ) WITHOUT ROWID;
+-- Many points of a series with numbers, out of monitoring_points: a query over a month reads few rows.
+CREATE TABLE IF NOT EXISTS monitoring_chunks (
+    series   INTEGER NOT NULL,       -- monitoring_series.id
+    last_us  INTEGER NOT NULL,       -- end of the last point
+    first_us INTEGER NOT NULL,       -- end of the first point
+    ends     BLOB NOT NULL,          -- 8 bytes a point, little-endian, rising
+    starts   BLOB,                   -- the same; NULL: each is the end
+    numbers  BLOB NOT NULL,          -- 8 bytes a point: int64, or double where the series says so
+    PRIMARY KEY (series, last_us)
+);

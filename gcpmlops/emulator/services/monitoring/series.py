@@ -14,7 +14,16 @@ ValueType = Literal["BOOL", "INT64", "DOUBLE", "STRING", "DISTRIBUTION"]
 Value: TypeAlias = bool | int | float | str | Distribution
 Labels = tuple[tuple[str, str], ...]  # by key
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Where a `TypedValue` holds a value of each type.
+FIELDS: dict[ValueType, str] = {
+    "BOOL": "bool_value",
+    "INT64": "int64_value",
+    "DOUBLE": "double_value",
+    "STRING": "string_value",
+    "DISTRIBUTION": "distribution_value",
+}
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -55,4 +64,4 @@ def labels(values: Mapping[str, str]) -> Labels:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -1,22 +1,24 @@
-"""google.monitoring.v3.MetricService: descriptors of the emulator's metrics, and queries over their time series."""
+"""google.monitoring.v3.MetricService: descriptors of metrics and resources, points that are written, and queries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from google.api import metric_pb2, monitored_resource_pb2
 from google.api_core import exceptions
 from google.cloud.monitoring_v3 import types
+from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import names, paging, validate
+from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.kernel.service import Context, Service
-from gcpmlops.emulator.services.monitoring import descriptors, messages, selection
-from gcpmlops.emulator.services.monitoring.lines import Line
+from gcpmlops.emulator.services.monitoring import messages, metric_types, resource_types, selection
+from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.reading import Reading
-from gcpmlops.emulator.services.monitoring.series import Point, micros
+from gcpmlops.emulator.services.monitoring.series import Point, Series, micros
+from gcpmlops.emulator.services.monitoring.writing import Writing
 
 PROJECT = "projects/{project}"
 _LARGEST = 100_000  # points, or headers, on a page
@@ -24,14 +26,16 @@ _DESCRIPTORS = 10_000
 
 
 class MetricService(Service):
-    """Metrics of projects; folders and organisations, and writing one's own metrics, are not built."""
+    """Metrics of projects; those of folders and organisations are not built."""
 
     proto = "google.monitoring.v3.MetricService"
 
-    def __init__(self, context: Context, points: Points) -> None:
+    def __init__(self, context: Context, points: Points, metrics: MetricTypes, reading: Reading) -> None:
         super().__init__(context)
         self._points = points
-        self._reading = Reading(points)
+        self._metrics = metrics
+        self._reading = reading
+        self._writing = Writing(points, metrics, context.clock)
 
     def list_time_series(self, request: types.ListTimeSeriesRequest) -> types.ListTimeSeriesResponse:
         """Time series with a point that ends in (start, end] of the interval; the points newest first."""
@@ -40,31 +44,66 @@ class MetricService(Service):
             raise validate.invalid("order_by", "has to be empty.")
         start, end = _interval(request.interval)
         metric = selection.metric_type(selection.parse(request.filter))
-        if metric and metric not in descriptors.METRICS:
+        if metric and self._metrics.find(project, metric) is None:
             raise exceptions.NotFound(f'Cannot find metric(s) that match type = "{metric}".')
         fields = ("aggregation", "secondary_aggregation")
         steps = [(field, getattr(request, field)) for field in fields]
-        found = self._reading.lines(project, request.filter, start, end, steps)
+        found = self._reading.frames(project, request.filter, start, end, steps)
         page, token = _page(found, request)
-        response = types.ListTimeSeriesResponse(next_page_token=token)
-        types.ListTimeSeriesResponse.pb(response).time_series.extend(page)
+        response = types.ListTimeSeriesResponse()
+        written = messages.encoded([(series, self._unit(project, series), points) for series, points in page])
+        raw(response).MergeFromString(written)
+        response.next_page_token = token
         return response
+
+    def create_time_series(self, request: types.CreateTimeSeriesRequest) -> empty_pb2.Empty:
+        """A point each of up to 200 time series; what can be written is, and the error tells of the rest."""
+        self._writing.write(_project(request.name), raw(request).time_series)
+        return empty_pb2.Empty()
+
+    def create_service_time_series(self, request: types.CreateTimeSeriesRequest) -> empty_pb2.Empty:
+        """For Google's own services; who calls here is none."""
+        _project(request.name)
+        for series in raw(request).time_series:
+            if metric_types.is_users(series.metric.type):
+                raise exceptions.InvalidArgument(
+                    f"{series.metric.type} is a user-defined metric: write it by CreateTimeSeries."
+                )
+        raise exceptions.PermissionDenied("Time series of Google's services are written by these services alone.")
 
     def list_metric_descriptors(
         self, request: types.ListMetricDescriptorsRequest
     ) -> types.ListMetricDescriptorsResponse:
-        """What the emulator's services measure; `active_only`: what there are points of."""
+        """What the emulator's services measure, and users' own; `active_only`: what there are points of."""
         project = _project(request.name)
-        wanted, found = selection.parse(request.filter), descriptors.metrics(project)
-        active = {series.metric for _, series in self._points.series(project)} if request.active_only else None
-        chosen = [each for each in found if wanted(_about_metric(each)) and (active is None or each.type in active)]
+        wanted, found = selection.parse(request.filter), self._metrics.list(project)
+        active = self._active(project) if request.active_only else None
+        chosen = [each for each in found if _is_wanted(wanted, each) and (active is None or each.type in active)]
         page, token = paging.page(chosen, request, default=_DESCRIPTORS, maximum=_DESCRIPTORS)
         return types.ListMetricDescriptorsResponse(metric_descriptors=page, next_page_token=token)
 
     def get_metric_descriptor(self, request: types.GetMetricDescriptorRequest) -> metric_pb2.MetricDescriptor:
         """One of them."""
-        found = descriptors.metrics(names.project_of(request.name))
-        return _named(found, request.name, "metric")
+        project, kind = _descriptor_name(request.name)
+        found = self._metrics.find(project, kind)
+        if found is None:
+            raise exceptions.NotFound(f"Could not find descriptor for metric {kind!r}.")
+        return found
+
+    def create_metric_descriptor(self, request: types.CreateMetricDescriptorRequest) -> metric_pb2.MetricDescriptor:
+        """A user's own, or more labels and other texts for one that is there."""
+        project = _project(request.name)
+        metric_types.check(request.metric_descriptor)
+        return self._metrics.put(project, request.metric_descriptor)
+
+    def delete_metric_descriptor(self, request: types.DeleteMetricDescriptorRequest) -> empty_pb2.Empty:
+        """Of a user's own, with all its points."""
+        project, kind = _descriptor_name(request.name)
+        if not metric_types.is_users(kind):
+            raise exceptions.PermissionDenied(f"{kind} is not user-defined: it can't be deleted.")
+        self._metrics.delete(project, kind)
+        self._points.remove(project, kind)
+        return empty_pb2.Empty()
 
     def list_monitored_resource_descriptors(
         self, request: types.ListMonitoredResourceDescriptorsRequest
@@ -72,7 +111,7 @@ class MetricService(Service):
         """What has metrics; the filter is over `resource.type`."""
         project = _project(request.name)
         wanted = selection.parse(request.filter)
-        chosen = [each for each in descriptors.monitored_resources(project) if wanted(_about_resource(each.type))]
+        chosen = [each for each in resource_types.descriptors(project) if wanted(_about(resource=each.type))]
         page, token = paging.page(chosen, request, default=_DESCRIPTORS, maximum=_DESCRIPTORS)
         return types.ListMonitoredResourceDescriptorsResponse(resource_descriptors=page, next_page_token=token)
 
@@ -80,8 +119,18 @@ class MetricService(Service):
         self, request: types.GetMonitoredResourceDescriptorRequest
     ) -> monitored_resource_pb2.MonitoredResourceDescriptor:
         """One of them."""
-        found = descriptors.monitored_resources(names.project_of(request.name))
-        return _named(found, request.name, "monitored resource")
+        for descriptor in resource_types.descriptors(names.project_of(request.name)):
+            if descriptor.name == request.name:
+                return descriptor
+        raise exceptions.NotFound(f"Cannot find monitored resource descriptor {request.name!r}.")
+
+    def _unit(self, project: str, series: Series) -> str:
+        found = self._metrics.find(project, series.metric) if series.value_type not in ("BOOL", "STRING") else None
+        return found.unit if found else ""
+
+    def _active(self, project: str) -> set[str]:
+        self._points.gather()
+        return self._points.metrics(project)
 
 
 def _project(name: str) -> str:
@@ -89,6 +138,16 @@ def _project(name: str) -> str:
     if name.startswith(("folders/", "organizations/")):
         raise exceptions.MethodNotImplemented(f"Metrics of {name} are not built in this emulator: ask for a project's.")
     return names.parse(PROJECT, name)["project"]
+
+
+def _descriptor_name(name: str) -> tuple[str, str]:
+    """Project and metric type. Raises InvalidArgument."""
+    parent, found, kind = name.partition("/metricDescriptors/")
+    if not found or not kind:
+        raise exceptions.InvalidArgument(
+            f"Invalid resource name {name!r}: expected projects/{{project}}/metricDescriptors/{{type}}."
+        )
+    return _project(parent), kind
 
 
 def _interval(interval: Any) -> tuple[int, int]:
@@ -102,36 +161,36 @@ def _interval(interval: Any) -> tuple[int, int]:
     return min(start, end - 1), end
 
 
-def _page(found: Sequence[Line], request: types.ListTimeSeriesRequest) -> tuple[list[Any], str]:
+def _page(found: Sequence[Any], request: types.ListTimeSeriesRequest) -> tuple[list[tuple[Series, list[Point]]], str]:
     """Whole time series, or as many points as a page holds: one whose points don't fit goes on on the next page."""
     limits = {"default": _LARGEST, "maximum": _LARGEST}
     if request.view == types.ListTimeSeriesRequest.TimeSeriesView.HEADERS:
-        headers, token = paging.page(found, request, **limits)
-        return [messages.time_series(line.series) for line in headers], token
-    pairs = [(index, point) for index, line in enumerate(found) for point in line.points]
-    page, token = paging.page(pairs, request, **limits)
-    return [_part(found, index, group) for index, group in groupby(page, key=lambda pair: pair[0])], token
+        heads = [series for frame in found for series, _ in frame.lines()]
+        page, token = paging.page(heads, request, **limits)
+        return [(series, []) for series in page], token
+    window, token = paging.page(range(sum(len(frame.ends) for frame in found)), request, **limits)
+    return list(_parts(found, window[0], window[-1] + 1)) if window else [], token
 
 
-def _part(found: Sequence[Line], index: int, pairs: Iterable[tuple[int, Point]]) -> Any:
-    return messages.time_series(found[index].series, [point for _, point in pairs])
+def _parts(found: Sequence[Any], first: int, last: int) -> Iterator[tuple[Series, list[Point]]]:
+    """The points of a window over all of them, each series newest first."""
+    before = 0
+    for frame in found:
+        for series, part in frame.lines():
+            size = part.stop - part.start
+            begin, end = max(first - before, 0), min(last - before, size)
+            if begin < end:
+                yield series, frame.points(slice(part.stop - end, part.stop - begin))
+            before += size
 
 
-def _about_metric(descriptor: metric_pb2.MetricDescriptor) -> Any:
-    """What a filter over metric descriptors is asked about."""
-    message = _about_resource(descriptor.monitored_resource_types[0])
-    message.metric.type = descriptor.type
-    return message
+def _is_wanted(wanted: Any, descriptor: metric_pb2.MetricDescriptor) -> bool:
+    resources: Iterable[str] = descriptor.monitored_resource_types or [""]
+    return any(wanted(_about(metric=descriptor.type, resource=kind)) for kind in resources)
 
 
-def _about_resource(kind: str) -> Any:
+def _about(*, metric: str = "", resource: str = "") -> Any:
+    """What a filter over descriptors is asked about."""
     message = types.TimeSeries.pb()()
-    message.resource.type = kind
+    message.metric.type, message.resource.type = metric, resource
     return message
-
-
-def _named(found: Iterable[Any], name: str, what: str) -> Any:
-    for descriptor in found:
-        if descriptor.name == name:
-            return descriptor
-    raise exceptions.NotFound(f"Cannot find {what} descriptor {name!r}.")

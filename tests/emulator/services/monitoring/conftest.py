@@ -25,8 +25,10 @@ from gcpmlops.emulator.kernel.registry import Api, BoundApi
 from gcpmlops.emulator.kernel.rest import RestApi
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.services.catalog import PACKAGES
+from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
+from gcpmlops.emulator.services.monitoring.reading import Reading
 from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges, Seen
 from gcpmlops.emulator.services.monitoring.service import MetricService
 from gcpmlops.emulator.settings import Settings
@@ -36,6 +38,35 @@ START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BEFORE = START - timedelta(seconds=1)
 ENDPOINT = "projects/p1/locations/us-central1/endpoints/7"
 ONLINE = "aiplatform.googleapis.com/prediction/online/"
+
+
+CUSTOM = "custom.googleapis.com/"
+_FIELDS = {
+    bool: "bool_value",
+    int: "int64_value",
+    float: "double_value",
+    str: "string_value",
+    dict: "distribution_value",
+}
+
+
+def one_point(
+    metric: str,
+    value: Any,
+    end: datetime,
+    start: datetime | None = None,
+    kind: str = "GAUGE",
+    resource: dict[str, Any] | None = None,
+    **own: str,
+) -> Any:
+    """A `TimeSeries` of a user-defined metric with labels of its `own`."""
+    interval = {"end_time": end} | ({"start_time": start} if start else {})
+    return monitoring_v3.TimeSeries(
+        metric={"type": metric if "googleapis.com" in metric else CUSTOM + metric, "labels": own},
+        resource=resource or {"type": "global"},
+        metric_kind=kind,
+        points=[{"interval": interval, "value": {_FIELDS[type(value)]: value}}],
+    )
 
 
 def kind_of(line: Any) -> tuple[str, str]:
@@ -88,6 +119,24 @@ class Monitoring:
             )
         )
 
+    def write(self, metric: str, value: Any, **fields: Any) -> None:
+        """A point of now, by CreateTimeSeries."""
+        self.service.create_time_series(
+            monitoring_v3.CreateTimeSeriesRequest(
+                name="projects/p1", time_series=[one_point(metric, value, self.clock.now(), **fields)]
+            )
+        )
+
+    def read(self, metric: str, more: str = "", since: datetime = BEFORE, **fields: Any) -> list[Any]:
+        """Time series of a user-defined metric from after `since` until now."""
+        request = monitoring_v3.ListTimeSeriesRequest(
+            name="projects/p1",
+            filter=f'metric.type = "{CUSTOM}{metric}"{more}',
+            interval={"start_time": since, "end_time": self.clock.now()},
+            **fields,
+        )
+        return list(self.service.list_time_series(request).time_series)
+
     def get(self, path: str, **query: Any) -> Any:
         """A REST call."""
         _, body = self.rest("GET", path, urlencode(query, doseq=True), b"")
@@ -118,7 +167,7 @@ def running(folder: Path) -> Iterator[Monitoring]:
     metrics = PredictionMetrics(points, clock, display_names)
     replicas: list[Seen] = []
     gauges = ReplicaGauges(points, clock, display_names, lambda: replicas)
-    service = MetricService(context, points)
+    service = MetricService(context, points, MetricTypes(store), Reading(points))
     rest = RestApi([BoundApi(Api(*PACKAGES["monitoring"], lambda: [service]))], operations)
     gauges.start()
     yield Monitoring(clock, points, metrics, replicas, service, rest)

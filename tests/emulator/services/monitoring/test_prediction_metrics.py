@@ -11,10 +11,11 @@ import pytest
 
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
+from gcpmlops.emulator.services.monitoring.reading import Reading
 from gcpmlops.emulator.services.monitoring.series import micros
 from gcpmlops.emulator.state.store import Store
 
-from .conftest import ENDPOINT, START, Monitoring, kind_of
+from .conftest import ENDPOINT, ONLINE, START, Monitoring, kind_of
 
 
 def count(monitoring: Monitoring, metric: str, more: str = "") -> int:
@@ -143,6 +144,7 @@ def test_it_is_stored_by_itself_and_at_the_end(tmp_path: Path, monitoring: Monit
     metrics.record(**request, seconds=0.1, model_seconds=0.1)  # type: ignore[arg-type]
     metrics.close()
     points.before_read.clear()
-    ((key, series),) = (row for row in points.series("p1") if row[1].metric.endswith("prediction_count"))
-    assert sum(point.value for point in points.read(key, series.value_type, 0, 2**60)) == 2  # type: ignore[misc]
+    text = f'metric.type = "{ONLINE}prediction_count"'
+    (line,) = Reading(points).lines("p1", text, 0, 2**60)
+    assert sum(point.value for point in line.points) == 2  # type: ignore[misc]
     store.close()

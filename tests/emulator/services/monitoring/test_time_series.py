@@ -175,7 +175,7 @@ def test_reducing_keeps_what_it_groups_by(served: Monitoring) -> None:
             exceptions.InvalidArgument,
             "expected",
         ),
-        ("prediction_count", aggregation("ALIGN_PERCENT_CHANGE"), exceptions.MethodNotImplemented, "PERCENT_CHANGE"),
+        ("prediction_count", aggregation("ALIGN_INTERPOLATE"), exceptions.InvalidArgument, "INTERPOLATE takes GAUGE"),
     ],
 )
 def test_aggregation_that_can_not_be(served: Monitoring, metric: str, wanted: Any, error: Any, message: str) -> None:
@@ -233,7 +233,12 @@ def test_descriptors(served: Monitoring) -> None:
     resources = service.list_monitored_resource_descriptors(
         monitoring_v3.ListMonitoredResourceDescriptorsRequest(name="projects/p1")
     )
-    (resource,) = resources.resource_descriptors
+    endpoint, listed_types = (
+        "aiplatform.googleapis.com/Endpoint",
+        [each.type for each in resources.resource_descriptors],
+    )
+    assert {endpoint, "global", "generic_task"} < set(listed_types)
+    resource = resources.resource_descriptors[listed_types.index(endpoint)]
     again = monitoring_v3.GetMonitoredResourceDescriptorRequest(name=resource.name)
     assert service.get_monitored_resource_descriptor(again) == resource
     (line,) = served.list("error_count")
@@ -257,5 +262,5 @@ def test_rest(served: Monitoring) -> None:
     assert served.get("/v3/projects/p1/metricDescriptors", pageSize=2)["nextPageToken"]
     with pytest.raises(exceptions.MethodNotImplemented, match="UpdateAlertPolicy"):
         served.rest("PATCH", "/v3/projects/p1/alertPolicies/7", "", b"{}")
-    with pytest.raises(exceptions.MethodNotImplemented, match="CreateTimeSeries"):
-        served.rest("POST", "/v3/projects/p1/timeSeries", "", b"{}")
+    with pytest.raises(exceptions.MethodNotImplemented, match="QueryTimeSeries"):
+        served.rest("POST", "/v3/projects/p1/timeSeries:query", "", b"{}")
