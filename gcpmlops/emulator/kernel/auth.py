@@ -1,5 +1,7 @@
 """Identity: the emulator's service-account key, its token endpoint, and who a bearer token belongs to.
 
+Google APIs take access tokens; what stands behind Cloud Run takes identity tokens made for its URL.
+
 Accepted are access tokens that this emulator gave out, and the self-signed RS256 JWTs that GAPIC clients make from the
 key file without ever asking for a token. Validity is real time, whatever the injected clock says.
 """
@@ -12,6 +14,7 @@ import hmac
 import json
 import secrets
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,16 @@ __all__ = ["ANONYMOUS", "Authenticator", "Caller", "current_caller"]
 _PREFIX = "ya29.local."
 LIFETIME = 3600  # seconds
 _REUSED = 4096  # verified tokens that are remembered
+_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an identity token says: who, for whom; until when is real time."""
+
+    email: str
+    audience: str
+    expires: float
 
 
 def current_caller() -> Caller:
@@ -46,6 +59,7 @@ class Authenticator:
         self._secret = secret
         self._verified: dict[str, tuple[Caller, float]] = {}
         self._identities: dict[tuple[str, str], tuple[str, int]] = {}  # tokens by email and audience, and their time
+        self._identified: dict[str, Identity] = {}
 
     @property
     def email(self) -> str:
@@ -66,6 +80,33 @@ class Authenticator:
         if time.time() > expires:
             raise exceptions.Unauthenticated("The access token has expired: ask for a new one.")
         return caller
+
+    def identity(self, token: str) -> Identity:
+        """Who holds an identity token (a JWT of this emulator, as ``id_token`` makes it), and for which audience.
+
+        Raises: Unauthenticated for one that is foreign, broken or too old.
+        """
+        found = self._identified.get(token)
+        if found is None:
+            claims = self._claims(token)
+            if claims.get("iss") not in _ISSUERS:
+                raise _refused(f"issuer {claims.get('iss')!r} gives out no identity tokens")
+            found = Identity(str(claims.get("email", "")), str(claims["aud"]), float(claims["exp"]))
+            if len(self._identified) >= _REUSED:
+                self._identified.clear()
+            self._identified[token] = found
+        if time.time() > found.expires:
+            raise _refused("the identity token has expired")
+        return found
+
+    def certificates(self) -> dict[str, str]:
+        """The public key by its id, as Google publishes its own: what verifies identity tokens."""
+        return {str(self._key["private_key_id"]): self.public_key}
+
+    def sign(self, data: bytes) -> bytes:
+        """The key's RSA-SHA256 signature."""
+        signature: bytes = self._signer().sign(data)
+        return signature
 
     def access_token(self, email: str, *, lifetime: float = LIFETIME) -> str:
         """A token of this emulator for ``email``, valid for ``lifetime`` seconds."""
@@ -114,11 +155,14 @@ class Authenticator:
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return claims
 
-    def _decode(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str) -> dict[str, Any]:
         try:
-            claims = dict(jwt.decode(token, certs=self.public_key))
+            return dict(jwt.decode(token, certs=self.public_key))
         except (ValueError, KeyError) as error:  # google-auth's errors are ValueErrors
             raise _refused(str(error)) from None
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        claims = self._claims(token)
         if claims.get("iss") != self.email:
             raise _refused(f"issuer {claims.get('iss')!r} is unknown here")
         return claims

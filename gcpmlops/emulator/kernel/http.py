@@ -24,7 +24,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_OPEN = {"oauth2", "metadata", "console"}  # services that are asked before there is a token
+# Services that are asked before there is a token, or that look at tokens of another kind themselves.
+_OPEN = {"oauth2", "metadata", "console", hosts.INVOCATION}
 _MAX_MESSAGE = 1024**3  # bytes that a GAPIC service's REST call may have, as over gRPC: they are held in memory
 _END = object()
 

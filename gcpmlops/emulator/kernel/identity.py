@@ -1,8 +1,13 @@
-"""The small hosts of identity: the OAuth token endpoint and the metadata server, as ASGI applications."""
+"""The small hosts of identity, as ASGI applications: OAuth tokens, the metadata server, IAM Credentials."""
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
+import base64
+import binascii
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 import orjson
 from google.api_core import exceptions
@@ -28,14 +33,20 @@ class OAuth:
         if action == "token":
             await self._token(form, send)
         elif action in ("tokeninfo", "userinfo"):
-            token = form.get("access_token") or form.get("id_token") or _bearer(scope)
-            caller = self._authenticator.caller(f"Bearer {token}")
-            info = {"email": caller.email, "email_verified": True, "sub": caller.email, "expires_in": str(LIFETIME)}
-            await reply(200, orjson.dumps(info), _JSON, send)
+            await reply(200, orjson.dumps(self._info(form, scope)), _JSON, send)
+        elif action == "certs":
+            await reply(200, orjson.dumps(self._authenticator.certificates()), _JSON, send)
         elif action == "revoke":
             await reply(200, b"{}", _JSON, send)
         else:
             raise exceptions.MethodNotImplemented(f"oauth2 {scope['path']} is not built in this emulator.")
+
+    def _info(self, form: dict[str, str], scope: Scope) -> dict[str, Any]:
+        if "id_token" in form:
+            found = self._authenticator.identity(form["id_token"])
+            return {"email": found.email, "email_verified": "true", "sub": found.email, "aud": found.audience}
+        caller = self._authenticator.caller(f"Bearer {form.get('access_token') or _bearer(scope)}")
+        return {"email": caller.email, "email_verified": True, "sub": caller.email, "expires_in": str(LIFETIME)}
 
     async def _token(self, form: dict[str, str], send: Send) -> None:
         try:
@@ -43,6 +54,53 @@ class OAuth:
         except exceptions.GoogleAPICallError as error:
             answer, status = {"error": "invalid_grant", "error_description": error.message}, 400
         await reply(status, orjson.dumps(answer), _JSON, send)
+
+
+class IamCredentials:
+    """``iamcredentials.googleapis.com``: tokens of service accounts, for who may act as them: here every caller.
+
+    Signatures are made with the emulator's own service account alone: it has no other key.
+    """
+
+    _PATH = re.compile(r"/v1/projects/[^/]+/serviceAccounts/([^/:]+):(\w+)")
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._PATH.fullmatch(unquote(scope["path"]))
+        if found is None or scope["method"] != "POST":
+            raise exceptions.NotFound(
+                f"{scope['method']} {scope['path']} is no method of iamcredentials.googleapis.com."
+            )
+        try:
+            body = orjson.loads(await read_body(receive) or b"{}")
+            answer = self._answer(found[2], found[1], body)
+        except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+            raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}") from None
+        await reply(200, orjson.dumps(answer), _JSON, send)
+
+    def _answer(self, action: str, email: str, body: dict[str, Any]) -> dict[str, Any]:
+        if action == "generateIdToken":
+            if not body.get("audience"):
+                raise exceptions.InvalidArgument("audience: required, but missing.")
+            return {"token": self._authenticator.id_token(email, str(body["audience"]))}
+        if action == "generateAccessToken":
+            seconds = float(str(body.get("lifetime") or f"{LIFETIME}s").removesuffix("s"))
+            until = datetime.now(UTC) + timedelta(seconds=seconds)
+            token = self._authenticator.access_token(email, lifetime=seconds)
+            return {"accessToken": token, "expireTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        if action == "signBlob":
+            if email != self._authenticator.email:
+                raise exceptions.PermissionDenied(
+                    f"This emulator has no key of {email}, only of {self._authenticator.email}."
+                )
+            signature = self._authenticator.sign(base64.b64decode(str(body.get("payload", "")), validate=True))
+            return {
+                "keyId": next(iter(self._authenticator.certificates())),
+                "signedBlob": base64.b64encode(signature).decode(),
+            }
+        raise exceptions.MethodNotImplemented(f"iamcredentials {action} is not built in this emulator.")
 
 
 class Metadata:

@@ -109,6 +109,15 @@ class Environments:
                     make()
                     (path / _MARKER).touch()
 
+    @property
+    def minors(self) -> set[int]:
+        """Minor versions of Python 3 that environments can be made for."""
+        return self._interpreters.minors
+
+    def has(self, minor: int) -> bool:
+        """Whether environments of Python 3.`minor` can be made; asks about no other version."""
+        return self._interpreters.find(minor) is not None
+
     def check(self, image: Image) -> None:
         """Raises InvalidArgument where no interpreter at hand fits the image, naming images that work."""
         self._interpreter(image)
