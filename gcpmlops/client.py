@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.experiments import Experiments
     from gcpmlops.models import Models
+    from gcpmlops.monitoring import Monitoring
     from gcpmlops.storage import Storage
     from gcpmlops.training import Training
     from gcpmlops.tuning import Tuning
@@ -115,6 +116,13 @@ class Client:
         from gcpmlops.batch_predictions import BatchPredictions
 
         return BatchPredictions(self.clients, self.storage, self.bigquery, self.models)
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        """Metrics, alert policies, channels, incidents and dashboards of Cloud Monitoring."""
+        from gcpmlops.monitoring import Monitoring
+
+        return Monitoring(self.clients, self.bigquery)
 
     def close(self) -> None:
         """Close all connections; the client may be used again."""

@@ -1,0 +1,111 @@
+"""The queries of a dashboard's widgets and of conditions, answered: named lines over time."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gcpmlops import _google
+from gcpmlops._monitoring.readings import Reading, Series, plain
+from gcpmlops.exceptions import Unimplemented
+
+_POINTS = 240  # that a line has at most
+_TEMPLATE = re.compile(r"\$\{(metric|resource)\.labels?\.([\w.]+)\}")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A name, and (time, value) oldest first."""
+
+    name: str
+    points: Sequence[tuple[datetime, float]]
+
+
+class Queries:
+    """Answers queries for one time; the same one twice is asked once."""
+
+    def __init__(self, reading: Reading, start: datetime, end: datetime) -> None:
+        self._reading = reading
+        self._start = start
+        self._end = end
+        self._known: dict[str, list[Series]] = {}
+        self._period = max(60, math.ceil((end - start).total_seconds() / _POINTS / 60) * 60)
+
+    def lines(self, data: Any) -> Iterator[Line]:
+        """Of a chart's data set, or a scorecard. Raises Unimplemented for query languages."""
+        query = data.time_series_query
+        kind = type(query).pb(query).WhichOneof("source")
+        template = getattr(data, "legend_template", "")
+        if kind == "time_series_filter":
+            spec = query.time_series_filter
+            found = self._list(spec.filter, spec.aggregation, spec.secondary_aggregation)
+            yield from (Line(_named(each, template), _points(each)) for each in found)
+        elif kind == "time_series_filter_ratio":
+            spec = query.time_series_filter_ratio
+            upper = self._list(spec.numerator.filter, spec.numerator.aggregation, None)
+            lower = self._list(spec.denominator.filter, spec.denominator.aggregation, None)
+            yield from _divided(upper, lower, template)
+        else:
+            raise Unimplemented(f"queries by {kind} are not drawn here")
+
+    def watched(self, spec: Any) -> Iterator[Line]:
+        """What a condition of an alert policy looks at."""
+        steps = [*spec.aggregations, None, None]
+        upper = self._list(spec.filter, steps[0], steps[1])
+        if not getattr(spec, "denominator_filter", ""):
+            yield from (Line(_named(each, ""), _points(each)) for each in upper)
+            return
+        below = [*spec.denominator_aggregations, None, None]
+        yield from _divided(upper, self._list(spec.denominator_filter, below[0], below[1]), "")
+
+    def _list(self, where: str, first: Any, second: Any) -> list[Series]:
+        steps = [self._step(each) for each in (first, second)]
+        key = f"{where} {steps}"
+        if key not in self._known:
+            found = self._reading.list(
+                where, start=self._start, end=self._end, aggregation=steps[0], secondary=steps[1]
+            )
+            self._known[key] = [*found]
+        return self._known[key]
+
+    def _step(self, given: Any) -> Any:
+        """Monitoring's Aggregation, of a longer period where the time is long; None for one that does nothing."""
+        if given is None or not given.per_series_aligner:
+            return None
+        kind = _google.monitoring_common.Aggregation
+        seconds = max(int(given.alignment_period.total_seconds()), self._period)
+        return kind(
+            alignment_period={"seconds": seconds},
+            per_series_aligner=given.per_series_aligner.name,
+            cross_series_reducer=given.cross_series_reducer.name,
+            group_by_fields=list(given.group_by_fields),
+        )
+
+
+def _points(series: Series) -> list[tuple[datetime, float]]:
+    return [(at, float(plain(value))) for at, value in series.points]
+
+
+def _divided(upper: Sequence[Series], lower: Sequence[Series], template: str) -> Iterator[Line]:
+    """For each line of the lower ones; where the upper one has nothing, it is 0."""
+    above = {_key(each): dict(each.points) for each in upper}
+    for each in lower:
+        counts = above.get(_key(each), {})
+        points = [(at, float(counts.get(at, 0)) / float(value)) for at, value in each.points if value]
+        yield Line(_named(each, template), points)
+
+
+def _key(series: Series) -> Any:
+    return tuple(sorted(series.labels.items())), tuple(sorted(series.resource_labels.items()))
+
+
+def _named(series: Series, template: str) -> str:
+    """By the legend's template; else by the labels that tell it from others."""
+    parts = {"metric": series.labels, "resource": series.resource_labels}
+    if template:
+        return _TEMPLATE.sub(lambda match: parts[match[1]].get(match[2], ""), template).strip()
+    return ", ".join(filter(None, series.labels.values())) or series.metric.rpartition("/")[2]
