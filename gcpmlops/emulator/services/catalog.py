@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcpmlops.emulator.kernel.auth import Authenticator
+from gcpmlops.emulator.kernel.hosts import INVOCATION
 from gcpmlops.emulator.kernel.http import Asgi
-from gcpmlops.emulator.kernel.identity import Metadata, OAuth
+from gcpmlops.emulator.kernel.identity import IamCredentials, Metadata, OAuth
 from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
 from gcpmlops.emulator.kernel.service import Context, Service
@@ -19,6 +20,8 @@ from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.clock import ClockApp
+from gcpmlops.emulator.services.functions.invocation import Invocation
+from gcpmlops.emulator.services.functions.served import Directory
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import LogWriter
 from gcpmlops.emulator.services.outbound import Outbound
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.runtimes.environment import Environments
     from gcpmlops.emulator.services.datasets.exports import Exports
     from gcpmlops.emulator.services.deployments import Deployments
+    from gcpmlops.emulator.services.functions.deploying import Deployments as FunctionDeployments
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
@@ -119,6 +123,8 @@ class Services:
             BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes)
         )
         self.outbound: Outbound = self._closed_later(Outbound(authenticator, lambda: self._port))
+        self._authenticator = authenticator
+        self._function_directory = Directory()
         self.apps: dict[str, Asgi] = self._apps(store, authenticator)
         self.apis = [BoundApi(api) for api in self._apis()]
 
@@ -128,6 +134,14 @@ class Services:
         sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.Endpoint' LIMIT 1"
         if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
             threading.Thread(target=lambda: self._deployments.resume(), name="resume", daemon=True).start()
+        self._resume_functions()
+
+    def _resume_functions(self) -> None:
+        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.functions.v2.Function' LIMIT 1"
+        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            threading.Thread(target=lambda: self._function_deployments.resume(), name="functions", daemon=True).start()
+        else:
+            self._function_directory.complete.set()
 
     def _storage(self, store: Store) -> StorageEngine:
         settings, blobs = self._settings, Blobs(self._data / "blobs" / "storage")
@@ -147,6 +161,8 @@ class Services:
             "bigquery": self._closed_later(bigquery),
             "oauth2": OAuth(authenticator),
             "metadata": Metadata(authenticator, self._settings),
+            "iamcredentials": IamCredentials(authenticator),
+            INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
             "emulator": ClockApp(self._context.clock, self._context.agenda, store.is_empty),
         }
 
@@ -163,8 +179,8 @@ class Services:
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler),
             Api(*PACKAGES["pubsub"], self._pubsub),
-            Api(*PACKAGES["cloudfunctions"], self._functions),
-            Api(*PACKAGES["run"], self._run),
+            Api(*PACKAGES["cloudfunctions"], self._functions, names=names),
+            Api(*PACKAGES["run"], self._run, names=names),
         )
 
     def _vertex(self) -> Iterable[Service]:
@@ -268,10 +284,15 @@ class Services:
         return ()
 
     def _functions(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.functions.service import FunctionService
+
+        return (FunctionService(self._context, self._function_deployments, self._authenticator.email),)
 
     def _run(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.functions.run_services import Revisions, Services
+
+        deployments = self._function_deployments
+        return (Services(self._context, deployments), Revisions(self._context, deployments))
 
     def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._project_service.get_v1(variables, body)
@@ -332,6 +353,29 @@ class Services:
         )
         copies = ModelCopies(self.storage)
         return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write, copies)
+
+    @_made_once
+    def _function_deployments(self) -> FunctionDeployments:
+        from gcpmlops.emulator.services.functions.deploying import Deployments
+        from gcpmlops.emulator.services.functions.revisions import Revisions
+        from gcpmlops.emulator.services.functions.sources import Sources
+        from gcpmlops.emulator.services.functions.triggers import Triggers
+
+        publisher, subscriber = (lambda: self._publisher), (lambda: self._subscriber)
+        made: FunctionDeployments = self._closed_later(
+            Deployments(
+                self._context,
+                self._function_directory,
+                revisions=Revisions(self._data / "functions", self._environments),
+                sources=Sources(self.storage, self._authenticator),
+                triggers=Triggers(publisher, subscriber, self._authenticator.email),
+                processes=self.processes,
+                sockets=self._sockets,
+                base=self._child_variables,
+                append=self.logs.add,
+            )
+        )
+        return made
 
     @_made_once
     def _points(self) -> Points:
