@@ -13,14 +13,21 @@ from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import errors, hosts
 from gcpmlops.emulator.kernel.auth import Authenticator
-from gcpmlops.emulator.kernel.call import Call, answering
+from gcpmlops.emulator.kernel.call import Call, answering, current_call
 from gcpmlops.emulator.kernel.contract import Method
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.registry import Bound, BoundApi, not_built
 
 _MAX_MESSAGE = 1024**3  # bytes
-_THREADS = 64  # unary calls and open streams at a time
+_THREADS = 64  # unary calls at a time
+_STREAMS = 1024  # open streams at a time: a thread each, made when one is opened, so that they keep no call waiting
 _OPERATIONS = "google.longrunning.Operations"
+_IAM = "google.iam.v1.IAMPolicy"
+_IAM_METHODS = {
+    "GetIamPolicy": "get_iam_policy",
+    "SetIamPolicy": "set_iam_policy",
+    "TestIamPermissions": "test_iam_permissions",
+}
 
 
 class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
@@ -30,6 +37,7 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
         self._apis = list(apis)
         self._authenticator = authenticator
         self._operations = _operation_methods(operations)
+        self._streams = ThreadPoolExecutor(_STREAMS, thread_name_prefix="stream")
         self._cache: dict[str, Any] = {}
 
     def service(self, handler_call_details: Any) -> Any:
@@ -44,6 +52,8 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
         _, proto, name = path.split("/")
         if proto == _OPERATIONS and name in self._operations:
             return self._handler(self._operations[name], "v1")
+        if proto == _IAM and name in _IAM_METHODS:
+            return self._handler(self._policy_method(name), "v1")
         for api in self._apis:
             for version in (api.api.version, *api.api.aliases):
                 package = f"{api.api.proto.rsplit('.', 1)[0]}.{version}"
@@ -51,6 +61,22 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
                     own = f"{api.api.proto}.{proto.rpartition('.')[2]}"
                     return self._handler(api.method(own, name), version, proto, name)
         return self._handler(None, "v1", proto, name)
+
+    def _policy_method(self, name: str) -> Bound:
+        """IAM is the same service on every host; the call's ``:authority`` tells whose resources it is about."""
+        from google.iam.v1 import iam_policy_pb2, policy_pb2
+
+        request_type = getattr(iam_policy_pb2, f"{name}Request")
+        response_type = getattr(iam_policy_pb2, f"{name}Response", policy_pb2.Policy)
+
+        def answer(request: Any) -> Any:
+            host = current_call().host
+            of_host = (api for api in self._apis if api.api.host.partition(".")[0] == hosts.service_of(host, ""))
+            for service in (service for api in of_host for service in api.built(_IAM)):
+                return getattr(service, _IAM_METHODS[name])(request)
+            raise not_built(f"{host}/{_IAM}", name)
+
+        return Bound(_plain_method(_IAM, name, request_type, response_type), answer)
 
     def _handler(self, bound: Bound | None, version: str, proto: str = "", name: str = "") -> Any:
         if bound is None or bound.answer is None:
@@ -94,6 +120,7 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
             except Exception as error:  # noqa: BLE001 - errors.py maps every one
                 _abort(context, error)
 
+        run.experimental_thread_pool = self._streams  # type: ignore[attr-defined]  # gRPC looks there for one
         return run
 
     def _refusal(self, error: exceptions.GoogleAPICallError) -> Callable[[Any, Any], Any]:
@@ -131,13 +158,17 @@ def _abort(context: Any, error: BaseException) -> None:
     context.abort(errors.grpc_code(errors.normalise(error)), status.message)
 
 
+def _plain_method(proto: str, name: str, request: Any, response: Any) -> Method:
+    """A method of plain protobuf messages, which no package describes."""
+    return Method(
+        proto, name, name, request, response,
+        decode=request.FromString, encode=lambda value: bytes(value.SerializeToString()),
+    )  # fmt: skip
+
+
 def _operation_methods(operations: Operations) -> dict[str, Bound]:
     def bound(name: str, request: Any, response: Any, answer: Callable[[Any], Any]) -> Bound:
-        method = Method(
-            _OPERATIONS, name, name, request, response,
-            decode=request.FromString, encode=lambda value: bytes(value.SerializeToString()),
-        )  # fmt: skip
-        return Bound(method, answer)
+        return Bound(_plain_method(_OPERATIONS, name, request, response), answer)
 
     pb = operations_pb2
     made = [

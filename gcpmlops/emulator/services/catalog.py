@@ -17,6 +17,7 @@ from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.process import Processes
+from gcpmlops.emulator.services import iam_routes
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.clock import ClockApp
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.datasets.exports import Exports
     from gcpmlops.emulator.services.deployments import Deployments
     from gcpmlops.emulator.services.functions.deploying import Deployments as FunctionDeployments
+    from gcpmlops.emulator.services.iam import Policies
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.monitoring.reading import Reading
     from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges
     from gcpmlops.emulator.services.projects import Projects
+    from gcpmlops.emulator.services.pubsub.broker import Broker
+    from gcpmlops.emulator.services.pubsub.publisher import Publisher
+    from gcpmlops.emulator.services.pubsub.subscriber import Subscriber
     from gcpmlops.emulator.services.registry.models import ModelService
     from gcpmlops.emulator.services.tensorboard import Tensorboard
 
@@ -134,6 +139,7 @@ class Services:
         sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.Endpoint' LIMIT 1"
         if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
             threading.Thread(target=lambda: self._deployments.resume(), name="resume", daemon=True).start()
+        self._resume_pubsub()
         self._resume_functions()
 
     def _resume_functions(self) -> None:
@@ -142,6 +148,11 @@ class Services:
             threading.Thread(target=lambda: self._function_deployments.resume(), name="functions", daemon=True).start()
         else:
             self._function_directory.complete.set()
+
+    def _resume_pubsub(self) -> None:
+        sql = "SELECT 1 FROM resources WHERE type = 'google.pubsub.v1.Subscription' LIMIT 1"
+        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            threading.Thread(target=lambda: self._broker, name="pubsub", daemon=True).start()
 
     def _storage(self, store: Store) -> StorageEngine:
         settings, blobs = self._settings, Blobs(self._data / "blobs" / "storage")
@@ -178,7 +189,7 @@ class Services:
             Api(*PACKAGES["monitoring"], self._monitoring, names=names),
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler),
-            Api(*PACKAGES["pubsub"], self._pubsub),
+            Api(*PACKAGES["pubsub"], self._pubsub, json_routes=self._pubsub_routes(), names=names),
             Api(*PACKAGES["cloudfunctions"], self._functions, names=names),
             Api(*PACKAGES["run"], self._run, names=names),
         )
@@ -275,13 +286,17 @@ class Services:
         return (MetricService(self._context, self._points, self._metric_types, self._reading),)
 
     def _dashboards(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.dashboards.service import DashboardsService
+
+        return (DashboardsService(self._context),)
 
     def _scheduler(self) -> Iterable[Service]:
         return ()
 
     def _pubsub(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.pubsub.schemas import Schemas
+
+        return (self._publisher, self._subscriber, Schemas(self._context), self._pubsub_policies)
 
     def _functions(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.functions.service import FunctionService
@@ -378,22 +393,41 @@ class Services:
         return made
 
     @_made_once
+    def _broker(self) -> Broker:
+        from gcpmlops.emulator.services.pubsub.broker import Broker
+
+        made: Broker = self._closed_later(Broker(self._context, self.outbound, self.logs.write))
+        return made
+
+    @_made_once
+    def _publisher(self) -> Publisher:
+        from gcpmlops.emulator.services.pubsub.publisher import Publisher
+
+        return Publisher(self._context, self._broker, self._pubsub_policies)
+
+    @_made_once
+    def _subscriber(self) -> Subscriber:
+        from gcpmlops.emulator.services.pubsub.subscriber import Subscriber
+
+        return Subscriber(self._context, self._broker, self._pubsub_policies)
+
+    @_made_once
+    def _pubsub_policies(self) -> Policies:
+        from gcpmlops.emulator.services.pubsub.resources import policies
+
+        return policies(self._context, self._broker)
+
+    def _pubsub_routes(self) -> tuple[JsonRoute, ...]:
+        kinds = ("topics", "subscriptions", "snapshots", "schemas")
+        return iam_routes.routes(
+            lambda: self._pubsub_policies, *(f"/v1/{{resource=projects/*/{kind}/*}}" for kind in kinds)
+        )
+
+    @_made_once
     def _points(self) -> Points:
         from gcpmlops.emulator.services.monitoring.points import Points
 
         return Points(self._context.store)
-
-    @_made_once
-    def _metric_types(self) -> MetricTypes:
-        from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
-
-        return MetricTypes(self._context.store)
-
-    @_made_once
-    def _reading(self) -> Reading:
-        from gcpmlops.emulator.services.monitoring.reading import Reading
-
-        return Reading(self._points)
 
     @_made_once
     def _metric_types(self) -> MetricTypes:

@@ -1,0 +1,82 @@
+"""google.iam.v1.IAMPolicy of an API's resources: policies with their etags; here every caller owns the project."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from google.api_core import exceptions
+from google.iam.v1 import iam_policy_pb2, policy_pb2
+
+from gcpmlops.emulator.kernel import masks
+from gcpmlops.emulator.kernel.service import Context, Service
+
+_EMPTY_ETAG = b"\x00 \x01"  # of a resource that never had a policy
+
+
+class Policies(Service):
+    """google.iam.v1.IAMPolicy for one API's resources.
+
+    Args:
+        check: raises NotFound for a resource that isn't there.
+        permissions: what a permission of this API begins with.
+    """
+
+    proto = "google.iam.v1.IAMPolicy"
+
+    def __init__(self, context: Context, check: Callable[[str], object], *, permissions: str) -> None:
+        super().__init__(context)
+        self._check = check
+        self._permissions = permissions
+        self._stored = context.store.collection(policy_pb2.Policy)
+
+    def get_iam_policy(self, request: iam_policy_pb2.GetIamPolicyRequest) -> policy_pb2.Policy:
+        self._check(request.resource)
+        stored: policy_pb2.Policy | None = self._stored.find(request.resource)
+        return stored or policy_pb2.Policy(etag=_EMPTY_ETAG)
+
+    def set_iam_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
+        """Raises: Aborted for an etag that is no longer the policy's; InvalidArgument for a malformed member."""
+        _check_bindings(request.policy)
+        with self.locks(request.resource):
+            before = self.get_iam_policy(iam_policy_pb2.GetIamPolicyRequest(resource=request.resource))
+            if request.policy.etag and request.policy.etag != before.etag:
+                raise exceptions.Aborted(
+                    "There were concurrent policy changes: read the policy again and repeat the whole change."
+                )
+            policy = policy_pb2.Policy()
+            policy.CopyFrom(before)
+            masks.apply(_mask(request), policy, request.policy)
+            policy.etag = secrets.token_bytes(8)
+            self._stored.put(request.resource, policy, parent="")
+        return policy
+
+    def test_iam_permissions(
+        self, request: iam_policy_pb2.TestIamPermissionsRequest
+    ) -> iam_policy_pb2.TestIamPermissionsResponse:
+        for permission in request.permissions:
+            if not permission.startswith(self._permissions):
+                raise exceptions.InvalidArgument(f"Permission {permission} is not valid for this resource.")
+        return iam_policy_pb2.TestIamPermissionsResponse(permissions=request.permissions)
+
+    def forget(self, resource: str) -> None:
+        """The resource is gone."""
+        if self._stored.find(resource) is not None:
+            self._stored.delete(resource)
+
+
+def _mask(request: Any) -> Any:
+    """The fields that the call replaces: bindings and etag by default."""
+    if request.update_mask.paths:
+        return request.update_mask
+    return type(request.update_mask)(paths=["bindings", "version"])
+
+
+def _check_bindings(policy: Any) -> None:
+    for binding in policy.bindings:
+        if not binding.role.startswith(("roles/", "projects/", "organizations/")):
+            raise exceptions.InvalidArgument(f"Role {binding.role!r} is not supported: expected roles/NAME.")
+        for member in binding.members:
+            if member not in ("allUsers", "allAuthenticatedUsers") and ":" not in member:
+                raise exceptions.InvalidArgument(f"Invalid member {member!r}: expected user:EMAIL and the like.")

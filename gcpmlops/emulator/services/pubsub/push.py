@@ -1,0 +1,173 @@
+"""Push delivery: an HTTP call a message, as many at a time as the endpoint keeps up with, back-off where it fails."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from google.pubsub_v1 import types
+
+from gcpmlops.emulator.kernel.agenda import Appointment
+from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.services.logging.writer import WriteLog
+from gcpmlops.emulator.services.outbound import Outbound, UnreachableError
+from gcpmlops.emulator.services.pubsub import wrapping
+from gcpmlops.emulator.services.pubsub.backlog import Want
+from gcpmlops.emulator.services.pubsub.lanes import Lease
+from gcpmlops.emulator.services.pubsub.names import AckId
+from gcpmlops.emulator.services.pubsub.queues import Queue
+
+log = logging.getLogger(__name__)
+
+_THREADS = 256
+_FIRST_WINDOW, _WINDOW = 3, 32  # calls to one endpoint at a time
+_IN_A_ROW = 5  # failures after which an endpoint is left alone for a while
+_LEAST_S, _MOST_S = 0.1, 60.0  # that while
+_SUCCESS = (102, 200, 201, 202, 204)
+
+
+class Pusher:
+    """Has every subscription with an endpoint pushed."""
+
+    def __init__(self, context: Context, outbound: Outbound, write_log: WriteLog) -> None:
+        self._context = context
+        self._outbound = outbound
+        self._write_log = write_log
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="push")
+
+    def serve(self, queue: Queue) -> None:
+        """Begins or stops, as the subscription's configuration has it."""
+        if not queue.resource.push_config.push_endpoint:
+            queue.on_ready = None
+        elif queue.on_ready is None:
+            queue.on_ready = Push(queue, self._context, self._outbound, self._pool, self._write_log).wake
+            queue.on_ready()
+
+    def close(self) -> None:
+        """Starts no more calls."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Push:
+    """One subscription's calls. The window grows by a success and is halved by a failure."""
+
+    def __init__(
+        self, queue: Queue, context: Context, outbound: Outbound, pool: ThreadPoolExecutor, write_log: WriteLog
+    ) -> None:
+        self._queue = queue
+        self._context = context
+        self._outbound = outbound
+        self._pool = pool
+        self._write_log = write_log
+        self._lock = threading.Lock()
+        self._window = _FIRST_WINDOW
+        self._workers = 0
+        self._failures = 0  # in a row
+        self._pause: Appointment | None = None
+
+    def wake(self) -> None:
+        """There may be messages: has them sent."""
+        with self._lock:
+            while self._has_work() and self._workers < self._window:
+                self._workers += 1
+                self._context.agenda.begin(self._queue.name)
+                try:
+                    self._pool.submit(self._work)
+                except RuntimeError:  # the emulator is ending
+                    self._left()
+                    return
+
+    def _has_work(self) -> bool:
+        return self._pause is None and self._queue.backlog.is_ready and not self._queue.is_deleted
+
+    def _left(self) -> None:
+        self._workers -= 1
+        self._context.agenda.end(self._queue.name)
+
+    def _work(self) -> None:
+        try:
+            while lease := self._next():
+                try:
+                    self._deliver(lease)
+                except Exception:  # a defect here must not keep a message
+                    log.exception("pushing for %s failed", self._queue.name)
+                    self._queue.fail([lease])
+                self.wake()
+        except Exception:
+            log.exception("a worker of %s ended", self._queue.name)
+            with self._lock:
+                self._left()
+
+    def _next(self) -> Lease | None:
+        """The next message; None ends the worker, which is no longer counted then."""
+        with self._lock:
+            taken: list[Lease] = []
+            if self._has_work() and self._workers <= self._window and self._queue.on_ready is not None:
+                taken = self._queue.take(Want(messages=1, one_by_one=True))
+            if not taken:
+                self._left()
+            return taken[0] if taken else None
+
+    def _deliver(self, lease: Lease) -> None:
+        failure = self._failure(lease)
+        if failure is None:
+            self._succeeded()
+            self._queue.acknowledge([AckId(lease.number, lease.token)])
+        else:
+            self._failed(failure)
+            self._queue.fail([lease])
+
+    def _failure(self, lease: Lease) -> str | None:
+        """Sends it; what is wrong with the answer, or None."""
+        resource = types.Subscription.pb(self._queue.resource)
+        config = resource.push_config
+        content = wrapping.content(resource, self._queue.message(lease), self._queue.attempt(lease))
+        headers = {**content.headers, **self._token(config)}
+        timeout = float(resource.ack_deadline_seconds)
+        try:
+            answer = self._outbound.send(
+                "POST", config.push_endpoint, headers=headers, body=content.body, timeout=timeout
+            )
+        except UnreachableError as error:
+            return str(error)
+        return None if answer.status in _SUCCESS else f"HTTP {answer.status}"
+
+    def _token(self, config: Any) -> dict[str, str]:
+        if not config.HasField("oidc_token"):
+            return {}
+        token = config.oidc_token
+        return self._outbound.oidc(token.service_account_email, token.audience or config.push_endpoint)
+
+    def _succeeded(self) -> None:
+        with self._lock:
+            self._window = min(_WINDOW, self._window + 1)
+            self._failures = 0
+
+    def _failed(self, failure: str) -> None:
+        with self._lock:
+            self._window = max(1, self._window // 2)
+            self._failures += 1
+            failures = self._failures
+            if failures >= _IN_A_ROW and self._pause is None:
+                pause = min(_MOST_S, _LEAST_S * 2.0 ** min(failures - _IN_A_ROW, 30))
+                self._pause = self._context.agenda.after(timedelta(seconds=pause), self._resume, name=self._queue.name)
+        if failures & (failures - 1) == 0:  # the first, the second, the fourth, ... in a row
+            self._log(failure, failures)
+
+    def _resume(self) -> None:
+        with self._lock:
+            self._pause = None
+        self.wake()
+
+    def _log(self, failure: str, failures: int) -> None:
+        _, project, _, subscription = self._queue.name.split("/")
+        endpoint = self._queue.resource.push_config.push_endpoint
+        self._write_log(
+            f"projects/{project}/logs/pubsub.googleapis.com%2Fpush",
+            ("pubsub_subscription", {"project_id": project, "subscription_id": subscription}),
+            "WARNING",
+            f"Push to {endpoint} failed ({failure}), {failures} in a row: its messages are sent again later.",
+        )
