@@ -1,0 +1,1 @@
+"""Cloud Monitoring's dashboards: kept and checked; `gcpmlops monitoring` renders them."""
