@@ -43,10 +43,8 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
     from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
-    from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
     from gcpmlops.emulator.services.monitoring.points import Points
     from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
-    from gcpmlops.emulator.services.monitoring.reading import Reading
     from gcpmlops.emulator.services.monitoring.reading import Reading
     from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges
     from gcpmlops.emulator.services.projects import Projects
