@@ -1,0 +1,1 @@
+"""What `client.retraining` is made of."""

@@ -1,0 +1,36 @@
+"""What keeps a retraining from thrashing: time between two runs, and a budget of runs and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from gcpmlops._durations import seconds_of, spoken
+from gcpmlops._retraining.recipe import Recipe
+
+
+def refusal(recipe: Recipe, runs: Sequence[dict[str, Any]], now: datetime) -> str:
+    """Why no run may start now, with the time from which one may; empty where one may."""
+    return _cooling(recipe, runs, now) or _spent(recipe, runs, now)
+
+
+def _cooling(recipe: Recipe, runs: Sequence[dict[str, Any]], now: datetime) -> str:
+    ended = [datetime.fromisoformat(run["ended"]) for run in runs if run.get("ended")]
+    until = max(ended) + timedelta(seconds=recipe.cool_down) if ended else None
+    if until is None or now >= until:
+        return ""
+    return f"the cool-down of {spoken(recipe.cool_down)} lasts until {until:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _spent(recipe: Recipe, runs: Sequence[dict[str, Any]], now: datetime) -> str:
+    budget, per = recipe.budget, seconds_of(recipe.budget.per, field="per")
+    since = now - timedelta(seconds=per)
+    recent = [run for run in runs if datetime.fromisoformat(run["started"]) > since]
+    hours = sum(run.get("facts", {}).get("training_hours", 0.0) for run in recent)
+    if len(recent) >= budget.runs:
+        free = datetime.fromisoformat(recent[-budget.runs]["started"]) + timedelta(seconds=per)
+        return f"the budget of {budget.runs} runs in {spoken(per)} is spent until {free:%Y-%m-%d %H:%M:%S} UTC"
+    if budget.hours is not None and hours >= budget.hours:
+        return f"the budget of {budget.hours:g} hours of training in {spoken(per)} is spent ({hours:.3g} h)"
+    return ""

@@ -1,0 +1,311 @@
+"""One retraining from fresh data to the promotion, a method a step; a run that outlasts its caller is gone on with.
+
+What a step found is kept in the run's record before the next one begins, so that nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from gcpmlops import _google, _staging
+from gcpmlops._retraining.ledger import Ledger
+from gcpmlops._retraining.recipe import CANDIDATE, Recipe
+from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, NotFound, RolloutFailed
+
+if TYPE_CHECKING:
+    from gcpmlops.batch_predictions import BatchPredictions
+    from gcpmlops.bigquery import BigQuery
+    from gcpmlops.clients import Clients
+    from gcpmlops.endpoints import Endpoints
+    from gcpmlops.evaluation import EvaluationResult
+    from gcpmlops.evaluation.evaluation import Evaluation
+    from gcpmlops.models import Model, Models
+    from gcpmlops.training import Training
+
+PROMOTED, CANDIDATE_KEPT, GATES_FAILED, ROLLED_BACK = "PROMOTED", "CANDIDATE", "GATES_FAILED", "ROLLED_BACK"
+FAILED, UNDER_WAY = "FAILED", "UNDER_WAY"
+STEPS = ("data", "training", "register", "predict", "gate", "rollout")
+
+
+@dataclass(frozen=True)
+class Modules:
+    """Those of the client that a run needs."""
+
+    clients: Clients
+    bigquery: BigQuery
+    training: Training
+    models: Models
+    batch_predictions: BatchPredictions
+    evaluation: Evaluation
+    endpoints: Endpoints
+
+
+@dataclass
+class Run:
+    """A run, as its record has it.
+
+    Attributes:
+        seconds: that this call may take for waiting; None: as long as it takes.
+    """
+
+    id: str
+    recipe: Recipe
+    ledger: Ledger
+    modules: Modules
+    record: dict[str, Any]
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        self._end = None if self.seconds is None else monotonic() + self.seconds
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the steps found."""
+        found: dict[str, Any] = self.record["facts"]
+        return found
+
+    @property
+    def at(self) -> datetime:
+        """The time that @now is: when the run started."""
+        return datetime.fromisoformat(self.record["started"])
+
+    def go(self) -> str:
+        """The steps that are left; the outcome, UNDER_WAY where the time was over."""
+        try:
+            while self.record["outcome"] == UNDER_WAY:
+                step = STEPS[self.record["step"]]
+                getattr(self, f"_{step}")()
+                self._keep(step=min(self.record["step"] + 1, len(STEPS) - 1))
+        except DeadlineExceeded as error:
+            self.say("WAITING", f"goes on later, from {STEPS[self.record['step']]}: {error.message}")
+        except GcpMlopsError as error:
+            self.say("FAILED", str(error), step=STEPS[self.record["step"]])
+            self._ended(FAILED, error.message)
+        return str(self.record["outcome"])
+
+    def say(self, kind: str, text: str, **facts: Any) -> None:
+        """An event of this run."""
+        self.ledger.say(kind, text, run=self.id, **facts)
+
+    def _data(self) -> None:
+        recipe, counts = self.recipe, {}
+        self.modules.bigquery.ensure_dataset(recipe.dataset)
+        for what, sql in (("training", recipe.training), ("evaluation", recipe.evaluation)):
+            table = f"{recipe.dataset}.{what}_{self.id.replace('-', '_')}"
+            given = {"now": ("TIMESTAMP", self.at)} if "@now" in sql else None
+            self.modules.bigquery.query(sql, parameters=given, destination=table)
+            counts[what] = int(self.modules.bigquery.get_table(table).rows or 0)
+            self.facts[f"{what}_table"] = f"{self.modules.clients.config.require('project')}.{table}"
+        self.say(
+            "DATA", f"{counts['training']:,} rows to learn from, {counts['evaluation']:,} to be judged on", **counts
+        )
+        for what, rows in counts.items():
+            if not rows:
+                raise GcpMlopsError(f"the query for {what} gives no rows at {self.at:%Y-%m-%d %H:%M} UTC")
+
+    def _training(self) -> None:
+        training = self.modules.training
+        if "job" not in self.facts:
+            job = training._create(self._request())
+            self._keep(job=job.name)
+            self.say("TRAINING", f"custom job {job.name.rpartition('/')[2]}", job=job.name)
+        done = training.wait(self.facts["job"], timeout=self._left())
+        hours = (done.proto.end_time - done.proto.start_time).total_seconds() / 3600
+        self.facts["training_hours"] = hours
+        self.say("TRAINED", f"in {hours * 60:.1f} min", job=done.name, model_dir=done.model_dir)
+
+    def _register(self) -> None:
+        job = self.modules.training.get(self.facts["job"])
+        parent = self._registered()
+        model = self.modules.models.upload(
+            job,
+            display_name=self.recipe.model,
+            parent_model=parent.name if parent else None,
+            is_default=parent is None,
+            version_aliases=["candidate"],
+            version_description=f"retraining {self.recipe.name}, run {self.id}",
+            samples=self._samples(),
+            data=[f"bq://{self.facts['training_table']}"],
+            check=False,
+            **self.recipe.server,
+        )
+        self.facts["model"] = model.versioned_name
+        self.say("REGISTERED", f"{self.recipe.model}@{model.version_id}, not serving", model=model.versioned_name)
+
+    def _predict(self) -> None:
+        """Both models on the same rows, by batch prediction."""
+        champion = self._champion()
+        if champion is not None:
+            self.facts["champion"] = champion.versioned_name
+        jobs = self.facts.setdefault("predictions", {})
+        for role in ("champion", "model"):
+            if role in self.facts and role not in jobs:
+                jobs[role] = self._batch(self.facts[role])
+        self._keep()
+        for name in jobs.values():
+            self.modules.batch_predictions.wait(name, timeout=self._left())
+
+    def _gate(self) -> None:
+        results = {role: self._measured(role, name) for role, name in self.facts["predictions"].items()}
+        challenger, champion = results["model"], results.get("champion")
+        self.say("EVALUATED", _compared(challenger, champion), **_values(challenger, champion))
+        verdict = self.modules.evaluation.check(challenger, gates=self._gates(champion), champion=champion)
+        self.modules.models.import_evaluation(self.facts["model"], challenger, verdict=verdict)
+        if not verdict.passed:
+            failed = "; ".join(map(str, verdict.failed))
+            self.say("GATES_FAILED", failed, verdict=verdict.to_dict())
+            self._ended(GATES_FAILED, failed)
+            return
+        self.say("GATES_PASSED", f"{len(verdict.results)} gates", verdict=verdict.to_dict())
+        if self.recipe.mode == CANDIDATE:
+            self._ended(CANDIDATE_KEPT, f"{self.facts['model']} waits: the mode is candidate")
+
+    def _rollout(self) -> None:
+        model, endpoint = self.modules.models.get(self.facts["model"]), self.recipe.endpoint
+        try:
+            deployed = self._deployed(model)
+        except RolloutFailed as error:
+            self.say("ROLLED_BACK", "; ".join(error.reasons), steps=list(map(str, error.steps)))
+            self._ended(ROLLED_BACK, "; ".join(error.reasons))
+            return
+        why = f"retraining {self.recipe.name}, run {self.id}: passed every gate and {deployed} on {endpoint}"
+        for stage in ("production", "champion"):
+            self.modules.models.promote(model.versioned_name, to=stage, reason=why)
+        self.say("PROMOTED", f"{self.recipe.model}@{model.version_id} by {deployed}", model=model.versioned_name)
+        self._ended(PROMOTED, f"{self.recipe.model}@{model.version_id}")
+
+    def _deployed(self, model: Model) -> str:
+        endpoints, hardware = self.modules.endpoints, dict(self.recipe.deploy)
+        endpoint = endpoints.get(self.recipe.endpoint)
+        if not endpoint.traffic:  # nothing serves that it could be compared with
+            endpoints.deploy(endpoint.name, model=model, **hardware)
+            return "the first deployment"
+        tell = self.say
+        endpoints.deploy(
+            endpoint.name,
+            model=model,
+            strategy=self.recipe.strategy,
+            on_event=lambda event: tell("CANARY", str(event)),
+            **hardware,
+        )
+        return "canary"
+
+    def _request(self) -> Any:
+        """The job of this run: its own output folder, its own tables."""
+        clients = self.modules.clients
+        words = {
+            "table": self.facts["training_table"],
+            "evaluation_table": self.facts["evaluation_table"],
+            "run": self.id,
+            "now": self.at.isoformat(),
+        }
+        job = _google.custom_job.CustomJob.from_json(json.dumps(_filled(self.recipe.job, words)))
+        output = _staging.new_folder(clients, "training", self.recipe.name)
+        job.job_spec.base_output_directory.output_uri_prefix = str(output)
+        return job
+
+    def _registered(self) -> Model | None:
+        try:
+            return self.modules.models.get(self.recipe.model)
+        except NotFound:
+            return None
+
+    def _champion(self) -> Model | None:
+        """What serves most requests now; None where nothing does."""
+        endpoint = self.modules.endpoints.get(self.recipe.endpoint)
+        if not endpoint.traffic:
+            return None
+        first = max(endpoint.traffic, key=lambda key: endpoint.traffic[key])
+        row = next(row for row in endpoint.proto.deployed_models if row.id == first)
+        return self.modules.models.get(f"{row.model.partition('@')[0]}@{row.model_version_id or 'default'}")
+
+    def _batch(self, model: str) -> str:
+        job = self.modules.batch_predictions.submit(
+            self.modules.models.get(model),
+            source=f"bq://{self.facts['evaluation_table']}",
+            destination=f"gs://{self._folder()}/predictions",
+            included_fields=self._features(),
+            predictions_format="jsonl",
+        )
+        return job.name
+
+    def _measured(self, role: str, job: str) -> EvaluationResult:
+        data = self.modules.batch_predictions.get(job)
+        given: dict[str, Any] = {"resamples": 200, **self.recipe.evaluate, "name": f"{self.recipe.model}: {role}"}
+        measure = getattr(self.modules.evaluation, self.recipe.task)
+        result: EvaluationResult = measure(data, **given)
+        return result
+
+    def _gates(self, champion: EvaluationResult | None) -> list[Any]:
+        """Without a champion nothing is asked about it."""
+        from gcpmlops.evaluation import Gate
+
+        gates = [Gate(**given) for given in self.recipe.gates]
+        return gates if champion else [gate for gate in gates if gate.minimum is not None or gate.maximum is not None]
+
+    def _samples(self) -> list[Any]:
+        names = self._features()
+        columns = ", ".join(f"`{name}`" for name in names)
+        sql = f"SELECT {columns} FROM `{self.facts['evaluation_table']}` ORDER BY {columns} LIMIT {self.recipe.samples}"
+        return [[row[name] for name in names] for row in self.modules.bigquery.query(sql).rows()]
+
+    def _features(self) -> list[str]:
+        if self.recipe.features:
+            return list(self.recipe.features)
+        columns = self.modules.bigquery.get_table(self.facts["training_table"]).columns
+        return [name for name in columns if name != self.recipe.evaluate["target"]]
+
+    def _folder(self) -> str:
+        return f"{self.ledger.folder.removeprefix('gs://')}/runs/{self.id}"
+
+    def _left(self) -> float | None:
+        return None if self._end is None else max(0.1, self._end - monotonic())
+
+    def _keep(self, *, step: int | None = None, **facts: Any) -> None:
+        self.facts.update(facts)
+        if step is not None:
+            self.record["step"] = step
+        self.ledger.put(f"runs/{self.id}", self.record)
+
+    def _ended(self, outcome: str, why: str) -> None:
+        self.record |= {"outcome": outcome, "why": why, "ended": self.ledger.now().isoformat()}
+        self._keep()
+        self.say("ENDED", f"{outcome}: {why}" if why else outcome, outcome=outcome)
+
+
+def _filled(value: Any, words: Mapping[str, str]) -> Any:
+    """{table} and the like, wherever a text has them."""
+    if isinstance(value, str):
+        for name, word in words.items():
+            value = value.replace(f"{{{name}}}", word)
+        return value
+    if isinstance(value, Mapping):
+        return {key: _filled(each, words) for key, each in value.items()}
+    return [_filled(each, words) for each in value] if isinstance(value, list) else value
+
+
+def _values(challenger: EvaluationResult, champion: EvaluationResult | None) -> dict[str, Any]:
+    sides = {"challenger": challenger, **({"champion": champion} if champion else {})}
+    return {side: {name: result.value(name) for name in result.metrics} for side, result in sides.items()}
+
+
+def _compared(challenger: EvaluationResult, champion: EvaluationResult | None) -> str:
+    first = next(iter(challenger.metrics))
+    mine = f"{first} {challenger.value(first):.4g}"
+    return f"{mine}; the champion's {champion.value(first):.4g}" if champion else f"{mine}; there is no champion yet"
+
+
+def new_record(run_id: str, *, now: datetime, trigger: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """A run that has not begun."""
+    return {
+        "id": run_id, "started": now.isoformat(), "ended": None, "step": 0, "outcome": UNDER_WAY, "why": why,
+        "trigger": dict(trigger), "facts": {},
+    }  # fmt: skip
+
+
+__all__ = ["Modules", "Run", "new_record"]
