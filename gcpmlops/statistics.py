@@ -120,9 +120,22 @@ def _entropy(p: Floats, q: Floats) -> float:
     return float(np.sum(p[there] * np.log2(p[there] / q[there])))
 
 
-def l_infinity(p: ArrayLike | Mapping[Any, float], q: ArrayLike | Mapping[Any, float]) -> float:
-    """Largest difference of a category's shares; a category that one side has not seen has the share 0 there."""
-    first, second = _both(*aligned(p, q)) if isinstance(p, Mapping) and isinstance(q, Mapping) else _both(p, q)
+def l_infinity(
+    p: ArrayLike | Mapping[Any, float],
+    q: ArrayLike | Mapping[Any, float],
+    *,
+    totals: tuple[float, float] | None = None,
+) -> float:
+    """Largest difference of a category's shares; a category that one side has not seen has the share 0 there.
+
+    `totals` are what the shares are of, where rare categories are not among the counts; by default the counts' sums.
+    """
+    if isinstance(p, Mapping) and isinstance(q, Mapping):
+        p, q = aligned(p, q)
+    if totals is not None and min(totals) > 0:
+        first, second = np.asarray(p, dtype=np.float64) / totals[0], np.asarray(q, dtype=np.float64) / totals[1]
+    else:
+        first, second = _both(p, q)
     return float(np.max(np.abs(first - second), initial=0.0)) if first.size else float("nan")
 
 

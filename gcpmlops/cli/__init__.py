@@ -23,11 +23,11 @@ COMMANDS = {  # name: (where it is, its line in --help)
         "Experiments of Vertex AI: runs, metrics, comparisons.",
     ),
     "models": ("gcpmlops.cli.models:models", "Models, versions and aliases of the Vertex AI registry."),
-    "retraining": ("gcpmlops.cli.retraining:retraining", "Retraining: triggers, cases to decide, one timeline."),
     "monitoring": (
         "gcpmlops.cli.monitoring:monitoring",
         "Metrics, alerts, channels, incidents and dashboards of Cloud Monitoring.",
     ),
+    "retraining": ("gcpmlops.cli.retraining:retraining", "Retraining: triggers, cases to decide, one timeline."),
     "storage": ("gcpmlops.cli.storage:storage", "Buckets and objects of Cloud Storage."),
     "training": ("gcpmlops.cli.training:training", "Custom training jobs of Vertex AI."),
     "tuning": ("gcpmlops.cli.tuning:tuning", "Hyperparameter tuning jobs of Vertex AI."),

@@ -29,6 +29,7 @@ def python(code: str) -> str:
         "import gcpmlops.experiments",
         "import gcpmlops.batch_predictions",
         "import gcpmlops.evaluation.evaluation",
+        "import gcpmlops.drift",
     ],
 )
 def test_import_brings_nothing_heavy(statement: str) -> None:
