@@ -12,6 +12,7 @@ from gcpmlops._drift.problems import Limits
 from gcpmlops._drift.result import DataProblem, Distribution, DriftResult, FeatureDrift
 from gcpmlops.bigquery import BigQuery
 from gcpmlops.evaluation.data import SUFFIXES, Sources
+from gcpmlops.evaluation.values import is_number, is_whole
 from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.storage import Storage
 from gcpmlops.types import is_gs_uri
@@ -134,7 +135,7 @@ class Drift:
                 return Selected(self._bigquery, data)
             table = self._bigquery.get_table(data.strip().removeprefix("bq://"))  # a missing one is NotFound by name
             return Selected(self._bigquery, f"SELECT * FROM `{table.name}`")
-        return Frame(data if hasattr(data, "iloc") else self._sources.frame(data))
+        return Frame(self._sources.frame(data))
 
 
 def _is_file(data: str) -> bool:
@@ -151,9 +152,9 @@ def _check(features: Sequence[str] | None, thresholds: float | Mapping[str, floa
         raise InvalidArgument(field="features", value=features, allowed="a list of one or more columns")
     given = thresholds if isinstance(thresholds, Mapping) else {"thresholds": thresholds}
     for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        if not is_number(value) or not 0 < value <= 1:
             raise InvalidArgument(f"the threshold of {name} is {value!r}", field="thresholds", allowed="above 0 to 1")
-    if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= 1000:
+    if not is_whole(bins) or not 1 <= bins <= 1000:
         raise InvalidArgument(field="bins", value=bins, allowed="1 to 1000")
     if binning not in BINNINGS:
         raise InvalidArgument(field="binning", value=binning, allowed=", ".join(BINNINGS))

@@ -63,7 +63,8 @@ class Frame:
         ends = statistics.finite_range(values)
         missing = int(np.count_nonzero(np.isnan(values)))
         infinite = int(np.count_nonzero(np.isinf(values)))
-        return Profile(self._rows, missing, *(ends or (None, None)), infinite=infinite)
+        low_high = ends or (None, None)
+        return Profile(self._rows, missing, low_high[0], low_high[1], infinite)
 
     def _values(self, name: str, kind: Kind) -> statistics.Floats:
         if name not in self._numbers:
@@ -74,7 +75,8 @@ class Frame:
     def _counted(self, name: str) -> pandas.Series:
         if name not in self._counts:
             self._counts[name] = self._columns[name].value_counts()
-        return self._counts[name]
+        found: pandas.Series = self._counts[name]
+        return found
 
 
 def _kind(column: pandas.Series) -> Kind | str:

@@ -103,7 +103,8 @@ class Selected:
 
 
 def _kind(field: Any) -> Kind | str:
-    return field.mode if field.mode == "REPEATED" else _KINDS.get(field.field_type, field.field_type)
+    word = str(field.mode if field.mode == "REPEATED" else field.field_type)
+    return _KINDS.get(word, word)
 
 
 def _read(name: str, kind: Kind) -> str:
