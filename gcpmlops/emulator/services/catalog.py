@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
+    from gcpmlops.emulator.services.logging.log_metrics import LogMetrics
+    from gcpmlops.emulator.services.logging.sinks import Sinks
     from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
     from gcpmlops.emulator.services.monitoring.points import Points
     from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
@@ -137,6 +139,7 @@ class Services:
         sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.Endpoint' LIMIT 1"
         if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
             threading.Thread(target=lambda: self._deployments.resume(), name="resume", daemon=True).start()
+        self._resume_logging()
         self._resume_pubsub()
         self._resume_functions()
 
@@ -146,6 +149,14 @@ class Services:
             threading.Thread(target=lambda: self._function_deployments.resume(), name="functions", daemon=True).start()
         else:
             self._function_directory.complete.set()
+
+    def _resume_logging(self) -> None:
+        sql = "SELECT DISTINCT type FROM resources WHERE type GLOB 'google.logging.v2.*'"
+        kinds = {row[0] for row in self._context.store.read(lambda conn: conn.execute(sql).fetchall())}
+        if kinds & {"google.logging.v2.LogSink", "google.logging.v2.LogExclusion"}:
+            _ = self._log_sinks
+        if "google.logging.v2.LogMetric" in kinds:
+            _ = self._log_metrics
 
     def _resume_pubsub(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.pubsub.v1.Subscription' LIMIT 1"
@@ -260,9 +271,15 @@ class Services:
         )
 
     def _logging(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.logging.config import ConfigServiceV2
+        from gcpmlops.emulator.services.logging.metrics import MetricsServiceV2
         from gcpmlops.emulator.services.logging.service import LoggingServiceV2
 
-        return (LoggingServiceV2(self._context, self.entries),)
+        return (
+            LoggingServiceV2(self._context, self.entries),
+            ConfigServiceV2(self._context, self._log_sinks),
+            MetricsServiceV2(self._context, self._log_metrics, self._metric_types),
+        )
 
     def _storage_control(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.storage.control import StorageControl
@@ -420,6 +437,27 @@ class Services:
         return iam_routes.routes(
             lambda: self._pubsub_policies, *(f"/v1/{{resource=projects/*/{kind}/*}}" for kind in kinds)
         )
+
+    @_made_once
+    def _log_sinks(self) -> Sinks:
+        from gcpmlops.emulator.services.logging.destinations.making import Destinations
+        from gcpmlops.emulator.services.logging.sink_errors import SinkErrors
+        from gcpmlops.emulator.services.logging.sinks import Sinks
+
+        make = Destinations(
+            publisher=lambda: self._publisher,
+            objects=self.storage,
+            tables=lambda: self._exports.sources.tables,
+            now=self._context.clock.now,
+        )
+        sinks: Sinks = self._closed_later(Sinks(self._context, self.entries, make, SinkErrors(self.logs.write)))
+        return sinks
+
+    @_made_once
+    def _log_metrics(self) -> LogMetrics:
+        from gcpmlops.emulator.services.logging.log_metrics import LogMetrics
+
+        return LogMetrics(self._context, self.entries, self._points)
 
     @_made_once
     def _points(self) -> Points:

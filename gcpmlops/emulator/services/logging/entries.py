@@ -101,6 +101,12 @@ class Entries:
         sql = f"SELECT {columns} WHERE seq > ? AND parent IN ({marks}) ORDER BY seq LIMIT ?"
         return self._store.read(lambda conn: conn.execute(sql, (seq, *parents, _CHUNK)).fetchall())
 
+    def routed(self, parent: str, seq: int, limit: int) -> list[sqlite3.Row]:
+        """For sinks: rows (seq, body) of a project that arrived after ``seq``, also those that no reader sees."""
+        sql = "SELECT seq, body FROM log_entries NOT INDEXED WHERE seq > ? AND parent IN (?, ?) ORDER BY seq LIMIT ?"
+        values = (seq, parent, _HIDDEN + parent, limit)
+        return self._store.read(lambda conn: conn.execute(sql, values).fetchall())
+
     def last(self) -> int:
         """The newest sequence number."""
         return int(self._store.read(lambda conn: conn.execute(_LAST).fetchone()[0]))

@@ -10,3 +10,7 @@ CREATE TABLE IF NOT EXISTS log_entries (
 );
 CREATE INDEX IF NOT EXISTS log_entries_by_time ON log_entries (parent, at, seq);
 CREATE INDEX IF NOT EXISTS log_entries_by_job ON log_entries (job_id, at, seq) WHERE job_id != '';
+CREATE TABLE IF NOT EXISTS log_sink_cursors (
+    sink TEXT PRIMARY KEY,     -- projects/P/sinks/NAME
+    seq  INTEGER NOT NULL      -- of the last entry that it is done with
+);

@@ -12,6 +12,8 @@ from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference, dis
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, not_found
 from gcpmlops.emulator.services.bigquery.engine.schema import Field, identifier
 
+_ELEMENT = "element"  # of a list, in a path of DuckDB's
+
 
 def check(core: Core, target: Reference, config: dict[str, Any]) -> TableMeta | None:
     """The table as it is now, None where it is to be created. Raises what BigQuery refuses before it reads anything."""
@@ -144,14 +146,7 @@ def _replace(
 
 def _extend(core: Core, target: Reference, fields: list[Field], meta: TableMeta, config: dict[str, Any]) -> TableMeta:
     existing = schemas.from_model(meta.schema_)
-    known = {field["name"].lower(): field for field in existing}
-    options = config.get("schemaUpdateOptions") or []
-    for field in fields:
-        old = known.get(field["name"].lower())
-        if old is None:
-            existing.append(_added(core, target, field, options))
-        elif (old["type"], old["mode"] == "REPEATED") != (field["type"], field["mode"] == "REPEATED"):
-            raise _mismatch(target, f"Field {field['name']} has changed type from {old['type']} to {field['type']}")
+    _merge(core, target, existing, fields, config.get("schemaUpdateOptions") or [])
     missing = [
         f["name"]
         for f in existing
@@ -162,11 +157,33 @@ def _extend(core: Core, target: Reference, fields: list[Field], meta: TableMeta,
     return touched(core, meta, schema_=schemas.to_model(existing))
 
 
-def _added(core: Core, target: Reference, field: Field, options: list[str]) -> Field:
+def _merge(
+    core: Core,
+    target: Reference,
+    existing: list[Field],
+    fields: list[Field],
+    options: list[str],
+    within: tuple[str, ...] = (),
+) -> None:
+    """Adds to `existing`, and to the table, what `fields` has more, within records too."""
+    known = {field["name"].lower(): field for field in existing}
+    for field in fields:
+        old = known.get(field["name"].lower())
+        shown = ".".join((*(name for name in within if name != _ELEMENT), field["name"]))
+        if old is None:
+            existing.append(_added(core, target, field, options, within))
+        elif (old["type"], old["mode"] == "REPEATED") != (field["type"], field["mode"] == "REPEATED"):
+            raise _mismatch(target, f"Field {shown} has changed type from {old['type']} to {field['type']}")
+        elif field["type"] == "RECORD":
+            below = (*within, old["name"], *([_ELEMENT] if old["mode"] == "REPEATED" else []))
+            _merge(core, target, old["fields"], field["fields"], options, below)
+
+
+def _added(core: Core, target: Reference, field: Field, options: list[str], within: tuple[str, ...]) -> Field:
     if "ALLOW_FIELD_ADDITION" not in options:
         raise _mismatch(target, f"Cannot add fields (field: {field['name']})")
-    column = f"{identifier(field['name'])} {schemas.duckdb_type(field)}"
-    core.connection.execute(f"ALTER TABLE {quoted(target)} ADD COLUMN {column}")
+    path = ".".join(identifier(name) for name in (*within, field["name"]))
+    core.connection.execute(f"ALTER TABLE {quoted(target)} ADD COLUMN {path} {schemas.duckdb_type(field)}")
     return {**field, "mode": "NULLABLE"} if field["mode"] == "REQUIRED" else field
 
 

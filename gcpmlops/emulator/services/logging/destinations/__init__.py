@@ -1,0 +1,1 @@
+"""Where sinks send entries: Pub/Sub topics, Cloud Storage buckets, BigQuery datasets."""
