@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.pubsub.broker import Broker
     from gcpmlops.emulator.services.pubsub.publisher import Publisher
     from gcpmlops.emulator.services.pubsub.subscriber import Subscriber
+    from gcpmlops.emulator.services.pubsub.topics import Topics
     from gcpmlops.emulator.services.registry.models import ModelService
     from gcpmlops.emulator.services.tensorboard import Tensorboard
 
@@ -168,6 +169,7 @@ class Services:
         engine = StorageEngine(
             store, blobs, self._context.clock, project=settings.project, project_number=settings.project_number
         )
+        engine.notifications.topics = lambda: self._topics
         self._stack.callback(engine.close)
         return engine
 
@@ -431,6 +433,12 @@ class Services:
         from gcpmlops.emulator.services.pubsub.resources import policies
 
         return policies(self._context, self._broker)
+
+    @_made_once
+    def _topics(self) -> Topics:
+        from gcpmlops.emulator.services.pubsub.topics import Topics
+
+        return Topics(self._broker, self._publisher)
 
     def _pubsub_routes(self) -> tuple[JsonRoute, ...]:
         kinds = ("topics", "subscriptions", "snapshots", "schemas")

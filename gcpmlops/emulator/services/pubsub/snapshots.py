@@ -44,7 +44,7 @@ class Snapshots:
         Raises: AlreadyExists; FailedPrecondition where its oldest message is too old.
         """
         snapshot = types.Snapshot(name=name, topic=queue.resource.topic, labels=dict(labels))
-        snapshot.expire_time = self._expire_time(queue)  # type: ignore[assignment]  # proto-plus takes a datetime
+        snapshot.expire_time = self._expire_time(queue)
         self._broker.journal.kept_topics.add(snapshot.topic)
         self._broker.journal.note(queue, []).result()
         self.stored.insert(name, snapshot)

@@ -183,7 +183,8 @@ class Subscriber(Service):
             masks.apply(request.update_mask, snapshot, request.snapshot, immutable=("name", "topic"))
             validate.labels(snapshot.labels)
 
-        return self._broker.snapshots.update(request.snapshot.name, change)
+        updated: types.Snapshot = self._broker.snapshots.update(request.snapshot.name, change)
+        return updated
 
     def list_snapshots(self, request: types.ListSnapshotsRequest) -> types.ListSnapshotsResponse:
         some, token = page(self._broker.snapshots.stored.below(request.project), request)

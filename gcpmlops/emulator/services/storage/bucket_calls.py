@@ -53,6 +53,7 @@ def update(call: Call) -> Reply:
 def delete(call: Call) -> Reply:
     """storage.buckets.delete."""
     call.engine.buckets.delete(call.path["bucket"], call.conditions)
+    call.engine.notifications.forget(call.path["bucket"])
     return Reply(204)
 
 
@@ -98,12 +99,6 @@ def service_account(call: Call) -> Reply:
     """storage.projects.serviceAccount.get."""
     email = f"service-{call.engine.project_number}@gs-project-accounts.iam.gserviceaccount.com"
     return call.reply({"kind": "storage#serviceAccount", "email_address": email})
-
-
-def list_notifications(call: Call) -> Reply:
-    """storage.notifications.list: none can be made, so none are there."""
-    call.engine.buckets.get(call.path["bucket"])
-    return call.reply({"kind": "storage#notifications"})
 
 
 def list_managed_folders(call: Call) -> Reply:

@@ -134,6 +134,7 @@ class Buckets:
             if conn.execute("SELECT 1 FROM storage_object WHERE bucket = ? LIMIT 1", (name,)).fetchone():
                 raise errors.bucket_not_empty()
             conn.execute("DELETE FROM storage_bucket WHERE name = ?", (name,))
+            conn.execute("DELETE FROM storage_notification WHERE bucket = ?", (name,))
 
         self._store.write(run)
 

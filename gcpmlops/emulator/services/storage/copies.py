@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gcpmlops.emulator.services.storage import acls, contents, errors, naming
 from gcpmlops.emulator.services.storage.contents import Content, ContentWriter
+from gcpmlops.emulator.services.storage.events import Aftermath
 from gcpmlops.emulator.services.storage.objects import FIELDS, Objects
 from gcpmlops.emulator.services.storage.preconditions import NONE, Preconditions
 from gcpmlops.emulator.services.storage.records import Json, ObjectRecord
@@ -61,10 +62,10 @@ class Copies:
             raise errors.invalid("The source and the destination of a move are the same object.")
         prepared: list[Content] = []
 
-        def run(conn: sqlite3.Connection) -> tuple[ObjectRecord, list[str]]:
+        def run(conn: sqlite3.Connection) -> tuple[ObjectRecord, Aftermath]:
             record, content = self._duplicate(conn, source)
             prepared.append(content)
-            moved, garbage = self._objects.put_in(
+            moved, after = self._objects.put_in(
                 conn,
                 source.bucket,
                 name,
@@ -74,15 +75,15 @@ class Copies:
                 acl=record.acl,
                 components=record.components,
             )
-            return moved, garbage + self._objects.retire_in(conn, record)
+            return moved, after + self._objects.retire_in(conn, record)
 
         try:
-            moved, garbage = self._store.write(run)
+            moved, after = self._store.write(run)
         except BaseException:
             for content in prepared:
                 self._objects.discard(content)
             raise
-        self._objects.delete_blobs(garbage)
+        self._objects.settle(after)
         return moved
 
     def compose(

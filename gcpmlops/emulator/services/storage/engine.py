@@ -12,6 +12,7 @@ from gcpmlops.emulator.runtimes.objects import ObjectInfo
 from gcpmlops.emulator.services.storage import contents, errors, listing
 from gcpmlops.emulator.services.storage.buckets import Buckets
 from gcpmlops.emulator.services.storage.copies import Copies
+from gcpmlops.emulator.services.storage.notifications import Notifications
 from gcpmlops.emulator.services.storage.objects import Objects
 from gcpmlops.emulator.services.storage.sessions import Sessions
 from gcpmlops.emulator.state.blobs import Blobs
@@ -29,6 +30,9 @@ class StorageEngine:
         clock: gives generations and times.
         project: the project of buckets that name none.
         project_number: its number, as ACLs and bucket resources show it.
+
+    Attributes:
+        on_event: called after each commit that changed an object, by the thread that changed it.
     """
 
     def __init__(self, store: Store, blobs: Blobs, clock: Clock, *, project: str, project_number: str | int) -> None:
@@ -39,8 +43,10 @@ class StorageEngine:
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
         self.buckets = Buckets(store, clock.now, self.project_number)
         self.objects = Objects(store, blobs, self.buckets, clock.now)
+        self.on_event = self.objects.listeners
         self.copies = Copies(store, blobs, self.objects)
         self.sessions = Sessions(store, blobs, self.buckets, self.objects, clock.now)
+        self.notifications = Notifications(store, self.buckets, self.on_event)
         self._recover()
         self.sessions.purge()
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from gcpmlops.emulator.services.storage import acls, contents, errors, naming
 from gcpmlops.emulator.services.storage.buckets import Buckets
 from gcpmlops.emulator.services.storage.contents import Content
+from gcpmlops.emulator.services.storage.events import (
+    ARCHIVE,
+    DELETE,
+    FINALIZE,
+    METADATA_UPDATE,
+    Aftermath,
+    Listeners,
+    ObjectEvent,
+)
 from gcpmlops.emulator.services.storage.preconditions import NONE, Preconditions
 from gcpmlops.emulator.services.storage.records import (
     OBJECT_COLUMNS,
@@ -49,13 +59,18 @@ _ONE = f"SELECT {OBJECT_COLUMNS} FROM storage_object WHERE generation = ? AND bu
 
 
 class Objects:
-    """The objects of every bucket."""
+    """The objects of every bucket.
+
+    Attributes:
+        listeners: called after each commit with what happened, by the thread that made it happen.
+    """
 
     def __init__(self, store: Store, blobs: Blobs, buckets: Buckets, now: Callable[[], datetime]) -> None:
         self._store = store
         self._blobs = blobs
         self._buckets = buckets
         self._now = now
+        self.listeners: Listeners = []
         self._last_generation = store.read(_last_generation)  # afterwards only the writer thread touches it
 
     def find(
@@ -118,7 +133,7 @@ class Objects:
         The content belongs to the object afterwards; on an error it is thrown away.
         """
         try:
-            record, garbage = self._store.write(
+            record, after = self._store.write(
                 lambda conn: self.put_in(
                     conn, bucket, name, content, fields, conditions, acl=acl, components=components
                 )
@@ -126,7 +141,7 @@ class Objects:
         except BaseException:
             self.discard(content)
             raise
-        self.delete_blobs(garbage)
+        self.settle(after)
         return record
 
     async def put_inline(
@@ -141,9 +156,9 @@ class Objects:
     ) -> ObjectRecord:
         """``put`` of a content without a blob, straight from the event loop to the writer thread."""
         writing = self._store.submit(lambda conn: self.put_in(conn, bucket, name, content, fields, conditions, acl=acl))
-        record, garbage = await asyncio.wrap_future(writing)
-        if garbage:
-            await asyncio.to_thread(self.delete_blobs, garbage)
+        record, after = await asyncio.wrap_future(writing)
+        if after.blobs or self.listeners:
+            await asyncio.to_thread(self.settle, after)
         return record
 
     def put_in(
@@ -157,21 +172,23 @@ class Objects:
         *,
         acl: acls.Acl | None = None,
         components: int | None = None,
-    ) -> tuple[ObjectRecord, list[str]]:
-        """``put`` inside a transaction; also returns the blobs that it made garbage, to delete after the commit."""
+    ) -> tuple[ObjectRecord, Aftermath]:
+        """``put`` inside a transaction; also returns what to ``settle`` after the commit."""
         naming.check_object(name)
         _check_fields(fields)
         home = self._buckets.require(conn, bucket)
         old = self.find(conn, bucket, name)
         conditions.check(old)
-        garbage = self._retire(conn, home, old) if old else []
         time = micros(self._now())
+        generation = self._next_generation(time)
+        after = self._retire(conn, home, old, generation) if old else Aftermath()
         record = ObjectRecord(
-            self._next_generation(time), bucket, name, 1, 1, content.size, content.md5, content.crc32c, components,
+            generation, bucket, name, 1, 1, content.size, content.md5, content.crc32c, components,
             time, time, None, content.blob, _new_fields(home, fields), acl,
         )  # fmt: skip
         _insert(conn, record, content)
-        return record, garbage
+        after.events.append(ObjectEvent(FINALIZE, record, time, overwrote=old.generation if old else None))
+        return record, after
 
     def change(
         self,
@@ -191,7 +208,7 @@ class Objects:
             _check_change(record.fields, fields)
             return self._save(conn, record, "fields", fields)
 
-        return self._store.write(run)
+        return self._updated(self._store.write(run))
 
     def patch(
         self, bucket: str, name: str, patch: Json, conditions: Preconditions = NONE, generation: int | None = None
@@ -219,24 +236,27 @@ class Objects:
             acls.check_allowed(home)
             record = self.require(conn, bucket, name, generation)
             edited = edit(home.default_acl if record.acl is None else record.acl)
-            self._save(conn, record, "acl", edited)
+            changed.append(self._save(conn, record, "acl", edited))
             return edited
 
-        return self._store.write(run)
+        changed: list[ObjectRecord] = []
+        written = self._store.write(run)
+        self._updated(changed[-1])
+        return written
 
     def delete(self, bucket: str, name: str, generation: int | None = None, conditions: Preconditions = NONE) -> None:
         """Without a generation the live one goes (it stays noncurrent under versioning). Raises NotFound, Forbidden."""
 
-        def run(conn: sqlite3.Connection) -> list[str]:
+        def run(conn: sqlite3.Connection) -> Aftermath:
             home = self._buckets.require(conn, bucket)
             record = self.require(conn, bucket, name, generation)
             conditions.check(record)
             return self._remove(conn, home, record) if generation is not None else self._retire(conn, home, record)
 
-        self.delete_blobs(self._store.write(run))
+        self.settle(self._store.write(run))
 
-    def retire_in(self, conn: sqlite3.Connection, record: ObjectRecord) -> list[str]:
-        """Takes a live object away inside a transaction; returns the blobs to delete after the commit."""
+    def retire_in(self, conn: sqlite3.Connection, record: ObjectRecord) -> Aftermath:
+        """Takes a live object away inside a transaction; returns what to ``settle`` after the commit."""
         return self._retire(conn, self._buckets.require(conn, record.bucket), record)
 
     def discard(self, content: Content) -> None:
@@ -244,27 +264,42 @@ class Objects:
         if content.blob is not None:
             self._blobs.delete(content.blob)
 
-    def delete_blobs(self, blob_ids: list[str]) -> None:
-        for blob_id in blob_ids:
+    def settle(self, after: Aftermath) -> None:
+        """What a committed transaction left to do."""
+        for blob_id in after.blobs:
             self._blobs.delete(blob_id)
+        for event in after.events:
+            for listener in list(self.listeners):
+                listener(event)
 
-    def _retire(self, conn: sqlite3.Connection, home: BucketRecord, record: ObjectRecord) -> list[str]:
+    def _updated(self, record: ObjectRecord) -> ObjectRecord:
+        self.settle(Aftermath(events=[ObjectEvent(METADATA_UPDATE, record, record.updated)]))
+        return record
+
+    def _retire(
+        self, conn: sqlite3.Connection, home: BucketRecord, record: ObjectRecord, by: int | None = None
+    ) -> Aftermath:
         if not home.versioned:
-            return self._remove(conn, home, record)
-        if record.live:
-            time = micros(self._now())
-            conn.execute(
-                "UPDATE storage_object SET live = 0, deleted = ? WHERE generation = ?", (time, record.generation)
-            )
-        return []
+            return self._remove(conn, home, record, by)
+        if not record.live:
+            return Aftermath()
+        time = micros(self._now())
+        conn.execute("UPDATE storage_object SET live = 0, deleted = ? WHERE generation = ?", (time, record.generation))
+        archived = replace(record, live=0, deleted=time)
+        return Aftermath(events=[ObjectEvent(ARCHIVE, archived, time, overwritten_by=by)])
 
-    def _remove(self, conn: sqlite3.Connection, home: BucketRecord, record: ObjectRecord) -> list[str]:
-        _check_removable(home, record, self._now())
+    def _remove(
+        self, conn: sqlite3.Connection, home: BucketRecord, record: ObjectRecord, by: int | None = None
+    ) -> Aftermath:
+        now = self._now()
+        _check_removable(home, record, now)
         conn.execute("DELETE FROM storage_object WHERE generation = ?", (record.generation,))
+        after = Aftermath(events=[ObjectEvent(DELETE, record, micros(now), overwritten_by=by)])
         if record.blob is not None:
-            return [record.blob]
-        conn.execute("DELETE FROM storage_content WHERE generation = ?", (record.generation,))
-        return []
+            after.blobs.append(record.blob)
+        else:
+            conn.execute("DELETE FROM storage_content WHERE generation = ?", (record.generation,))
+        return after
 
     def _save(self, conn: sqlite3.Connection, record: ObjectRecord, column: str, value: Any) -> ObjectRecord:
         assignment = f"{column} = ?, metageneration = metageneration + 1, updated = ?"

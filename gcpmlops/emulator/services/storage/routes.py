@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from gcpmlops.emulator.services.storage import bucket_calls as buckets
 from gcpmlops.emulator.services.storage import downloads, errors, uploads
+from gcpmlops.emulator.services.storage import notification_calls as notifications
 from gcpmlops.emulator.services.storage import object_calls as objects
 from gcpmlops.emulator.services.storage.access_calls import BucketAcl, DefaultObjectAcl, ObjectAcl
 from gcpmlops.emulator.services.storage.call import Call, Reply
@@ -41,6 +42,7 @@ class Route:
 
 _B = "/storage/v1/b/{bucket}"
 _O = "/storage/v1/b/{bucket}/o/{object}"
+_N = f"{_B}/notificationConfigs"
 _P = "/storage/v1/projects/{project}"
 _TO = "b/{destinationBucket}/o/{destinationObject}"
 
@@ -99,14 +101,14 @@ ROUTES: list[Route] = [
     *_acl(f"{_O}/acl", "objectAccessControls", ObjectAcl()),
     *_upload("/upload"),
     *_upload("/resumable/upload"),
-    Route("GET", f"{_B}/notificationConfigs", "storage.notifications.list", buckets.list_notifications),
+    Route("GET", _N, "storage.notifications.list", notifications.list_),
+    Route("POST", _N, "storage.notifications.insert", notifications.insert),
+    Route("GET", f"{_N}/{{notification}}", "storage.notifications.get", notifications.get),
+    Route("DELETE", f"{_N}/{{notification}}", "storage.notifications.delete", notifications.delete),
     Route("GET", f"{_B}/managedFolders", "storage.managedFolders.list", buckets.list_managed_folders),
     Route("GET", f"{_P}/serviceAccount", "storage.projects.serviceAccount.get", buckets.service_account),
     *_not_built(
         """
-        POST b/{bucket}/notificationConfigs notifications.insert
-        GET b/{bucket}/notificationConfigs/{notification} notifications.get
-        DELETE b/{bucket}/notificationConfigs/{notification} notifications.delete
         POST b/{bucket}/restore buckets.restore
         POST b/{bucket}/relocate buckets.relocate
         POST b/{bucket}/o/watch objects.watchAll

@@ -50,3 +50,11 @@ CREATE TABLE IF NOT EXISTS storage_upload (
     request TEXT NOT NULL,       -- JSON: fields, conditions, expected checksums
     generation INTEGER           -- the object, once it is complete
 ) WITHOUT ROWID;
+
+-- Notification configurations: JSON as clients send it. Ids count up by bucket.
+CREATE TABLE IF NOT EXISTS storage_notification (
+    bucket TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    config TEXT NOT NULL,
+    PRIMARY KEY (bucket, id)
+) WITHOUT ROWID;

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from gcpmlops.emulator.services.storage import acls, contents, errors, naming
 from gcpmlops.emulator.services.storage.buckets import Buckets
 from gcpmlops.emulator.services.storage.contents import NOTHING_SAID, Checksums, Content, Digests
+from gcpmlops.emulator.services.storage.events import Aftermath
 from gcpmlops.emulator.services.storage.objects import Objects
 from gcpmlops.emulator.services.storage.preconditions import Preconditions
 from gcpmlops.emulator.services.storage.records import Json, ObjectRecord, compact, micros
@@ -106,7 +107,7 @@ class Sessions:
         """
         content = receiver.content()
 
-        def run(conn: sqlite3.Connection) -> tuple[ObjectRecord, list[str]]:
+        def run(conn: sqlite3.Connection) -> tuple[ObjectRecord, Aftermath]:
             made = self._objects.put_in(
                 conn, session.bucket, session.name, content, session.fields, session.conditions, acl=session.acl
             )
@@ -117,13 +118,13 @@ class Sessions:
         try:
             content.verify(session.checksums)
             content.verify(said)
-            record, garbage = self._store.write(run)
+            record, after = self._store.write(run)
         except BaseException:
             self._objects.discard(content)
             self.cancel(session)
             raise
         self._forget(session.id)
-        self._objects.delete_blobs(garbage)
+        self._objects.settle(after)
         return record
 
     def cancel(self, session: Session) -> None:
