@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gcpmlops.emulator import app
 from gcpmlops.emulator.server import Running, StartError
-from gcpmlops.emulator.settings import Settings, local_images
+from gcpmlops.emulator.settings import Settings, local_images, smtp_address
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -29,6 +29,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--offline", action="store_true")
     parser.add_argument("--ephemeral", action="store_true", help="remove the data directory at the end")
     parser.add_argument("--image", action="append", default=[], metavar="URI=COMMAND", help="command for an image")
+    parser.add_argument("--smtp", default="", metavar="HOST:PORT", help="server for mail")
     parser.add_argument("--ready-fd", type=int, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--tie-fd", type=int, default=None, help=argparse.SUPPRESS)
     return parser
@@ -45,8 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.tie_fd is not None:
         threading.Thread(target=_end_with_starter, args=(options.tie_fd,), name="tie", daemon=True).start()
     try:
-        images = local_images(Path.cwd(), options.image)
-    except ValueError as error:  # of gcpmlops.toml, or of an option without =
+        images, smtp = local_images(Path.cwd(), options.image), smtp_address(options.smtp)
+    except ValueError as error:  # of gcpmlops.toml, or of an option that is not as it should be
         return _refuse(options.ready_fd, str(error))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(
@@ -60,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         ephemeral=options.ephemeral,
         max_body_bytes=options.max_body_bytes,
         images=images,
+        smtp=smtp,
     )
     try:
         app.run(settings, on_ready=lambda state: _ready(options.ready_fd, state))

@@ -61,6 +61,14 @@ def _command(value: Any, uri: str, path: Path) -> str:
     return str(beside) if beside.is_dir() else value
 
 
+def smtp_address(text: str) -> str:
+    """`host:port` as it was given. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if text and not (host and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"--smtp {text!r} is not HOST:PORT")
+    return text
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of one emulator.
@@ -77,6 +85,8 @@ class Settings:
         ephemeral: the data directory is removed at the end.
         images: container image URI to local command, for images that no environment stands for; for a serving image
             also the folder of a custom prediction routine.
+        smtp: `host:port` of the server that notifications by mail go through; empty: they become files in
+            `data_dir`/outbox.
     """
 
     data_dir: Path
@@ -89,6 +99,7 @@ class Settings:
     max_body_bytes: int = 5 * 1024 * GIB
     ephemeral: bool = False
     images: Mapping[str, str] = field(default_factory=dict)
+    smtp: str = ""
 
     @property
     def project_number(self) -> int:

@@ -18,7 +18,7 @@ from gcpmlops.emulator.kernel.service import Service
 
 @dataclass(frozen=True)
 class JsonRoute:
-    """One hand-declared REST call: verb, path template, and the callable (path variables, body) → JSON."""
+    """One hand-declared REST call: verb, path template, and the callable (path and query variables, body) → JSON."""
 
     verb: str
     template: str

@@ -1,0 +1,1 @@
+"""Alerting: policies looked at by the emulator's clock, incidents, notification channels, deliveries, snoozes."""
