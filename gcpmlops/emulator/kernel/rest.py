@@ -53,7 +53,8 @@ class RestApi:
             return _json(self._operation(verb, operation, body, pairs), as_numbers)
         api, found = self._route(verb, path)
         if isinstance(found.target, JsonRoute):
-            answer = found.target.answer(found.variables, json.loads(body) if body else None)
+            variables = {**dict(pairs), **found.variables}
+            answer = found.target.answer(variables, json.loads(body) if body else None)
             return _JSON, json.dumps(answer).encode()
         proto, name, rule = found.target
         hosts.check_dedicated(current_call().host, proto)

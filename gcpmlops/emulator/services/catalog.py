@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
     from gcpmlops.emulator.services.logging.log_metrics import LogMetrics
     from gcpmlops.emulator.services.logging.sinks import Sinks
+    from gcpmlops.emulator.services.monitoring.alerting.alerting import Alerting
     from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
     from gcpmlops.emulator.services.monitoring.points import Points
     from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
@@ -143,6 +144,12 @@ class Services:
         self._resume_logging()
         self._resume_pubsub()
         self._resume_functions()
+        self._resume_alerting()
+
+    def _resume_alerting(self) -> None:
+        sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.AlertPolicy' LIMIT 1"
+        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            threading.Thread(target=lambda: self._alerting, name="alerting", daemon=True).start()
 
     def _resume_functions(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.functions.v2.Function' LIMIT 1"
@@ -197,7 +204,7 @@ class Services:
             Api(*PACKAGES["storage"], self._storage_control),
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
             Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1,)),
-            Api(*PACKAGES["monitoring"], self._monitoring, names=names),
+            Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._alert_routes()),
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler),
             Api(*PACKAGES["pubsub"], self._pubsub, json_routes=self._pubsub_routes(), names=names),
@@ -300,7 +307,14 @@ class Services:
         from gcpmlops.emulator.services.monitoring.service import MetricService
 
         self._replica_gauges.start()
-        return (MetricService(self._context, self._points, self._metric_types, self._reading),)
+        metrics = MetricService(self._context, self._points, self._metric_types, self._reading)
+        return (metrics, *self._alerting.services())
+
+    def _alert_routes(self) -> tuple[JsonRoute, ...]:
+        return (
+            JsonRoute("GET", "/v3/projects/{project}/alerts", lambda *call: self._alerting.alerts.list(*call)),
+            JsonRoute("GET", "/v3/projects/{project}/alerts/{alert}", lambda *call: self._alerting.alerts.get(*call)),
+        )
 
     def _dashboards(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.dashboards.service import DashboardsService
@@ -484,6 +498,25 @@ class Services:
         from gcpmlops.emulator.services.monitoring.reading import Reading
 
         return Reading(self._points)
+
+    @_made_once
+    def _alerting(self) -> Alerting:
+        from gcpmlops.emulator.services.monitoring.alerting.alerting import Alerting
+
+        alerting: Alerting = self._closed_later(
+            Alerting(
+                self._context,
+                points=self._points,
+                reading=self._reading,
+                metrics=self._metric_types,
+                entries=self.entries,
+                write_log=self.logs.write,
+                outbound=self.outbound,
+                publisher=lambda: self._publisher,
+            )
+        )
+        alerting.resume()
+        return alerting
 
     @_made_once
     def _prediction_metrics(self) -> PredictionMetrics:
