@@ -8,7 +8,19 @@ import platform
 import time
 from pathlib import Path
 
-from benchmarks import batch, calls, emulator, evaluation, jobs, prediction, search, serving, startup, transfers
+from benchmarks import (
+    batch,
+    calls,
+    emulator,
+    evaluation,
+    jobs,
+    monitoring,
+    prediction,
+    search,
+    serving,
+    startup,
+    transfers,
+)
 from benchmarks._measure import Line
 
 _SUBJECTS = {
@@ -22,6 +34,7 @@ _SUBJECTS = {
     "batch": batch.lines,
     "evaluation": evaluation.lines,
     "search": search.lines,
+    "monitoring": monitoring.lines,
 }
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")
 _README = Path(__file__).with_name("README.md")

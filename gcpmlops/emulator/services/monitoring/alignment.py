@@ -57,7 +57,7 @@ def aligned(frame: Frame, name: str, period: int, start: int, end: int) -> Frame
 
 def _segmented(frame: Frame, run: Callable[[Segments], Array], period: int, start: int, end: int) -> Frame:
     """What needs the points of a period alone."""
-    frame = frame.only((frame.ends > start) & (frame.ends <= end))
+    frame = frame.within(start, end)
     back = (end - frame.ends) // period
     cut = _cuts(frame.row, back)
     values = run(Segments(frame.values, cut)) if len(cut) else frame.values

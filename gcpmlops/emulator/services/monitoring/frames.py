@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from gcpmlops.emulator.services.monitoring.series import Kind, Point, Series, Va
 
 Array = Any  # of NumPy
 T = TypeVar("T")
+Columns = tuple[list[int], list[int], list[Any]]
+_POINT = partial(tuple.__new__, Point)  # a third of the time of Point(...)
 Piece = tuple[int, Array, Array, Array]  # place of the series, ends, starts, values
 _TYPES: dict[ValueType, Any] = {"INT64": np.int64, "DOUBLE": np.float64, "BOOL": np.int64}
 
@@ -47,8 +50,13 @@ class Frame:
         """Whether its values are numbers."""
         return self.value_type in NUMBERS
 
+    def within(self, start: int, end: int) -> Frame:
+        """The points that end in (`start`, `end`]."""
+        inside = (self.ends > start) & (self.ends <= end)
+        return self if inside.all() else self.only(inside)
+
     def only(self, chosen: Array) -> Frame:
-        """The points of a mask."""
+        """The points of a mask, or of places."""
         return replace(
             self, row=self.row[chosen], starts=self.starts[chosen], ends=self.ends[chosen], values=self.values[chosen]
         )
@@ -60,13 +68,14 @@ class Frame:
             if end > begin:
                 yield replace(series, kind=self.kind, value_type=self.value_type), slice(begin, end)
 
+    def columns(self, part: slice) -> Columns:
+        """Starts, ends and values of points, newest first."""
+        starts, ends, values = (each[part][::-1].tolist() for each in (self.starts, self.ends, self.values))
+        return starts, ends, [bool(value) for value in values] if self.value_type == "BOOL" else values
+
     def points(self, part: slice) -> list[Point]:
         """Points newest first."""
-        values = self.values[part].tolist()
-        if self.value_type == "BOOL":
-            values = [bool(value) for value in values]
-        made = map(Point, self.starts[part].tolist(), self.ends[part].tolist(), values)
-        return list(made)[::-1]
+        return list(map(_POINT, zip(*self.columns(part), strict=True)))
 
 
 def stored(
@@ -117,7 +126,9 @@ def _stored(members: Sequence[tuple[int, Series]], read: Any) -> Frame:
 def _frame(series: list[Series], pieces: Sequence[Piece]) -> Frame:
     kind, value_type = series[0].kind, series[0].value_type
     row = np.repeat(np.array([piece[0] for piece in pieces], np.int64), [len(piece[1]) for piece in pieces])
-    ends, starts = (_joined([piece[at] for piece in pieces], np.int64) for at in (1, 2))
+    ends = _joined([piece[1] for piece in pieces], np.int64)
+    moments = all(piece[1] is piece[2] for piece in pieces)
+    starts = ends if moments else _joined([piece[2] for piece in pieces], np.int64)
     values = _joined([piece[3] for piece in pieces], _TYPES.get(value_type, object))
     return Frame(series, kind, value_type, row, starts, ends, values)
 
@@ -133,9 +144,10 @@ def _pieces(
         since = until if starts is None else np.frombuffer(starts, "<i8")
         pieces.append((places[key], until, since, np.frombuffer(numbers, number)))
     for key, group in groupby(rows, key=lambda each: each[0]):
-        _, until, since, values = zip(*group, strict=True)
+        _, last, first, values = zip(*group, strict=True)
         found = _values(value_type, [_decoded(value_type, value) for value in values])
-        pieces.append((places[key], np.array(until, np.int64), np.array(since, np.int64), found))
+        until = np.array(last, np.int64)
+        pieces.append((places[key], until, until if first == last else np.array(first, np.int64), found))
     return pieces
 
 

@@ -36,6 +36,7 @@ _CHUNKS = """SELECT series, ends, starts, numbers FROM monitoring_chunks
 
 _MINUTE = 60_000_000  # microseconds
 _HOUR = 60 * _MINUTE
+_PACKED_AT_ONCE = 50  # series, while others wait to write
 _LOOSE = 60_000  # points in rows, as they were written, before they are put into chunks
 
 
@@ -150,22 +151,33 @@ class Points:
             sql = f"""SELECT series, MAX(end_us), kind, value_type FROM monitoring_points
                       JOIN monitoring_series ON id = series WHERE value_type IN {tuple(chunks.NUMBERS)}
                       GROUP BY series"""
-            for key, newest, kind, value_type in self._store.read(lambda conn: conn.execute(sql).fetchall()):
-                until = newest - _HOUR - (newest - _HOUR) % _MINUTE if kind == "DELTA" else newest
-                self._store.write(lambda conn, k=key, v=value_type, d=kind, u=until: self._pack(conn, k, v, d, u))  # type: ignore[misc]
+            found = self._store.read(lambda conn: conn.execute(sql).fetchall())
+            for first in range(0, len(found), _PACKED_AT_ONCE):
+                part = found[first : first + _PACKED_AT_ONCE]
+                self._store.write(lambda conn, part=part: self._pack(conn, part))  # type: ignore[misc]
         finally:
             self._packing.release()
 
     def _insert(
         self, conn: sqlite3.Connection, points: Sequence[tuple[Series, Point]], found: dict[Series, int]
     ) -> None:
+        rows = []
         for series, point in points:
-            key, start, end, value = self._id(conn, series, found), *point
+            key = self._ids.get(series) or self._id(conn, series, found)
+            start, end, value = point
             if end <= self._packed_until(conn, key):
                 chunks.unpack(conn, key, series.value_type, end, end)
-            if series.kind == "DELTA" and (there := conn.execute(_AT, (key, end)).fetchone()):
-                start, end, value = _sum([_point(there, series.value_type), point])
-            conn.execute(_WRITE, (key, start, end, _stored(value)))
+            if series.kind == "DELTA" or series.value_type == "DISTRIBUTION":
+                self._write(conn, key, series, point)
+            else:
+                rows.append((key, start, end, value))
+        if rows:
+            conn.executemany(_WRITE, rows)
+
+    def _write(self, conn: sqlite3.Connection, key: int, series: Series, point: Point) -> None:
+        there = conn.execute(_AT, (key, point.end)).fetchone() if series.kind == "DELTA" else None
+        whole = _sum([_point(there, series.value_type), point]) if there else point
+        conn.execute(_WRITE, (key, whole.start, whole.end, _stored(whole.value)))
 
     def _packed_until(self, conn: sqlite3.Connection, key: int) -> int:
         known = self._packed.get(key)
@@ -173,11 +185,14 @@ class Points:
             known = self._packed[key] = conn.execute(_PACKED, (key,)).fetchone()[0] or 0
         return known
 
-    def _pack(self, conn: sqlite3.Connection, key: int, value_type: ValueType, kind: str, until: int) -> None:
-        if kind == "DELTA":
-            _thin(conn, key, value_type, 0, until)
-        chunks.pack(conn, key, value_type, until)
-        self._packed.pop(key, None)
+    def _pack(self, conn: sqlite3.Connection, found: Sequence[Any]) -> None:
+        for key, newest, kind, value_type in found:
+            until = newest
+            if kind == "DELTA":
+                until = newest - _HOUR - (newest - _HOUR) % _MINUTE
+                _thin(conn, key, value_type, 0, until)
+            chunks.pack(conn, key, value_type, until)
+            self._packed.pop(key, None)
 
     def _found_newest(self, conn: sqlite3.Connection, series: Series) -> tuple[int, int] | None:
         row = conn.execute(_FIND, _row(series)).fetchone()
@@ -188,7 +203,7 @@ class Points:
         return max(((each[0], each[1]) for each in (there, packed) if each), key=lambda pair: pair[1], default=None)
 
     def _id(self, conn: sqlite3.Connection, series: Series, found: dict[Series, int]) -> int:
-        known: int | None = self._ids.get(series) or found.get(series)
+        known = found.get(series)
         if known is None:
             row = _row(series)
             there = conn.execute(_FIND, row).fetchone()

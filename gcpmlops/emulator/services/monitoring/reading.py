@@ -70,7 +70,7 @@ class Reading:
         chosen = self._chosen(project, text)
         found = stored(chosen, lambda keys: self._points.columns(keys, since, end))
         if not wanted:
-            return [frame.only((frame.ends > start) & (frame.ends <= end)) for frame in found]
+            return [frame.within(start, end) for frame in found]
         for step in wanted:
             found = [step.run(frame, start, end) for frame in found]
         return found

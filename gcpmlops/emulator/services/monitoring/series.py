@@ -48,6 +48,13 @@ class Series:
     kind: Kind
     value_type: ValueType
 
+    def __hash__(self) -> int:
+        """Reckoned once: every point that is written looks its series up."""
+        found: int | None = self.__dict__.get("_hash")
+        if found is None:
+            found = self.__dict__["_hash"] = hash((self.project, self.metric, self.metric_labels, self.resource_labels))
+        return found
+
 
 class Point(NamedTuple):
     """A value and its time, in microseconds since 1970."""

@@ -14,10 +14,11 @@ from gcpmlops.emulator.kernel import names, paging, validate
 from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.monitoring import messages, metric_types, resource_types, selection
+from gcpmlops.emulator.services.monitoring.messages import Columns
 from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.reading import Reading
-from gcpmlops.emulator.services.monitoring.series import Point, Series, micros
+from gcpmlops.emulator.services.monitoring.series import Series, micros
 from gcpmlops.emulator.services.monitoring.writing import Writing
 
 PROJECT = "projects/{project}"
@@ -51,7 +52,8 @@ class MetricService(Service):
         found = self._reading.frames(project, request.filter, start, end, steps)
         page, token = _page(found, request)
         response = types.ListTimeSeriesResponse()
-        written = messages.encoded([(series, self._unit(project, series), points) for series, points in page])
+        units = self._units(project, page)
+        written = messages.encoded((series, units.get(series.metric, ""), columns) for series, columns in page)
         raw(response).MergeFromString(written)
         response.next_page_token = token
         return response
@@ -124,9 +126,11 @@ class MetricService(Service):
                 return descriptor
         raise exceptions.NotFound(f"Cannot find monitored resource descriptor {request.name!r}.")
 
-    def _unit(self, project: str, series: Series) -> str:
-        found = self._metrics.find(project, series.metric) if series.value_type not in ("BOOL", "STRING") else None
-        return found.unit if found else ""
+    def _units(self, project: str, found: Sequence[tuple[Series, Columns]]) -> dict[str, str]:
+        """Of each metric."""
+        some = {series.metric for series, _ in found if series.value_type not in ("BOOL", "STRING")}
+        known = {metric: self._metrics.find(project, metric) for metric in some}
+        return {metric: descriptor.unit for metric, descriptor in known.items() if descriptor}
 
     def _active(self, project: str) -> set[str]:
         self._points.gather()
@@ -161,18 +165,18 @@ def _interval(interval: Any) -> tuple[int, int]:
     return min(start, end - 1), end
 
 
-def _page(found: Sequence[Any], request: types.ListTimeSeriesRequest) -> tuple[list[tuple[Series, list[Point]]], str]:
+def _page(found: Sequence[Any], request: types.ListTimeSeriesRequest) -> tuple[list[tuple[Series, Columns]], str]:
     """Whole time series, or as many points as a page holds: one whose points don't fit goes on on the next page."""
     limits = {"default": _LARGEST, "maximum": _LARGEST}
     if request.view == types.ListTimeSeriesRequest.TimeSeriesView.HEADERS:
         heads = [series for frame in found for series, _ in frame.lines()]
         page, token = paging.page(heads, request, **limits)
-        return [(series, []) for series in page], token
+        return [(series, ([], [], [])) for series in page], token
     window, token = paging.page(range(sum(len(frame.ends) for frame in found)), request, **limits)
     return list(_parts(found, window[0], window[-1] + 1)) if window else [], token
 
 
-def _parts(found: Sequence[Any], first: int, last: int) -> Iterator[tuple[Series, list[Point]]]:
+def _parts(found: Sequence[Any], first: int, last: int) -> Iterator[tuple[Series, Columns]]:
     """The points of a window over all of them, each series newest first."""
     before = 0
     for frame in found:
@@ -180,7 +184,7 @@ def _parts(found: Sequence[Any], first: int, last: int) -> Iterator[tuple[Series
             size = part.stop - part.start
             begin, end = max(first - before, 0), min(last - before, size)
             if begin < end:
-                yield series, frame.points(slice(part.stop - end, part.stop - begin))
+                yield series, frame.columns(slice(part.stop - end, part.stop - begin))
             before += size
 
 

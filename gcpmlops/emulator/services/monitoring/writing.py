@@ -79,7 +79,7 @@ class Writing:
         descriptor = self._descriptor(project, message, _TYPES[given])
         kind, value_type = MetricKind.Name(descriptor.metric_kind), ValueType.Name(descriptor.value_type)
         own = labels(metric.labels)
-        series = Series(project, metric.type, own, resource, resource_labels, kind, value_type)  # type: ignore[arg-type]  # a descriptor's kinds and types are ours
+        series = Series(project, metric.type, own, resource, resource_labels, kind, value_type)
         interval = f"{field}.points[0].interval"
         start, end = self._interval(message.points[0].interval, kind, metric.type, interval)
         self._check_order(series, start, end, message.resource)
