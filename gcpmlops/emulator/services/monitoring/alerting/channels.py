@@ -7,6 +7,7 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.monitoring_v3 import types
+from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import filters, masks, names, paging, validate
 from gcpmlops.emulator.kernel.masks import raw
@@ -115,7 +116,7 @@ class NotificationChannels(Service):
         self.stored(given.name)
         return _shown(self._rows.update(given.name, change))
 
-    def delete_notification_channel(self, request: types.DeleteNotificationChannelRequest) -> None:
+    def delete_notification_channel(self, request: types.DeleteNotificationChannelRequest) -> empty_pb2.Empty:
         """Refused while a policy notifies it, unless by force, which takes it out of the policies."""
         self.stored(request.name)
         if used := self._is_used(request.name):
@@ -126,12 +127,14 @@ class NotificationChannels(Service):
                 )
             self._removed(request.name)
         self._rows.delete(request.name)
+        return empty_pb2.Empty()
 
     def send_notification_channel_verification_code(
         self, request: types.SendNotificationChannelVerificationCodeRequest
-    ) -> None:
+    ) -> empty_pb2.Empty:
         """Sends a code over the channel."""
         self._codes.send(self.stored(request.name))
+        return empty_pb2.Empty()
 
     def get_notification_channel_verification_code(
         self, request: types.GetNotificationChannelVerificationCodeRequest

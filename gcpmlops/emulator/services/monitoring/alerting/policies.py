@@ -7,6 +7,7 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.monitoring_v3 import types
+from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import filters, masks, names, paging, validate
 from gcpmlops.emulator.kernel.masks import raw
@@ -79,12 +80,13 @@ class AlertPolicies(Service):
             changed.mutation_record = mutation(self.clock.now())
             return self._stored_again(changed)
 
-    def delete_alert_policy(self, request: types.DeleteAlertPolicyRequest) -> None:
+    def delete_alert_policy(self, request: types.DeleteAlertPolicyRequest) -> empty_pb2.Empty:
         """Its open incidents close."""
         policy = self.stored(request.name)
         with self.locks(request.name):
             self._rows.delete(request.name)
             self._removed(policy)
+        return empty_pb2.Empty()
 
     def stored(self, name: str) -> types.AlertPolicy:
         """Raises InvalidArgument, NotFound."""
