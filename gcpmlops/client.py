@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from gcpmlops.endpoints import Endpoints
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.experiments import Experiments
+    from gcpmlops.feedback import Feedback
     from gcpmlops.models import Models
-    from gcpmlops.retraining import Retraining
     from gcpmlops.monitoring import Monitoring
+    from gcpmlops.retraining import Retraining
     from gcpmlops.storage import Storage
     from gcpmlops.training import Training
     from gcpmlops.tuning import Tuning
@@ -136,6 +137,7 @@ class Client:
     @cached_property
     def retraining(self) -> Retraining:
         """Retraining by schedules, drift, falling quality, new data and alerts."""
+        from gcpmlops._retraining.look import Lookout
         from gcpmlops._retraining.run import Modules
         from gcpmlops._retraining.wiring import Wiring
         from gcpmlops.retraining import Retraining
@@ -144,8 +146,16 @@ class Client:
             self.clients, self.bigquery, self.training, self.models, self.batch_predictions, self.evaluation,
             self.endpoints,
         )  # fmt: skip
+        lookout = Lookout(self.bigquery, self.drift, self.feedback, self.monitoring)
         wiring = Wiring(self.clients, self.functions, self.scheduler, self.monitoring)
-        return Retraining(self.clients, self.storage, self.bigquery, self.drift, modules, wiring)
+        return Retraining(self.clients, self.storage, lookout=lookout, modules=modules, parts=wiring)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """Predictions joined with the outcomes that come later: quality over time."""
+        from gcpmlops.feedback import Feedback
+
+        return Feedback(self.clients, self.bigquery, self.endpoints, self.monitoring)
 
     def close(self) -> None:
         """Close all connections; the client may be used again."""

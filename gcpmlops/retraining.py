@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import json
 import secrets
-import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _html, _staging
@@ -33,8 +32,6 @@ from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.types import Path_
 
 if TYPE_CHECKING:
-    from gcpmlops.bigquery import BigQuery
-    from gcpmlops.drift import Drift
     from gcpmlops.evaluation import Gate
     from gcpmlops.storage import Storage
 
@@ -85,12 +82,11 @@ class Retraining:
     """`client.retraining`. What it keeps is in the staging bucket; every step is on one timeline, and in the logs."""
 
     def __init__(
-        self, clients: Clients, storage: Storage, bigquery: BigQuery, drift: Drift, modules: Modules, parts: Wiring
+        self, clients: Clients, storage: Storage, *, lookout: Lookout, modules: Modules, parts: Wiring
     ) -> None:
         self._clients = clients
         self._storage = storage
-        self._bigquery = bigquery
-        self._lookout = Lookout(bigquery, drift)
+        self._lookout = lookout
         self._modules = modules
         self._wiring = parts
 

@@ -50,7 +50,7 @@ class Desk:
     def called(self, trigger: Trigger, incident: Mapping[str, Any]) -> Decision:
         """A trigger's turn to be looked at."""
         now = self._ledger.now()
-        look = self._lookout.look(trigger, now=now, since=self._since(), incident=incident)
+        look = self._lookout.look(trigger, self._recipe, now=now, since=self._since(), incident=incident)
         if look.broken:
             self._ledger.say("DATA_ALERT", look.why, trigger=to_dict(trigger), evidence=look.evidence)
             return Decision(DATA_ALERT, look.why)

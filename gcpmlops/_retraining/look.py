@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from gcpmlops._durations import seconds_of
+from gcpmlops._retraining.recipe import Recipe
 from gcpmlops._retraining.triggers import DataDrift, NewData, OnAlert, QualityBelow, Schedule, Trigger
 from gcpmlops.exceptions import Unimplemented
 
 if TYPE_CHECKING:
     from gcpmlops.bigquery import BigQuery
-    from gcpmlops.drift import Drift
+    from gcpmlops.drift import Drift, DriftResult
+    from gcpmlops.feedback import Feedback
+    from gcpmlops.monitoring import Monitoring
 
 
 @dataclass(frozen=True)
@@ -25,36 +29,41 @@ class Look:
     broken: bool = False
 
 
+@dataclass(frozen=True)
 class Lookout:
-    """Knows where each kind of trigger has to look."""
+    """Knows where each kind of trigger has to look; what it measures becomes metrics, for alerts and dashboards."""
 
-    def __init__(self, bigquery: BigQuery, drift: Drift) -> None:
-        self._bigquery = bigquery
-        self._drift = drift
+    bigquery: BigQuery
+    drift: Drift
+    feedback: Feedback
+    monitoring: Monitoring
 
-    def look(self, trigger: Trigger, *, now: datetime, since: datetime, incident: Mapping[str, Any]) -> Look:
+    def look(
+        self, trigger: Trigger, recipe: Recipe, *, now: datetime, since: datetime, incident: Mapping[str, Any]
+    ) -> Look:
         """Args: `since` is the time of the last run's data; `incident` is what an alert sent."""
         if isinstance(trigger, Schedule):
             return Look(True, f"the schedule {trigger.cron} ({trigger.time_zone})")
         if isinstance(trigger, DataDrift):
-            return self._by_drift(trigger, now)
+            return self._by_drift(trigger, recipe, now)
         if isinstance(trigger, QualityBelow):
-            return self._by_quality(trigger, now)
+            return self._by_quality(trigger, recipe, now)
         if isinstance(trigger, NewData):
             return self._by_rows(trigger, now, since)
         if isinstance(trigger, OnAlert):
             return _by_incident(trigger, incident)
         raise Unimplemented(f"a trigger {trigger!r}")
 
-    def _by_drift(self, trigger: DataDrift, now: datetime) -> Look:
+    def _by_drift(self, trigger: DataDrift, recipe: Recipe, now: datetime) -> Look:
         own = {**dict.fromkeys(trigger.features, trigger.threshold), **trigger.thresholds}
-        found = self._drift.compare(
+        found = self.drift.compare(
             at(trigger.baseline, now),
             at(trigger.current, now),
             features=list(trigger.features) or None,
             thresholds=own or trigger.threshold,
         )
         evidence = found.to_dict()
+        self._write_drift(found, recipe)
         if found.data_problems:
             return Look(
                 False, f"the data are broken: {'; '.join(map(str, found.data_problems))}", evidence, broken=True
@@ -62,16 +71,45 @@ class Lookout:
         drifted = [f"{each.name} {each.distance:.3g} > {each.threshold:g}" for each in found.anomalies]
         return Look(bool(drifted), f"drift: {', '.join(drifted)}" if drifted else "no drift", evidence)
 
-    def _by_quality(self, trigger: QualityBelow, now: datetime) -> Look:
-        value = self._number(trigger.query, now)
+    def _write_drift(self, found: DriftResult, recipe: Recipe) -> None:
+        from gcpmlops.monitoring import Point
+
+        about = {"model": recipe.model, "endpoint": recipe.endpoint.rpartition("/")[2], "kind": "skew"}
+        measured = [each for each in found.features if each.distance is not None]
+        self.monitoring.write_all(Point("drift", each.distance, {**about, "feature": each.name}) for each in measured)
+
+    def _by_quality(self, trigger: QualityBelow, recipe: Recipe, now: datetime) -> Look:
+        value = self._by_feedback(trigger, recipe, now) if trigger.metric else self._number(trigger.query, now)
         if value is None:
             return Look(False, "too few outcomes are known yet")
-        evidence = {"quality": value, "minimum": trigger.minimum, "maximum": trigger.maximum}
+        name = trigger.metric or "quality"
+        evidence = {name: value, "minimum": trigger.minimum, "maximum": trigger.maximum}
         if trigger.minimum is not None and value < trigger.minimum:
-            return Look(True, f"quality {value:.4g} < {trigger.minimum:g}", evidence)
+            return Look(True, f"{name} {value:.4g} < {trigger.minimum:g}", evidence)
         if trigger.maximum is not None and value > trigger.maximum:
-            return Look(True, f"quality {value:.4g} > {trigger.maximum:g}", evidence)
-        return Look(False, f"quality {value:.4g} is within its limits", evidence)
+            return Look(True, f"{name} {value:.4g} > {trigger.maximum:g}", evidence)
+        return Look(False, f"{name} {value:.4g} is within its limits", evidence)
+
+    def _by_feedback(self, trigger: QualityBelow, recipe: Recipe, now: datetime) -> float | None:
+        """Of the version that was asked most; None where too few outcomes are known."""
+        log = self.feedback.request_log(
+            recipe.endpoint, key=trigger.key, prediction=trigger.prediction, features=recipe.features
+        )
+        found = self.feedback.quality(
+            predictions=log,
+            outcomes=trigger.outcomes,
+            task="binary" if recipe.task == "classification" else recipe.task,
+            metrics=[trigger.metric],
+            by=("version",),
+            since=now - timedelta(seconds=seconds_of(trigger.window, field="window")),
+            until=now,
+            minimum=trigger.outcomes_needed,
+        )
+        if not found:
+            return None
+        self.feedback.publish(found, model=recipe.model)
+        most = max(found, key=lambda each: each.outcomes)
+        return most.values.get(trigger.metric)
 
     def _by_rows(self, trigger: NewData, now: datetime, since: datetime) -> Look:
         sql = (
@@ -83,7 +121,7 @@ class Lookout:
         return Look(rows >= trigger.rows, f"{rows:,} new rows of {trigger.rows:,} in {trigger.table}", evidence)
 
     def _number(self, sql: str, now: datetime) -> float | None:
-        rows = self._bigquery.query(at(sql, now)).rows()
+        rows = self.bigquery.query(at(sql, now)).rows()
         value = next(iter(rows[0].values())) if rows else None
         return None if value is None else float(value)
 

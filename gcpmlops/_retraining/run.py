@@ -153,7 +153,7 @@ class Run:
     def _gate(self) -> None:
         results = {role: self._measured(role, name) for role, name in self.facts["predictions"].items()}
         challenger, champion = results["model"], results.get("champion")
-        self.say("EVALUATED", _compared(challenger, champion), **_values(challenger, champion))
+        self.say("EVALUATED", self._compared(challenger, champion), **_values(challenger, champion))
         verdict = self.modules.evaluation.check(challenger, gates=self._gates(champion), champion=champion)
         self.modules.models.import_evaluation(self.facts["model"], challenger, verdict=verdict)
         if not verdict.passed:
@@ -228,7 +228,7 @@ class Run:
         job = self.modules.batch_predictions.submit(
             self.modules.models.get(model),
             source=f"bq://{self.facts['evaluation_table']}",
-            destination=f"gs://{self._folder()}/predictions",
+            destination=f"{self.ledger.folder}/predictions/{self.id}",
             included_fields=self._features(),
             predictions_format="jsonl",
         )
@@ -248,6 +248,14 @@ class Run:
         gates = [Gate(**given) for given in self.recipe.gates]
         return gates if champion else [gate for gate in gates if gate.minimum is not None or gate.maximum is not None]
 
+    def _compared(self, challenger: EvaluationResult, champion: EvaluationResult | None) -> str:
+        """In words, by the metrics that the gates look at."""
+        gated = [gate["metric"] for gate in self.recipe.gates if gate.get("metric") in challenger.metrics]
+        names = dict.fromkeys(gated or list(challenger.metrics)[:1])
+        if champion is None:
+            return ", ".join(f"{name} {challenger.value(name):.4g}" for name in names) + "; there is no champion yet"
+        return ", ".join(f"{name} {challenger.value(name):.4g} (champion {champion.value(name):.4g})" for name in names)
+
     def _samples(self) -> list[Any]:
         names = self._features()
         columns = ", ".join(f"`{name}`" for name in names)
@@ -259,9 +267,6 @@ class Run:
             return list(self.recipe.features)
         columns = self.modules.bigquery.get_table(self.facts["training_table"]).columns
         return [name for name in columns if name != self.recipe.evaluate["target"]]
-
-    def _folder(self) -> str:
-        return f"{self.ledger.folder.removeprefix('gs://')}/runs/{self.id}"
 
     def _left(self) -> float | None:
         return None if self._end is None else max(0.1, self._end - monotonic())
@@ -292,12 +297,6 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
 def _values(challenger: EvaluationResult, champion: EvaluationResult | None) -> dict[str, Any]:
     sides = {"challenger": challenger, **({"champion": champion} if champion else {})}
     return {side: {name: result.value(name) for name in result.metrics} for side, result in sides.items()}
-
-
-def _compared(challenger: EvaluationResult, champion: EvaluationResult | None) -> str:
-    first = next(iter(challenger.metrics))
-    mine = f"{first} {challenger.value(first):.4g}"
-    return f"{mine}; the champion's {champion.value(first):.4g}" if champion else f"{mine}; there is no champion yet"
 
 
 def new_record(run_id: str, *, now: datetime, trigger: Mapping[str, Any], why: str) -> dict[str, Any]:

@@ -42,21 +42,33 @@ class DataDrift:
 
 @dataclass(frozen=True, kw_only=True)
 class QualityBelow:
-    """Where the one number that `query` gives is below `minimum` (or above `maximum`), looked at by the cron `every`.
+    """Where what serves is worse than `minimum` (or `maximum`), looked at by the cron `every`.
 
-    @now in the query is the time of the look; NULL means that too few outcomes are known.
+    Either a `metric` of `client.feedback.quality`, by the endpoint's request log and the outcomes of the last `window`,
+    which is published for alerts as well; or a `query` with one number, in which @now is the time of the look, and NULL
+    means that too few outcomes are known.
     """
 
     kind: ClassVar[str] = "quality"
-    query: str
+    metric: str = ""
+    query: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    window: str = "14d"
+    key: str = "[0]"
+    """What identifies an instance in the log: a field, or the place in a list."""
+    prediction: str = "$"
+    """The JSON path of the score in a prediction."""
+    outcomes: str = "feedback.outcomes"
+    outcomes_needed: int = 30
     every: str = HOURLY
     time_zone: str = "UTC"
 
     def __post_init__(self) -> None:
         if self.minimum is None and self.maximum is None:
             raise InvalidArgument("quality has no limit", field="minimum", allowed="minimum, maximum, or both")
+        if bool(self.metric) == bool(self.query):
+            raise InvalidArgument("what is looked at?", field="metric", allowed="metric or query")
 
 
 @dataclass(frozen=True, kw_only=True)

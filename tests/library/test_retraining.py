@@ -276,11 +276,11 @@ class TestRecipes:
 
 class TestLookout:
     def test_quality(self, client) -> None:
-        lookout = Lookout(client.bigquery, None)
+        lookout = Lookout(client.bigquery, None, None, None)
 
         def seen(query: str) -> Look:
             trigger = QualityBelow(query=query, minimum=0.7, maximum=0.9)
-            return lookout.look(trigger, now=START, since=START, incident={})
+            return lookout.look(trigger, recipe(), now=START, since=START, incident={})
 
         assert seen("SELECT 0.6").why == "quality 0.6 < 0.7"
         assert seen("SELECT 0.95").why == "quality 0.95 > 0.9"
@@ -296,19 +296,22 @@ class TestLookout:
         trigger = NewData(table=f"{client.config.project}.{dataset}.rows", time_column="t", rows=3)
 
         def seen(now: datetime) -> Look:
-            return Lookout(client.bigquery, None).look(trigger, now=now, since=START - timedelta(days=2), incident={})
+            lookout = Lookout(client.bigquery, None, None, None)
+            return lookout.look(trigger, recipe(), now=now, since=START - timedelta(days=2), incident={})
 
         assert not seen(START).retrain
         assert seen(START + timedelta(days=1)).evidence["rows"] == 3
         assert seen(START + timedelta(days=1)).retrain
 
     def test_incidents(self) -> None:
-        lookout, trigger = Lookout(None, None), OnAlert("late flights")
+        lookout, trigger = Lookout(None, None, None, None), OnAlert("late flights")
         opened = {"incident_id": "1", "state": "open", "summary": "quality is below 0.7", "extra": 1}
-        seen = lookout.look(trigger, now=START, since=START, incident=opened)
+        seen = lookout.look(trigger, recipe(), now=START, since=START, incident=opened)
         assert (seen.retrain, seen.why) == (True, "alert late flights: quality is below 0.7")
         assert "extra" not in seen.evidence
-        assert not lookout.look(trigger, now=START, since=START, incident={**opened, "state": "closed"}).retrain
+        assert not lookout.look(
+            trigger, recipe(), now=START, since=START, incident={**opened, "state": "closed"}
+        ).retrain
 
     def test_now_is_a_literal(self) -> None:
         assert at("x < @now", START) == "x < TIMESTAMP '2013-07-01T06:00:00+00:00'"

@@ -7,7 +7,7 @@ import functions_framework
 from gcpmlops import Client
 
 
-@functions_framework.http
+@functions_framework.http  # type: ignore[untyped-decorator]  # it ships no types
 def retrain(request: Any) -> Any:
     """Handle one call; the reply says what was decided, and why."""
     with Client() as client:
