@@ -50,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:  # of gcpmlops.toml, or of an option that is not as it should be
         return _refuse(options.ready_fd, str(error))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every call of a schedule or a subscription
     settings = Settings(
         data_dir=(options.data_dir or app.data_directory(options.project)).expanduser().resolve(),
         host=options.host,

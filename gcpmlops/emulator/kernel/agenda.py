@@ -55,11 +55,12 @@ class Agenda:
         pool: does the work; appointments of one moment are given to it in order.
 
     Attributes:
+        clock: the same clock.
         on_back: called after the clock was set back: who made appointments for times to come makes them anew.
     """
 
     def __init__(self, clock: TravelClock, pool: Executor) -> None:
-        self._clock = clock
+        self.clock = clock
         self._pool = pool
         self._due: list[Appointment] = []
         self._numbers = itertools.count()
@@ -99,7 +100,7 @@ class Agenda:
 
     def after(self, by: timedelta, do: Work, *, name: str) -> Appointment:
         """``at`` a time from now."""
-        return self.at(self._clock.now() + by, do, name=name)
+        return self.at(self.clock.now() + by, do, name=name)
 
     @contextmanager
     def busy(self, name: str) -> Iterator[None]:
@@ -154,7 +155,7 @@ class Agenda:
             ``stop`` or ``close`` (the clock goes on from where it is then).
         """
         with self._moving:
-            now = self._clock.now()
+            now = self.clock.now()
             target = now + to if isinstance(to, timedelta) else to
             if target < now:
                 raise exceptions.InvalidArgument(
@@ -162,11 +163,11 @@ class Agenda:
                 )
             self._set_travelling(True)
             try:
-                self._clock.hold()
+                self.clock.hold()
                 return self._through(target, patience)
             finally:
                 self._set_travelling(False)
-                self._clock.release()
+                self.clock.release()
 
     def stop(self) -> None:
         """Ends a ``travel`` of another thread where it is."""
@@ -177,19 +178,19 @@ class Agenda:
     def set_back(self, to: datetime) -> None:
         """Sets the clock to an earlier time, without doing anything on the way."""
         with self._moving:
-            self._clock.set(to)
+            self.clock.set(to)
             for listener in list(self.on_back):
                 listener()
 
     def freeze(self) -> None:
         """Stops the clock; waits for who moves it."""
         with self._moving:
-            self._clock.freeze()
+            self.clock.freeze()
 
     def run(self) -> None:
         """Lets the clock go on; waits for who moves it."""
         with self._moving:
-            self._clock.run()
+            self.clock.run()
 
     def close(self) -> None:
         """Nothing more is begun; a traveller gives up."""
@@ -208,15 +209,15 @@ class Agenda:
         before, rounds = self._done, 0
         self._settle(patience)
         while (following := self.next()) is not None and following.when <= to:
-            if following.when > self._clock.now():
-                self._clock.set(following.when)
+            if following.when > self.clock.now():
+                self.clock.set(following.when)
                 rounds = 0
             if (rounds := rounds + 1) > _MOST_AT_ONCE:
                 raise exceptions.InternalServerError(f"{following.name} is due at {following.when} again and again.")
             with self._changed:
                 self._give()
             self._settle(patience)
-        self._clock.set(to)
+        self.clock.set(to)
         return self._done - before
 
     def _settle(self, patience: float | None) -> None:
@@ -228,7 +229,7 @@ class Agenda:
                 left = None if end is None else end - monotonic()
                 if left is not None and left <= 0:
                     raise exceptions.DeadlineExceeded(
-                        f"The clock stands at {self._clock.now().isoformat()}: still running after {patience:g} s: "
+                        f"The clock stands at {self.clock.now().isoformat()}: still running after {patience:g} s: "
                         f"{_listed(sorted(self._busy))}."
                     )
                 self._changed.wait(left)
@@ -237,14 +238,14 @@ class Agenda:
     def _check_going(self) -> None:
         if self._closed or self._is_stopped:
             why = "The emulator stops" if self._closed else "The journey was ended"
-            raise exceptions.Cancelled(f"{why}: the clock is at {self._clock.now().isoformat()}.")
+            raise exceptions.Cancelled(f"{why}: the clock is at {self.clock.now().isoformat()}.")
 
     def _give(self) -> bool:
         """Gives all that is due to the pool; the lock is held. Each counts as busy until it has ended.
 
         False where the pool takes no more; what it did not take stays due.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         while self._due and self._due[0].when <= now:
             appointment = heapq.heappop(self._due)
             if appointment.is_cancelled:
@@ -280,7 +281,7 @@ class Agenda:
         with self._changed:
             while not self._closed:
                 following = None if self._is_travelling else self.next()
-                pause = None if following is None else self._clock.seconds_until(following.when)
+                pause = None if following is None else self.clock.seconds_until(following.when)
                 if pause == 0:
                     pause = None if self._give() else _RETRY_S
                     if pause is None:

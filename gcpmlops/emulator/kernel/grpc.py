@@ -8,10 +8,11 @@ from typing import Any
 
 import grpc
 from google.api_core import exceptions
+from google.cloud.location import locations_pb2
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from gcpmlops.emulator.kernel import errors, hosts
+from gcpmlops.emulator.kernel import errors, hosts, locations
 from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.call import Call, answering, current_call
 from gcpmlops.emulator.kernel.contract import Method
@@ -37,6 +38,7 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
         self._apis = list(apis)
         self._authenticator = authenticator
         self._operations = _operation_methods(operations)
+        self._locations = _location_methods()
         self._streams = ThreadPoolExecutor(_STREAMS, thread_name_prefix="stream")
         self._cache: dict[str, Any] = {}
 
@@ -54,6 +56,8 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
             return self._handler(self._operations[name], "v1")
         if proto == _IAM and name in _IAM_METHODS:
             return self._handler(self._policy_method(name), "v1")
+        if proto == locations.PROTO and name in self._locations:
+            return self._handler(self._locations[name], "v1")
         for api in self._apis:
             for version in (api.api.version, *api.api.aliases):
                 package = f"{api.api.proto.rsplit('.', 1)[0]}.{version}"
@@ -179,6 +183,18 @@ def _operation_methods(operations: Operations) -> dict[str, Bound]:
         bound("WaitOperation", pb.WaitOperationRequest, pb.Operation, operations.wait_operation),
     ]
     return {item.method.name: item for item in made}
+
+
+def _location_methods() -> dict[str, Bound]:
+    pb = locations_pb2
+    made = [
+        (_plain_method(locations.PROTO, "GetLocation", pb.GetLocationRequest, pb.Location), locations.get_location),
+        (
+            _plain_method(locations.PROTO, "ListLocations", pb.ListLocationsRequest, pb.ListLocationsResponse),
+            locations.list_locations,
+        ),
+    ]
+    return {method.name: Bound(method, answer) for method, answer in made}
 
 
 def serve(handler: GrpcApi, socket_path: str) -> grpc.Server:

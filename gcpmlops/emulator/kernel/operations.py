@@ -50,7 +50,7 @@ class Operations:
         clock: Clock,
         pool: Executor,
         *,
-        busy: Callable[[str], AbstractContextManager[None]] = nullcontext,
+        busy: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
         self._busy = busy
         self._rows = rows

@@ -16,7 +16,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
-from gcpmlops.emulator.kernel import hosts, values
+from gcpmlops.emulator.kernel import hosts, locations, values
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.contract import HttpRule
 from gcpmlops.emulator.kernel.masks import raw
@@ -51,6 +51,9 @@ class RestApi:
         if operation is not None:
             hosts.check_dedicated(current_call().host, "")
             return _json(self._operation(verb, operation, body, pairs), as_numbers)
+        place = locations.PATH.fullmatch(path)
+        if place is not None and verb == "GET" and not any(api.route(verb, path) for api in self._apis):
+            return _json(locations.answer_path(place, dict(pairs)), as_numbers)
         api, found = self._route(verb, path)
         if isinstance(found.target, JsonRoute):
             variables = {**dict(pairs), **found.variables}

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.pubsub.subscriber import Subscriber
     from gcpmlops.emulator.services.pubsub.topics import Topics
     from gcpmlops.emulator.services.registry.models import ModelService
+    from gcpmlops.emulator.services.scheduler.timetable import Timetable
     from gcpmlops.emulator.services.tensorboard import Tensorboard
 
 
@@ -145,6 +146,22 @@ class Services:
         self._resume_pubsub()
         self._resume_functions()
         self._resume_alerting()
+        self._resume_scheduler()
+
+    def _resume_scheduler(self) -> None:
+        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.scheduler.v1.Job' LIMIT 1"
+        if not self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            return
+        agenda, what = self._context.agenda, "the jobs of Cloud Scheduler"
+        agenda.begin(what)  # a clock that is moved at once waits for its appointments
+
+        def resume() -> None:
+            try:
+                _ = self._timetable
+            finally:
+                agenda.end(what)
+
+        threading.Thread(target=resume, name="scheduler", daemon=True).start()
 
     def _resume_alerting(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.AlertPolicy' LIMIT 1"
@@ -192,7 +209,7 @@ class Services:
             "metadata": Metadata(authenticator, self._settings),
             "iamcredentials": IamCredentials(authenticator),
             INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
-            "emulator": ClockApp(self._context.clock, self._context.agenda, store.is_empty),
+            "emulator": ClockApp(self._context.agenda, store.is_empty),
         }
 
     def _apis(self) -> Iterable[Api]:
@@ -206,7 +223,7 @@ class Services:
             Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1,)),
             Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._alert_routes()),
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
-            Api(*PACKAGES["cloudscheduler"], self._scheduler),
+            Api(*PACKAGES["cloudscheduler"], self._scheduler, names=names),
             Api(*PACKAGES["pubsub"], self._pubsub, json_routes=self._pubsub_routes(), names=names),
             Api(*PACKAGES["cloudfunctions"], self._functions, names=names),
             Api(*PACKAGES["run"], self._run, names=names),
@@ -322,7 +339,9 @@ class Services:
         return (DashboardsService(self._context),)
 
     def _scheduler(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.scheduler.service import CloudScheduler
+
+        return (CloudScheduler(self._context, self._timetable),)
 
     def _pubsub(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.pubsub.schemas import Schemas
@@ -429,6 +448,17 @@ class Services:
 
         made: Broker = self._closed_later(Broker(self._context, self.outbound, self.logs.write))
         return made
+
+    @_made_once
+    def _timetable(self) -> Timetable:
+        from gcpmlops.emulator.services.scheduler.log import ExecutionLog
+        from gcpmlops.emulator.services.scheduler.targets import Targets
+        from gcpmlops.emulator.services.scheduler.timetable import Timetable
+
+        targets = Targets(self.outbound, lambda request: self._publisher.publish(request))
+        timetable = Timetable(self._context, targets, ExecutionLog(self.logs.add))
+        timetable.resume()
+        return timetable
 
     @_made_once
     def _publisher(self) -> Publisher:

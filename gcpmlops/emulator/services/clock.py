@@ -13,7 +13,6 @@ from google.api_core import exceptions
 
 from gcpmlops.emulator.kernel import durations
 from gcpmlops.emulator.kernel.agenda import Agenda
-from gcpmlops.emulator.kernel.clock import TravelClock
 from gcpmlops.emulator.kernel.http import Receive, Scope, Send, read_body, reply, reply_error
 
 PATIENCE_S = 600.0  # how long one moment may take, unless told otherwise
@@ -28,13 +27,12 @@ class ClockApp:
     ``"back": true`` lets ``set`` go back in time. A client that hangs up ends the journey.
 
     Args:
-        clock: the emulator's.
-        agenda: moves it.
+        agenda: has the clock, and moves it.
         is_empty: whether the emulator holds nothing yet: its clock may be set to any time then.
     """
 
-    def __init__(self, clock: TravelClock, agenda: Agenda, is_empty: Callable[[], bool]) -> None:
-        self._clock = clock
+    def __init__(self, agenda: Agenda, is_empty: Callable[[], bool]) -> None:
+        self._clock = agenda.clock
         self._agenda = agenda
         self._is_empty = is_empty
 
