@@ -173,6 +173,7 @@ class Broker:
             queue = self.attach(resource)
             queue.restore()
             self.expiration.watch(queue)
+        self.retention.watch()
         for queue in self.queues():  # once dead letters have all topics and queues
             self.serve(queue)
 

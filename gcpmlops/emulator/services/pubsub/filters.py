@@ -12,6 +12,11 @@ Predicate = Callable[[Mapping[str, str]], bool]
 
 _MAX_BYTES = 256
 _TOKEN = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[A-Za-z_][A-Za-z0-9_\-]*)|(?P<sign>!=|[=:.,()\-]))')
+_ESCAPE = re.compile(
+    r"\\(?:(?P<hex>x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U000[0-9A-Fa-f]{5}|U0010[0-9A-Fa-f]{4})"
+    r"|(?P<octal>[0-3][0-7]{2})|(?P<other>.))"
+)
+_CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
 @lru_cache(maxsize=1024)
@@ -136,4 +141,12 @@ def _tokens(text: str) -> list[str]:
 
 
 def _unquoted(token: str) -> str:
-    return re.sub(r"\\(.)", r"\1", token[1:-1]) if token.startswith('"') else token
+    return _ESCAPE.sub(_escaped, token[1:-1]) if token.startswith('"') else token
+
+
+def _escaped(match: re.Match[str]) -> str:
+    if match["hex"]:
+        return chr(int(match["hex"][1:], 16))
+    if match["octal"]:
+        return chr(int(match["octal"], 8))
+    return _CONTROLS.get(match["other"], match["other"])

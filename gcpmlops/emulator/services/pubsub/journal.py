@@ -92,8 +92,8 @@ class Journal:
         conn.execute("DELETE FROM pubsub_attempt WHERE subscription = ?", (subscription,))
 
     def collect(self, topic: str, before: float) -> None:
-        """Deletes a topic's batches that are older than `before` (seconds since 1970) and that nothing needs."""
-        sql = f"DELETE FROM pubsub_batch AS b WHERE topic = ? AND at < ? AND {_UNUSED}"
+        """Deletes a topic's batches that are not newer than `before` (seconds since 1970) and that nothing needs."""
+        sql = f"DELETE FROM pubsub_batch AS b WHERE topic = ? AND at <= ? AND {_UNUSED}"
         self.store.write(lambda conn: conn.execute(sql, (topic, before)))
 
     def _gathered(self) -> Future[None]:

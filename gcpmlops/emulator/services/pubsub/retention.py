@@ -44,7 +44,7 @@ class Retention:
         else:
             self._topics.pop(topic.name, None)
         self.topic_kept(topic.name)
-        self._appoint()
+        self.watch()
 
     def topic_kept(self, topic: str) -> None:
         """Sees whether a topic's messages outlive their delivery; deletes those that do no longer."""
@@ -73,9 +73,10 @@ class Retention:
         if self._appointment is None and (
             batch.topic in self._topics or any(queue.retains_acked for queue, _ in deliveries)
         ):
-            self._appoint()
+            self.watch()
 
-    def _appoint(self) -> None:
+    def watch(self) -> None:
+        """Sees to it that what is retained now goes in time."""
         moment = self._broker.context.store.read(self._next)
         with self._lock:
             if self._appointment is not None:
@@ -107,4 +108,4 @@ class Retention:
                 journal.collect(queue.resource.topic, now - self.of_topic(queue.resource.topic))
         for topic, seconds in list(self._topics.items()):
             journal.collect(topic, now - seconds)
-        self._appoint()
+        self.watch()
