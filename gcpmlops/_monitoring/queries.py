@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gcpmlops import _google
 from gcpmlops._monitoring.readings import Reading, Series, plain
-from gcpmlops.exceptions import Unimplemented
+from gcpmlops.exceptions import NotFound, Unimplemented
 
 _POINTS = 240  # that a line has at most
 _TEMPLATE = re.compile(r"\$\{(metric|resource)\.labels?\.([\w.]+)\}")
@@ -66,10 +67,12 @@ class Queries:
         steps = [self._step(each) for each in (first, second)]
         key = f"{where} {steps}"
         if key not in self._known:
-            found = self._reading.list(
-                where, start=self._start, end=self._end, aggregation=steps[0], secondary=steps[1]
-            )
-            self._known[key] = [*found]
+            self._known[key] = []
+            with suppress(NotFound):  # a metric that nobody has written yet is no data
+                found = self._reading.list(
+                    where, start=self._start, end=self._end, aggregation=steps[0], secondary=steps[1]
+                )
+                self._known[key] = [*found]
         return self._known[key]
 
     def _step(self, given: Any) -> Any:

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _extras, _google, _html
 from gcpmlops._durations import Duration, seconds_of
-from gcpmlops._monitoring.descriptors import aggregation, all_of, labels_are, metric_type, project_of, quoted
+from gcpmlops._monitoring.descriptors import (
+    CUSTOM,
+    STANDARD,
+    aggregation,
+    all_of,
+    labels_are,
+    metric_type,
+    project_of,
+    quoted,
+)
 from gcpmlops.clients import Clients
-from gcpmlops.exceptions import InvalidArgument, translated
+from gcpmlops.exceptions import InvalidArgument, NotFound, translated
 
 if TYPE_CHECKING:
     import pandas
@@ -95,7 +104,12 @@ class Reading:
             f"metric.type = {quoted(full)}", labels_are(labels or {}), labels_are(resource or {}, of="resource")
         )
         wanted = aggregation(align=align, reduce=reduce, by=tuple(by), every=seconds_of(every, field="every"))
-        return Readings(full, tuple(self.list(where, start=start, end=end, aggregation=wanted)))
+        try:
+            return Readings(full, tuple(self.list(where, start=start, end=end, aggregation=wanted)))
+        except NotFound:
+            if full.removeprefix(CUSTOM) not in STANDARD:
+                raise
+            return Readings(full, ())  # one of gcpmlops itself, which nobody has written yet
 
     def interval(self, since: Duration | datetime, until: datetime | None) -> tuple[datetime, datetime]:
         """(start, end). Raises InvalidArgument where it is none."""

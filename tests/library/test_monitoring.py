@@ -84,17 +84,17 @@ def test_what_can_not_be(alert, field: str) -> None:
 
 
 def test_channels_as_google_has_them() -> None:
-    assert Webhook(url="https://h/p?a=1", token="t").labels("p") == (  # noqa: S106
+    assert Webhook(url="https://h/p?a=1", token="t").labels("p") == (
         "webhook_tokenauth",
         {"url": "https://h/p?a=1&auth_token=t"},
     )
-    kind, labels = Webhook(url="https://h", username="u", password="s").labels("p")  # noqa: S106
+    kind, labels = Webhook(url="https://h", username="u", password="s").labels("p")
     assert (kind, labels["password"]) == ("webhook_basicauth", "s")
     assert PubSub(topic="alerts").labels("p")[1] == {"topic": "projects/p/topics/alerts"}
     for bad in (Webhook(url="h/p"), Webhook(url="https://h", username="u"), PubSub(topic="a/b"), Email(address="me")):
         with pytest.raises(exceptions.InvalidArgument):
             bad.labels("p")
-    assert "secret" not in repr(Webhook(url="https://h", token="secret"))  # noqa: S106
+    assert "secret" not in repr(Webhook(url="https://h", token="secret"))
 
 
 def test_batches_hold_no_series_twice() -> None:
@@ -116,7 +116,11 @@ def test_a_file_of_alerts(tmp_path) -> None:
     channels, alerts = AlertFile(path).read()
     assert channels == {"on call": PubSub(topic="alerts")}
     assert alerts == [
-        ("flights: errors", ErrorRate(endpoint="flights", above=0.02), {"severity": "CRITICAL", "channels": ["on call"]})
+        (
+            "flights: errors",
+            ErrorRate(endpoint="flights", above=0.02),
+            {"severity": "CRITICAL", "channels": ["on call"]},
+        )
     ]
     for text, said in (
         ("alerts:\n  a:\n    kind: latency\n    endpoint: x\n    abov_ms: 1\n", r":5: unknown key 'abov_ms'"),
@@ -172,7 +176,7 @@ def test_nothing_is_written_when_one_point_is_wrong(client: Client, unique) -> N
     good, at = {"model": model, "metric": "auc"}, monitoring.now()
     for bad, said in (
         (Point("quality", 1, {"modell": "x"}), "Did you mean 'model'"),
-        (Point("quality", 1, good, at=datetime(2026, 1, 1)), "no time zone"),  # noqa: DTZ001
+        (Point("quality", 1, good, at=datetime(2026, 1, 1)), "no time zone"),
         (Point("quality", 1, good, since=at), "since"),
         (Point("nothing/here", 1), "ensure-metric"),
     ):
