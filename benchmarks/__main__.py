@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    alerting,
     batch,
     calls,
     emulator,
@@ -35,6 +36,7 @@ _SUBJECTS = {
     "evaluation": evaluation.lines,
     "search": search.lines,
     "monitoring": monitoring.lines,
+    "alerting": alerting.lines,
 }
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")
 _README = Path(__file__).with_name("README.md")
