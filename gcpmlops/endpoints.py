@@ -26,6 +26,7 @@ from gcpmlops._endpoints.strategies import BlueGreen, Canary, Measure, Quality
 from gcpmlops._endpoints.traffic import NEW, nonzero, split_with
 from gcpmlops._endpoints.values import Explanation, Prediction
 from gcpmlops._jobs.spec import Hardware
+from gcpmlops._service_clock import ServiceClock
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import DeadlineExceeded, FailedPrecondition, GcpMlopsError, InvalidArgument
 
@@ -61,7 +62,11 @@ class Endpoints(EndpointPredictions):
 
     def __init__(self, clients: Clients, models: Models) -> None:
         super().__init__(clients, models)
-        self._clock = Clock()
+        self._clock = Clock(now=ServiceClock(clients).now)
+
+    def now(self) -> datetime:
+        """The services' time."""
+        return self._clock.now()
 
     @cached_property
     def _metrics(self) -> ServingMetrics:

@@ -76,7 +76,7 @@ class ServingMetrics:
 
     def last_request(self, endpoint: str, since: datetime) -> datetime | None:
         """When an endpoint last answered a request, to the second at best; None: not since then."""
-        start, end = since, datetime.now(UTC)
+        start, end = since, self._clients.now() + timedelta(seconds=1)
         while start < end:
             parts = _LOOKS if end - start > _SHORT else 0
             ends = self._last_ends(endpoint, start, end, parts)

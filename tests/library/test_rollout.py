@@ -373,6 +373,7 @@ class TestAtOnce:
     def deploy(self, world: World) -> Callable[..., Any]:
         endpoints = Client(project="p").endpoints
         endpoints._calls = world.service  # type: ignore[assignment]
+        endpoints._clock = Clock()
         return lambda percentage=100: endpoints._at_once(Plan(NAME, "flights", "m@2", deployed()), percentage)
 
     def test_traffic_and_history(self, world: World, deploy: Callable[..., Any]) -> None:

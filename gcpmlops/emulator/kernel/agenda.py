@@ -2,6 +2,7 @@
 
 In real time what is due is given to a pool. A clock that is moved goes from one due moment to the next and stands still
 at each: everything that is due there runs, in order, and so does what that sets off (``busy``), before it goes on.
+Where that takes longer than a moment (a training job, a canary) the clock runs meanwhile, as it does for what is real.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ Work = Callable[[], object]
 
 _MOST_AT_ONCE = 10_000  # rounds of appointments at one moment: what makes its next one for now never ends
 _RETRY_S = 1.0  # real seconds until a pool that refused is asked again
+_MOMENT_S = 0.25  # real seconds after which what is in flight is no matter of a moment any more
 _LOOK_S = 60.0  # real seconds after which the clock is looked at again: a machine that slept has lost some
 _SHOWN = 5  # names in an error
 
@@ -208,7 +210,7 @@ class Agenda:
     def _through(self, to: datetime, patience: float | None) -> int:
         before, rounds = self._done, 0
         self._settle(patience)
-        while (following := self.next()) is not None and following.when <= to:
+        while (following := self.next()) is not None and following.when <= max(to, self.clock.now()):
             if following.when > self.clock.now():
                 self.clock.set(following.when)
                 rounds = 0
@@ -217,23 +219,34 @@ class Agenda:
             with self._changed:
                 self._give()
             self._settle(patience)
-        self.clock.set(to)
+        if to > self.clock.now():
+            self.clock.set(to)
         return self._done - before
 
     def _settle(self, patience: float | None) -> None:
         """Returns when nothing is in flight; without patience, when what was given to the pool has ended."""
-        end = None if patience is None else monotonic() + patience
+        began = monotonic()
+        end = None if patience is None else began + patience
         with self._changed:
             while self._doing if end is None else self._busy:
                 self._check_going()
+                if monotonic() - began >= _MOMENT_S:
+                    self._let_go_on()
                 left = None if end is None else end - monotonic()
                 if left is not None and left <= 0:
                     raise exceptions.DeadlineExceeded(
                         f"The clock stands at {self.clock.now().isoformat()}: still running after {patience:g} s: "
                         f"{_listed(sorted(self._busy))}."
                     )
-                self._changed.wait(left)
+                self._changed.wait(_MOMENT_S if left is None else min(left, _MOMENT_S))
             self._check_going()
+            self.clock.hold()
+
+    def _let_go_on(self) -> None:
+        """The clock runs meanwhile, unless somebody froze it, and what falls due is done."""
+        if self.clock.state.is_held:
+            self.clock.release()
+        self._give()
 
     def _check_going(self) -> None:
         if self._closed or self._is_stopped:
