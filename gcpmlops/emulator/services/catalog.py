@@ -45,11 +45,13 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.logging.log_metrics import LogMetrics
     from gcpmlops.emulator.services.logging.sinks import Sinks
     from gcpmlops.emulator.services.monitoring.alerting.alerting import Alerting
+    from gcpmlops.emulator.services.monitoring.log_counts import LogCounts
     from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
     from gcpmlops.emulator.services.monitoring.points import Points
     from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
     from gcpmlops.emulator.services.monitoring.reading import Reading
     from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges
+    from gcpmlops.emulator.services.monitoring.uptime.rounds import Rounds
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.pubsub.broker import Broker
     from gcpmlops.emulator.services.pubsub.publisher import Publisher
@@ -130,6 +132,7 @@ class Services:
         self.bigquery = self._closed_later(
             BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes)
         )
+        self.entries.on_append.append(lambda entries: self._log_counts.count(entries))
         self.outbound: Outbound = self._closed_later(Outbound(authenticator, lambda: self._port))
         self._authenticator = authenticator
         self._function_directory = Directory()
@@ -146,6 +149,7 @@ class Services:
         self._resume_pubsub()
         self._resume_functions()
         self._resume_alerting()
+        self._resume_uptime()
         self._resume_scheduler()
 
     def _resume_scheduler(self) -> None:
@@ -162,6 +166,21 @@ class Services:
                 agenda.end(what)
 
         threading.Thread(target=resume, name="scheduler", daemon=True).start()
+
+    def _resume_uptime(self) -> None:
+        sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.UptimeCheckConfig' LIMIT 1"
+        if not self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            return
+        agenda, what = self._context.agenda, "uptime checks"
+        agenda.begin(what)  # a clock that is moved at once waits for their appointments
+
+        def resume() -> None:
+            try:
+                self._uptime.resume()
+            finally:
+                agenda.end(what)
+
+        threading.Thread(target=resume, name="uptime", daemon=True).start()
 
     def _resume_alerting(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.AlertPolicy' LIMIT 1"
@@ -322,10 +341,12 @@ class Services:
 
     def _monitoring(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.monitoring.service import MetricService
+        from gcpmlops.emulator.services.monitoring.uptime.service import UptimeCheckService
 
         self._replica_gauges.start()
         metrics = MetricService(self._context, self._points, self._metric_types, self._reading)
-        return (metrics, *self._alerting.services())
+        uptime = UptimeCheckService(self._context, self._uptime)
+        return (metrics, uptime, *self._alerting.services())
 
     def _alert_routes(self) -> tuple[JsonRoute, ...]:
         return (
@@ -547,6 +568,21 @@ class Services:
         )
         alerting.resume()
         return alerting
+
+    @_made_once
+    def _log_counts(self) -> LogCounts:
+        from gcpmlops.emulator.services.monitoring.log_counts import LogCounts
+
+        return LogCounts(self._points, self._context.clock)
+
+    @_made_once
+    def _uptime(self) -> Rounds:
+        from gcpmlops.emulator.services.monitoring.uptime.probes import Prober
+        from gcpmlops.emulator.services.monitoring.uptime.rounds import Rounds
+
+        context, prober = self._context, Prober(self.outbound)
+        rounds: Rounds = self._closed_later(Rounds(context.store, context.agenda, prober, self._points, self.logs.write))
+        return rounds
 
     @_made_once
     def _prediction_metrics(self) -> PredictionMetrics:

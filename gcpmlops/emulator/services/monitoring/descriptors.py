@@ -1,8 +1,8 @@
-"""Metrics and monitored resources that the emulator's own services produce."""
+"""Metrics that the emulator's own services produce."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.api import label_pb2, launch_stage_pb2, metric_pb2
@@ -10,73 +10,115 @@ from google.api import label_pb2, launch_stage_pb2, metric_pb2
 from gcpmlops.emulator.services.monitoring.endpoint_series import PREFIX, RESOURCE
 from gcpmlops.emulator.services.monitoring.series import Kind, ValueType
 
-_PERIOD_S = 60  # between two of Google's own samples; here every second has its own
-_OF_DEPLOYED_MODELS = {
-    "deployed_model_id": "The deployed model that served the request.",
-    "spot": "Whether it is deployed on Spot VMs: True or False.",
-    "model_display_name": "The model's display name.",
-    "endpoint_display_name": "The endpoint's display name.",
-}
+_PERIOD_S = 60  # between two of Google's own samples; here there may be more
+UPTIME = "monitoring.googleapis.com/uptime_check/"
+LOGGING = "logging.googleapis.com/"
+_BETA = PREFIX  # the metrics that Google calls so
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of Vertex AI endpoints."""
+    """A metric of a service.
 
-    name: str
+    Attributes:
+        type: its type.
+        display_name: in user interfaces.
+        description: what it says.
+        kind: of its points.
+        value_type: of its points.
+        unit: of its numbers.
+        labels: by key, what each says.
+        resources: types of what it is about; none: of anything.
+    """
+
+    type: str
     display_name: str
     description: str
     kind: Kind = "DELTA"
     value_type: ValueType = "INT64"
     unit: str = "1"
     labels: Mapping[str, str] = field(default_factory=dict)
+    resources: Sequence[str] = ()
 
     def descriptor(self, project: str) -> metric_pb2.MetricDescriptor:
         """As the API tells it."""
-        beta = launch_stage_pb2.LaunchStage.BETA
-        metadata = metric_pb2.MetricDescriptor.MetricDescriptorMetadata(launch_stage=beta)
+        stages = launch_stage_pb2.LaunchStage
+        stage = stages.BETA if self.type.startswith(_BETA) else stages.GA
+        metadata = metric_pb2.MetricDescriptor.MetricDescriptorMetadata(launch_stage=stage)
         metadata.sample_period.FromSeconds(_PERIOD_S)
         return metric_pb2.MetricDescriptor(
-            name=f"projects/{project}/metricDescriptors/{PREFIX}{self.name}",
-            type=PREFIX + self.name,
-            labels=_labels({**_OF_DEPLOYED_MODELS, **self.labels}),
+            name=f"projects/{project}/metricDescriptors/{self.type}",
+            type=self.type,
+            labels=[label_pb2.LabelDescriptor(key=key, description=text) for key, text in self.labels.items()],
             metric_kind=metric_pb2.MetricDescriptor.MetricKind.Value(self.kind),
             value_type=metric_pb2.MetricDescriptor.ValueType.Value(self.value_type),
-            unit=self.unit,
+            unit=self.unit if self.value_type not in ("BOOL", "STRING") else "",
             description=self.description,
             display_name=self.display_name,
             metadata=metadata,
-            launch_stage=beta,
-            monitored_resource_types=[RESOURCE],
+            launch_stage=stage,
+            monitored_resource_types=self.resources,
         )
 
 
+def _online(
+    name: str,
+    display_name: str,
+    description: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    kind: Kind = "DELTA",
+    value_type: ValueType = "INT64",
+    unit: str = "1",
+) -> Metric:
+    """A metric of Vertex AI endpoints."""
+    own = {**_OF_DEPLOYED_MODELS, **(labels or {})}
+    return Metric(PREFIX + name, display_name, description, kind, value_type, unit, own, [RESOURCE])
+
+
+def _uptime(name: str, display_name: str, description: str, value_type: ValueType, unit: str = "1") -> Metric:
+    """A metric of uptime checks."""
+    resources = ["uptime_url"]
+    return Metric(UPTIME + name, display_name, description, "GAUGE", value_type, unit, _OF_CHECKS, resources)
+
+
+_OF_DEPLOYED_MODELS = {
+    "deployed_model_id": "The deployed model that served the request.",
+    "spot": "Whether it is deployed on Spot VMs: True or False.",
+    "model_display_name": "The model's display name.",
+    "endpoint_display_name": "The endpoint's display name.",
+}
+_OF_CHECKS = {
+    "check_id": "The uptime check.",
+    "checker_location": "Where the check is made; here all are made by the emulator.",
+}
+_OF_LOGS = {"log": "The log's id.", "severity": "The entries' severity."}
 _CLASS = {"response_code": "HTTP status by its class: 2xx, 4xx, 5xx."}
 _LATENCY = {"latency_type": "total, of it in the model server: model, and the rest: overhead."}
-METRICS = {
-    PREFIX + metric.name: metric
-    for metric in (
-        Metric("prediction_count", "Prediction count", "Instances predicted."),
-        Metric("error_count", "Error count", "Requests that were answered with an error."),
-        Metric("response_count", "Response count", "Requests by the class of their HTTP status.", labels=_CLASS),
-        Metric(
-            "prediction_latencies",
-            "Prediction latencies",
-            "How long requests took.",
-            value_type="DISTRIBUTION",
-            unit="ms",
-            labels=_LATENCY,
-        ),
-        Metric("replicas", "Replica count", "Replicas that serve a deployed model.", kind="GAUGE"),
-        Metric("target_replicas", "Replica target", "Replicas that a deployed model should have.", kind="GAUGE"),
-    )
-}
+_ALL = (
+    _online("prediction_count", "Prediction count", "Instances predicted."),
+    _online("error_count", "Error count", "Requests that were answered with an error."),
+    _online("response_count", "Response count", "Requests by the class of their HTTP status.", labels=_CLASS),
+    _online(
+        "prediction_latencies",
+        "Prediction latencies",
+        "How long requests took.",
+        value_type="DISTRIBUTION",
+        unit="ms",
+        labels=_LATENCY,
+    ),
+    _online("replicas", "Replica count", "Replicas that serve a deployed model.", kind="GAUGE"),
+    _online("target_replicas", "Replica target", "Replicas that a deployed model should have.", kind="GAUGE"),
+    _uptime("check_passed", "Check passed", "Whether a check was successful.", "BOOL"),
+    _uptime("content_mismatch", "Content mismatch", "Whether the content was not as wanted.", "BOOL"),
+    _uptime("http_status", "HTTP status", "The status that was answered.", "INT64"),
+    _uptime("request_latency", "Request latency", "How long a check took.", "DOUBLE", "ms"),
+    Metric(f"{LOGGING}byte_count", "Log bytes", "Bytes of log entries that were received.", unit="By", labels=_OF_LOGS),
+    Metric(f"{LOGGING}log_entry_count", "Log entries", "Log entries that were received.", labels=_OF_LOGS),
+)
+METRICS = {metric.type: metric for metric in _ALL}
 
 
 def metrics(project: str) -> list[metric_pb2.MetricDescriptor]:
     """Descriptors in the order of their types."""
     return [METRICS[kind].descriptor(project) for kind in sorted(METRICS)]
-
-
-def _labels(values: Mapping[str, str]) -> list[label_pb2.LabelDescriptor]:
-    return [label_pb2.LabelDescriptor(key=key, description=text) for key, text in values.items()]

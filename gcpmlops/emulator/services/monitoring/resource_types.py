@@ -53,6 +53,15 @@ RESOURCES = {
             },
         ),
         ResourceType(
+            "aiplatform.googleapis.com/Model",
+            "Vertex AI Model",
+            {
+                "resource_container": "The project that the model belongs to.",
+                "location": "The region where it is.",
+                "model_id": "The model's id.",
+            },
+        ),
+        ResourceType(
             "cloud_function",
             "Cloud Function",
             {**_PROJECT, "function_name": "The function's name.", "region": "Where it runs."},
