@@ -49,7 +49,9 @@ def client_variables(data_dir: Path, *, port: int, project: str, base: Mapping[s
         "FSSPEC_GS": '{"session_kwargs":{"trust_env":true}}',
         "CLOUDSDK_CONFIG": str(data_dir / "gcloud"),
         "CLOUDSDK_CORE_PROJECT": project,
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(data_dir / "token"),
+        # gcloud gets its tokens, identity tokens among them, as any holder of a key does
+        "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(data_dir / "credentials.json"),
+        "GCPMLOPS_TOKEN_FILE": str(data_dir / "token"),  # for curl
         "BOTO_CONFIG": str(data_dir / "boto"),
     }
 

@@ -152,7 +152,7 @@ def test_what_is_not_built_says_so_by_name(client: Client, emulator, exec_enviro
         client.clients.jobs.list_nas_jobs(
             aiplatform_v1.ListNasJobsRequest(parent=client.clients.parent), retry=None, timeout=10
         )
-    token = Path(exec_environment["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"]).read_text()
+    token = Path(exec_environment["GCPMLOPS_TOKEN_FILE"]).read_text()
     headers = {"Authorization": f"Bearer {token}"}
     base = f"{emulator.endpoint}/us-central1-aiplatform.googleapis.com/v1"
     reply = requests.get(f"{base}/{client.clients.parent}/nasJobs", headers=headers, timeout=10)

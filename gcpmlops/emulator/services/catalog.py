@@ -21,11 +21,13 @@ from gcpmlops.emulator.services import iam_routes
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.clock import ClockApp
+from gcpmlops.emulator.services.functions import knative_routes
 from gcpmlops.emulator.services.functions.invocation import Invocation
 from gcpmlops.emulator.services.functions.served import Directory
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import LogWriter
 from gcpmlops.emulator.services.outbound import Outbound
+from gcpmlops.emulator.services.service_usage import ServiceUsage
 from gcpmlops.emulator.services.storage.app import StorageApp
 from gcpmlops.emulator.services.storage.engine import StorageEngine
 from gcpmlops.emulator.state.blobs import Blobs
@@ -38,12 +40,15 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.datasets.exports import Exports
     from gcpmlops.emulator.services.deployments import Deployments
     from gcpmlops.emulator.services.functions.deploying import Deployments as FunctionDeployments
+    from gcpmlops.emulator.services.functions.knative import Knative
+    from gcpmlops.emulator.services.functions.run_services import Services as RunServices
     from gcpmlops.emulator.services.iam import Policies
     from gcpmlops.emulator.services.jobs.custom_jobs import CustomJobs
     from gcpmlops.emulator.services.jobs.runs import Runs
     from gcpmlops.emulator.services.jobs.tuning_jobs import HyperparameterTuningJobs
     from gcpmlops.emulator.services.logging.log_metrics import LogMetrics
     from gcpmlops.emulator.services.logging.sinks import Sinks
+    from gcpmlops.emulator.services.model_monitoring.service import ModelDeploymentMonitoringJobs
     from gcpmlops.emulator.services.monitoring.alerting.alerting import Alerting
     from gcpmlops.emulator.services.monitoring.log_counts import LogCounts
     from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.monitoring.reading import Reading
     from gcpmlops.emulator.services.monitoring.replica_gauges import ReplicaGauges
     from gcpmlops.emulator.services.monitoring.uptime.rounds import Rounds
+    from gcpmlops.emulator.services.prediction.request_log import RequestLog
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.pubsub.broker import Broker
     from gcpmlops.emulator.services.pubsub.publisher import Publisher
@@ -151,6 +157,7 @@ class Services:
         self._resume_alerting()
         self._resume_uptime()
         self._resume_scheduler()
+        self._resume_model_monitoring()
 
     def _resume_scheduler(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.scheduler.v1.Job' LIMIT 1"
@@ -166,6 +173,11 @@ class Services:
                 agenda.end(what)
 
         threading.Thread(target=resume, name="scheduler", daemon=True).start()
+
+    def _resume_model_monitoring(self) -> None:
+        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.ModelDeploymentMonitoringJob' LIMIT 1"
+        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            threading.Thread(target=lambda: self._model_monitoring, name="model-monitoring", daemon=True).start()
 
     def _resume_uptime(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.UptimeCheckConfig' LIMIT 1"
@@ -227,6 +239,7 @@ class Services:
             "oauth2": OAuth(authenticator),
             "metadata": Metadata(authenticator, self._settings),
             "iamcredentials": IamCredentials(authenticator),
+            "serviceusage": ServiceUsage(),
             INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
             "emulator": ClockApp(self._context.agenda, store.is_empty),
         }
@@ -244,8 +257,14 @@ class Services:
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler, names=names),
             Api(*PACKAGES["pubsub"], self._pubsub, json_routes=self._pubsub_routes(), names=names),
-            Api(*PACKAGES["cloudfunctions"], self._functions, names=names),
-            Api(*PACKAGES["run"], self._run, names=names),
+            Api(
+                *PACKAGES["cloudfunctions"],
+                self._functions,
+                aliases=("v2alpha", "v2beta"),
+                json_routes=(JsonRoute("GET", "/v1/projects/{p}/locations/{l}/functions", lambda *_: {}),),  # 1st gen.
+                names=names,
+            ),
+            Api(*PACKAGES["run"], self._run, names=names, json_routes=self._knative_routes()),
         )
 
     def _vertex(self) -> Iterable[Service]:
@@ -262,6 +281,7 @@ class Services:
             *registry.services(),
             self._pipelines(registry.models),
             self._batch_prediction(),
+            self._model_monitoring,
             EndpointService(self._context, self._deployments),
             self._prediction(),
             VizierService(self._context),
@@ -288,7 +308,7 @@ class Services:
             self._context,
             self._deployments,
             metrics=self._prediction_metrics,
-            tables=lambda: self._exports.sources.tables,
+            request_log=self._request_log,
         )
         closed: Service = self._closed_later(service)
         return closed
@@ -375,14 +395,50 @@ class Services:
         return (FunctionService(self._context, self._function_deployments, self._authenticator.email),)
 
     def _run(self) -> Iterable[Service]:
-        from gcpmlops.emulator.services.functions.run_services import Revisions, Services
+        from gcpmlops.emulator.services.functions.run_services import Revisions
 
-        deployments = self._function_deployments
-        return (Services(self._context, deployments), Revisions(self._context, deployments))
+        return (self._run_services, Revisions(self._context, self._function_deployments))
+
+    def _knative_routes(self) -> Iterable[JsonRoute]:
+        def make() -> Knative:
+            from gcpmlops.emulator.services.functions.knative import Knative
+
+            return Knative(self._function_deployments, self._run_services, self._settings.project)
+
+        return tuple(JsonRoute(*route) for route in knative_routes.routes(make))
+
+    @_made_once
+    def _run_services(self) -> RunServices:
+        from gcpmlops.emulator.services.functions.run_services import Services
+
+        return Services(self._context, self._function_deployments)
 
     def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._project_service.get_v1(variables, body)
         return answer
+
+    @_made_once
+    def _request_log(self) -> RequestLog:
+        from gcpmlops.emulator.services.model_monitoring.sampling import Sampling
+        from gcpmlops.emulator.services.prediction.request_log import RequestLog
+
+        tables, store = lambda: self._exports.sources.tables, self._context.store
+        return RequestLog(tables, self._context.clock.now, monitored=Sampling(store))
+
+    @_made_once
+    def _model_monitoring(self) -> ModelDeploymentMonitoringJobs:
+        from gcpmlops.emulator.services.model_monitoring.making import jobs
+
+        made = jobs(
+            self._context,
+            self._exports.sources,
+            request_log=lambda: self._request_log,
+            write_log=self.logs.write,
+            notify=lambda channel, incident: self._alerting.notify(channel, incident),
+            points=self._points,
+        )
+        made.resume()
+        return made
 
     @_made_once
     def _project_service(self) -> Projects:
@@ -448,13 +504,15 @@ class Services:
         from gcpmlops.emulator.services.functions.triggers import Triggers
 
         publisher, subscriber = (lambda: self._publisher), (lambda: self._subscriber)
+        triggers = Triggers(publisher, subscriber, self._authenticator.email)
+        self.storage.on_event.append(triggers.on_object)
         made: FunctionDeployments = self._closed_later(
             Deployments(
                 self._context,
                 self._function_directory,
                 revisions=Revisions(self._data / "functions", self._environments),
                 sources=Sources(self.storage, self._authenticator),
-                triggers=Triggers(publisher, subscriber, self._authenticator.email),
+                triggers=triggers,
                 processes=self.processes,
                 sockets=self._sockets,
                 base=self._child_variables,
@@ -581,7 +639,9 @@ class Services:
         from gcpmlops.emulator.services.monitoring.uptime.rounds import Rounds
 
         context, prober = self._context, Prober(self.outbound)
-        rounds: Rounds = self._closed_later(Rounds(context.store, context.agenda, prober, self._points, self.logs.write))
+        rounds: Rounds = self._closed_later(
+            Rounds(context.store, context.agenda, prober, self._points, self.logs.write)
+        )
         return rounds
 
     @_made_once
