@@ -131,14 +131,15 @@ def _tf_records(uri: str, path: Path, packed: bool) -> Iterator[Any]:
     """TFRecord framing: length (8 bytes), its checksum (4), the data, its checksum (4)."""
     with gzip.open(path, "rb") if packed else path.open("rb") as file:
         while head := file.read(12):
-            data = _framed(file, head)
+            data = framed(file, head)
             if data is None:
                 yield exceptions.InvalidArgument(f"{uri} is not a TFRecord file, or is cut off.")
                 return
             yield _b64(data)
 
 
-def _framed(file: Any, head: bytes) -> bytes | None:
+def framed(file: Any, head: bytes) -> bytes | None:
+    """The next record's data, whose first 12 bytes are read; None where the file is cut off, or is another one."""
     if len(head) < 12:
         return None
     length = struct.unpack("<Q", head[:8])[0]

@@ -13,7 +13,9 @@ from gcpmlops.emulator.services.monitoring.series import Kind, ValueType
 _PERIOD_S = 60  # between two of Google's own samples; here there may be more
 UPTIME = "monitoring.googleapis.com/uptime_check/"
 LOGGING = "logging.googleapis.com/"
-_BETA = PREFIX  # the metrics that Google calls so
+MODEL = "aiplatform.googleapis.com/Model"
+DRIFT_DEVIATION = "aiplatform.googleapis.com/model_monitoring/feature_drift_deviation"
+_BETA = (PREFIX, DRIFT_DEVIATION)  # the metrics that Google calls so
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ _OF_CHECKS = {
     "checker_location": "Where the check is made; here all are made by the emulator.",
 }
 _OF_LOGS = {"log": "The log's id.", "severity": "The entries' severity."}
+_OF_FEATURES = {
+    "schedule_id": "What looks at the feature by schedule: here the model deployment monitoring job.",
+    "feature_name": "The feature's name.",
+    "algorithm": "How the distance is computed: jensen_shannon_divergence or l_infinity.",
+}
 _CLASS = {"response_code": "HTTP status by its class: 2xx, 4xx, 5xx."}
 _LATENCY = {"latency_type": "total, of it in the model server: model, and the rest: overhead."}
 _ALL = (
@@ -115,6 +122,15 @@ _ALL = (
     _uptime("request_latency", "Request latency", "How long a check took.", "DOUBLE", "ms"),
     Metric(f"{LOGGING}byte_count", "Log bytes", "Bytes of log entries that were received.", unit="By", labels=_OF_LOGS),
     Metric(f"{LOGGING}log_entry_count", "Log entries", "Log entries that were received.", labels=_OF_LOGS),
+    Metric(
+        DRIFT_DEVIATION,
+        "Feature drift deviation",
+        "How far a feature has drifted.",
+        kind="GAUGE",
+        value_type="DOUBLE",
+        labels=_OF_FEATURES,
+        resources=[MODEL],
+    ),
 )
 METRICS = {metric.type: metric for metric in _ALL}
 

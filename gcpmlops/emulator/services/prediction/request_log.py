@@ -47,10 +47,19 @@ class Tables(Protocol):
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What Model Monitoring wants of an endpoint: a share of the requests, and the table that they go to."""
+
+    rate: float
+    uri: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One row; payloads are JSON values or the bytes that went over the wire."""
 
     endpoint: Served
+    uri: str
     deployed_model_id: str
     number: int
     time: datetime
@@ -77,11 +86,22 @@ class RequestLog:
         tables: makes them when the first row is written; None: nothing is logged.
         now: the emulator's clock.
         start: how many points of the sample's even spread are left out.
+        monitored: what Model Monitoring wants of an endpoint; None: nothing.
     """
 
-    def __init__(self, tables: Callable[[], Tables] | None, now: Callable[[], datetime], *, start: int = 0) -> None:
+    def __init__(
+        self,
+        tables: Callable[[], Tables] | None,
+        now: Callable[[], datetime],
+        *,
+        start: int = 0,
+        monitored: Callable[[Served], Sample | None] | None = None,
+    ) -> None:
         self._tables = tables
         self._now = now
+        self._wanted = monitored or (lambda _: None)
+        self._newest: dict[str, datetime] = {}
+        self._writing = threading.Lock()
         self._points: dict[str, Spread] = defaultdict(partial(Spread, SAMPLING, start))
         self._numbers = itertools.count(time.time_ns())
         self._changed = threading.Condition()
@@ -92,15 +112,18 @@ class RequestLog:
 
     def takes(self, endpoint: Served) -> bool:
         """Whether the next prediction of the endpoint belongs to the sample."""
-        config = endpoint.logging
-        if config is None or self._tables is None:
+        if self._tables is None:
             return False
-        return bool(self._points[endpoint.name].point() < config.sampling_rate)
+        wanted = self._wanted(endpoint)
+        rate = max(endpoint.logging.sampling_rate if endpoint.logging else 0.0, wanted.rate if wanted else 0.0)
+        return rate > 0 and bool(self._points[endpoint.name].point() < rate)
 
     def write(self, target: Target, requests: Sequence[Any], responses: Sequence[Any]) -> None:
         """Note a prediction: one payload for each instance, or one for a raw body."""
         number = next(self._numbers)
-        entry = Entry(target.endpoint, target.deployed.id, number, self._now(), requests, responses)
+        now, uri = self._now(), self._table_of(target.endpoint)
+        entry = Entry(target.endpoint, uri, target.deployed.id, number, now, requests, responses)
+        self._newest[target.endpoint.name] = now
         with self._changed:
             if len(self._waiting) >= MOST_ROWS or self._closed:
                 self._left_out += 1
@@ -123,6 +146,15 @@ class RequestLog:
             yield chunk
         self.write(target, [body], [b"".join(kept)])
 
+    def newest(self, endpoint: str) -> datetime | None:
+        """When a prediction of the endpoint was last noted; None: not since the emulator's start."""
+        return self._newest.get(endpoint)
+
+    def flush(self) -> None:
+        """Write what waits now; returns when all that was noted before is written."""
+        with self._writing:
+            self._flush()
+
     def close(self) -> None:
         """Write what waits."""
         with self._changed:
@@ -131,13 +163,18 @@ class RequestLog:
         if thread is not None:
             thread.join()
 
+    def _table_of(self, endpoint: Served) -> str:
+        """The endpoint's own request-response logging comes first: monitoring reads what that writes."""
+        wanted = None if endpoint.logging else self._wanted(endpoint)
+        return wanted.uri if wanted else destination(endpoint)
+
     def _keep_writing(self) -> None:
         while not self._closed:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 self._changed.wait_for(lambda: self._closed, PAUSE_SECONDS)
-            self._flush()
-        self._flush()
+            self.flush()
+        self.flush()
 
     def _flush(self) -> None:
         with self._changed:
@@ -147,7 +184,7 @@ class RequestLog:
             log.warning("%d predictions were not logged: BigQuery takes fewer rows than there are", left_out)
         places: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         for entry in entries:
-            places[destination(entry.endpoint), location(entry.endpoint)].append(entry.row())
+            places[entry.uri, location(entry.endpoint)].append(entry.row())
         for place, rows in places.items():
             self._append(*place, rows)
 

@@ -26,6 +26,7 @@ class Served:
         seconds: that an answer may take.
         dns: the host of a dedicated endpoint; empty for a shared one.
         logging: the PredictRequestResponseLoggingConfig where that is enabled.
+        monitoring: the name of the model monitoring job; empty where there is none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Served:
     seconds: float
     dns: str
     logging: Any | None
+    monitoring: str = ""
 
     @classmethod
     def read(cls, endpoint: types.Endpoint) -> Served:
@@ -49,6 +51,7 @@ class Served:
             seconds=_seconds(pb.client_connection_config.inference_timeout, bool(dns)),
             dns=dns,
             logging=config if config.enabled and config.sampling_rate > 0 else None,
+            monitoring=pb.model_deployment_monitoring_job,
         )
 
     def pick(self, point: float) -> Any:

@@ -29,6 +29,7 @@ class PredictionService(Service):
     Args:
         metrics: hears of every request that reached a model.
         tables: where predictions are logged for endpoints that want it; None: nowhere.
+        request_log: takes its place where other services read it, too.
         seed: shifts the even spread of the traffic and of the sample that is logged.
     """
 
@@ -41,12 +42,13 @@ class PredictionService(Service):
         *,
         metrics: Metrics | None = None,
         tables: Callable[[], Tables] | None = None,
+        request_log: RequestLog | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(context)
         self._containers = Containers(context.store, deployments, start=seed)
         self._observer = Observer(metrics)
-        self._log = RequestLog(tables, context.clock.now, start=seed)
+        self._log = request_log or RequestLog(tables, context.clock.now, start=seed)
         self._direct = Direct(self._containers, self._observer)
         self._explainer = Explainer(context.store, self._containers, self._observer)
         self._streaming = Streaming(self._containers, self._observer, self._log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,11 +13,12 @@ from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import WriteLog
 from gcpmlops.emulator.services.monitoring import messages, selection
+from gcpmlops.emulator.services.monitoring.alerting import payload
 from gcpmlops.emulator.services.monitoring.alerting.alerts import Alerts
 from gcpmlops.emulator.services.monitoring.alerting.channel_codes import Codes
 from gcpmlops.emulator.services.monitoring.alerting.channels import NotificationChannels
 from gcpmlops.emulator.services.monitoring.alerting.deliveries import Deliveries
-from gcpmlops.emulator.services.monitoring.alerting.incidents import AlertRows
+from gcpmlops.emulator.services.monitoring.alerting.incidents import AlertRows, Changes, Delivery
 from gcpmlops.emulator.services.monitoring.alerting.log_matches import LogMatches
 from gcpmlops.emulator.services.monitoring.alerting.mail import Mail
 from gcpmlops.emulator.services.monitoring.alerting.notices import Notices
@@ -31,7 +32,7 @@ from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.reading import Reading
 from gcpmlops.emulator.services.monitoring.resource_types import RESOURCES
-from gcpmlops.emulator.services.monitoring.series import Series
+from gcpmlops.emulator.services.monitoring.series import Series, micros
 from gcpmlops.emulator.services.outbound import Outbound
 
 
@@ -67,7 +68,8 @@ class Alerting:
         self._metrics = metrics
         self._settings = settings
         mail = Mail(settings.smtp, settings.data_dir / "outbox", clock)
-        rows = AlertRows(context.store)
+        rows = self._rows = AlertRows(context.store)
+        self._clock = clock
         self.channels = NotificationChannels(
             context,
             Codes(context.store, clock, mail.send),
@@ -100,6 +102,20 @@ class Alerting:
     def routes(self) -> tuple[JsonRoute, ...]:
         """What answers REST calls that no client describes."""
         return self.alerts.routes()
+
+    def notify(self, channel: str, incident: Mapping[str, Any]) -> None:
+        """Brings a notification of another service to a channel, attempted again as those of policies are.
+
+        Args:
+            channel: resource name.
+            incident: what the notification's JSON says, with the keys of a policy's incident.
+
+        Raises: NotFound.
+        """
+        self.channels.stored(channel)
+        told = {"incident": dict(incident), "version": payload.VERSION}
+        delivery = Delivery(channel, told, micros(self._clock.now()))
+        self._deliveries.send(self._rows.commit(Changes(deliveries=[delivery])))
 
     def resume(self) -> None:
         """Goes on with the policies and the deliveries that are stored; once."""

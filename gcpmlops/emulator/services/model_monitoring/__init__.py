@@ -1,0 +1,1 @@
+"""Vertex AI Model Monitoring, version 1: the predictions of endpoints against training data, and against before."""
