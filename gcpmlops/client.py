@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gcpmlops.models import Models
     from gcpmlops.monitoring import Monitoring
     from gcpmlops.retraining import Retraining
+    from gcpmlops.scheduler import Scheduler
     from gcpmlops.storage import Storage
     from gcpmlops.training import Training
     from gcpmlops.tuning import Tuning
@@ -156,6 +157,13 @@ class Client:
         from gcpmlops.feedback import Feedback
 
         return Feedback(self.clients, self.bigquery, self.endpoints, self.monitoring)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """Jobs of Cloud Scheduler: calls and messages at the times of a schedule."""
+        from gcpmlops.scheduler import Scheduler
+
+        return Scheduler(self.clients)
 
     def close(self) -> None:
         """Close all connections; the client may be used again."""

@@ -29,7 +29,10 @@ COMMANDS = {  # name: (where it is, its line in --help)
         "Metrics, alerts, channels, incidents and dashboards of Cloud Monitoring.",
     ),
     "retraining": ("gcpmlops.cli.retraining:retraining", "Retraining: triggers, cases to decide, one timeline."),
-    "scheduler": ("gcpmlops.cli.scheduler:scheduler", "Jobs of Cloud Scheduler: calls at the times of a schedule."),
+    "scheduler": (
+        "gcpmlops.cli.scheduler:scheduler",
+        "Jobs of Cloud Scheduler: calls and messages at the times of a schedule.",
+    ),
     "storage": ("gcpmlops.cli.storage:storage", "Buckets and objects of Cloud Storage."),
     "training": ("gcpmlops.cli.training:training", "Custom training jobs of Vertex AI."),
     "tuning": ("gcpmlops.cli.tuning:tuning", "Hyperparameter tuning jobs of Vertex AI."),

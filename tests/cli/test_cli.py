@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from gcpmlops import _deferred
 from gcpmlops.cli import COMMANDS, root
 
-NOUNS = ("storage", "bigquery", "training", "models", "endpoints", "batch-predictions")
+NOUNS = ("storage", "bigquery", "training", "models", "endpoints", "batch-predictions", "scheduler")
 OTHERS = ("emulator", "demo")  # tested with what they start
 
 

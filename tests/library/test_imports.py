@@ -28,6 +28,7 @@ def python(code: str) -> str:
         "import gcpmlops.tuning",
         "import gcpmlops.experiments",
         "import gcpmlops.batch_predictions",
+        "import gcpmlops.scheduler",
         "import gcpmlops.evaluation.evaluation",
         "import gcpmlops.drift",
     ],
