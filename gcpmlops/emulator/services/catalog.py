@@ -22,6 +22,7 @@ from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.clock import ClockApp
 from gcpmlops.emulator.services.functions import knative_routes
+from gcpmlops.emulator.services.functions.build_account import BuildAccount
 from gcpmlops.emulator.services.functions.invocation import Invocation
 from gcpmlops.emulator.services.functions.served import Directory
 from gcpmlops.emulator.services.logging.entries import Entries
@@ -240,6 +241,7 @@ class Services:
             "metadata": Metadata(authenticator, self._settings),
             "iamcredentials": IamCredentials(authenticator),
             "serviceusage": ServiceUsage(),
+            "cloudbuild": BuildAccount(),
             INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
             "emulator": ClockApp(self._context.agenda, store.is_empty),
         }

@@ -36,7 +36,12 @@ class Knative:
         project, location = self._id(variables["project"]), variables.get("location", "-")
         prefix = f"projects/{project}/locations/" + ("" if location == "-" else f"{location}/")
         found = [row for row in self._deployments.run.services.list() if row.name.startswith(prefix)]
-        return {"apiVersion": _SERVING, "kind": "ServiceList", "items": [service_json(row) for row in found]}
+        return {
+            "apiVersion": _SERVING,
+            "kind": "ServiceList",
+            "metadata": {},
+            "items": [service_json(row) for row in found],
+        }
 
     def get_service(self, variables: Mapping[str, str], _: Any) -> Json:
         return service_json(self._named(variables))
@@ -45,7 +50,12 @@ class Knative:
         project = self._id(variables["project"])
         prefix = f"projects/{project}/locations/"
         found = [row for row in self._deployments.run.revisions.list() if row.name.startswith(prefix)]
-        return {"apiVersion": _SERVING, "kind": "RevisionList", "items": [revision_json(row) for row in found[::-1]]}
+        return {
+            "apiVersion": _SERVING,
+            "kind": "RevisionList",
+            "metadata": {},
+            "items": [revision_json(row) for row in found[::-1]],
+        }
 
     def get_revision(self, variables: Mapping[str, str], _: Any) -> Json:
         for row in self._deployments.run.revisions.list():
