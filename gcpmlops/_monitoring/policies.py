@@ -191,10 +191,10 @@ class Policies:
     def _of_name(self, name: str) -> Sequence[Policy]:
         """Those of this display name: ours before others, the oldest first."""
         found = [each for each in self.list(f"display_name={quoted(name)}") if each.display_name == name]
-        return sorted(found, key=lambda each: (LABEL not in each.proto.user_labels, each.name))
+        return sorted(found, key=_seniority)
 
     def _created(self, wanted: Any) -> Policy:
-        """Made; where somebody else made one at the same time, the first by name stays."""
+        """Made; where somebody else made one at the same time, the first one stays."""
         with translated(f"alert policy {wanted.display_name}"):
             made = self._clients.alert_policies.create_alert_policy(
                 name=project_of(self._clients), alert_policy=wanted, **self._clients.once
@@ -230,6 +230,12 @@ class _Any(Named):
     """A resource of which the names are enough."""
 
     proto: Any
+
+
+def _seniority(policy: Policy) -> tuple[bool, str, str]:
+    """Whoever comes later sees all that came before: the first of ours is the same one for everybody."""
+    made = policy.proto.creation_record.mutate_time
+    return LABEL not in policy.proto.user_labels, made.isoformat() if made else "", policy.name
 
 
 def slug(name: str) -> str:

@@ -132,14 +132,17 @@ class Rehearsal:
     def _aim(self, unmarked: bool) -> _Target:
         """Raises FailedPrecondition where no value can be written that violates it."""
         condition = self._threshold()
-        filter_ = self._equalities(condition.filter)
-        metric, kind = filter_.pop("metric.type", ""), filter_.pop("resource.type", "global")
+        metric = next(
+            (match[4] for match in _EQUAL.finditer(condition.filter) if match[0].startswith("metric.type")), ""
+        )
         if not metric.startswith(("custom.googleapis.com/", "workload.googleapis.com/", "external.googleapis.com/")):
             raise self._refused(
                 f"{metric} is written by Google alone: only real traffic can violate it",
                 "For an endpoint: send requests that fail (a wrong instance), or more than it can answer.",
             )
-        aligners = {each.per_series_aligner.name for each in condition.aggregations[:1]}
+        filter_ = self._equalities(condition.filter)
+        kind = filter_.pop("resource.type", "global")
+        aligners = {each.per_series_aligner.name for each in [*condition.aggregations][:1]}
         if condition.denominator_filter or not aligners <= set(_BY_VALUE):
             raise self._refused("it looks at a rate or a ratio, not at a value", "Try it with real data.")
         labels = {key[14:]: value for key, value in filter_.items() if key.startswith("metric.labels.")}

@@ -1,5 +1,10 @@
 """client.monitoring: messages as they are built, and against the emulator."""
 
+import http.server
+import json
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -183,3 +188,160 @@ def test_nothing_is_written_when_one_point_is_wrong(client: Client, unique) -> N
         with pytest.raises(exceptions.GcpMlopsError, match=said):
             monitoring.write_all([Point("quality", 0.5, good, at=at), bad])
     assert len(monitoring.read("quality", since="1d", labels={"model": model})) == 0
+
+
+@pytest.fixture(scope="module")
+def hook():
+    """A webhook's server: what was posted to it."""
+    posted: queue.Queue = queue.Queue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            posted.put((self.path, json.loads(body)["incident"]))
+
+        def log_message(self, *args: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", posted
+        server.shutdown()
+
+
+def test_one_policy_of_a_name_and_only_changes_are_sent(client: Client, unique, monkeypatch) -> None:
+    monitoring, name = client.monitoring, unique("errors")
+    first = monitoring.ensure_alert(name, ErrorRate(endpoint=ENDPOINT, minimum_requests=10), labels={"team": "a"})
+    assert (first.kind, first.severity, first.enabled, len(first.conditions)) == ("error_rate", "WARNING", True, 2)
+    calls = []
+    update = client.clients.alert_policies.update_alert_policy
+    monkeypatch.setattr(
+        client.clients.alert_policies,
+        "update_alert_policy",
+        lambda request, **more: calls.append(list(request["update_mask"]["paths"])) or update(request=request, **more),
+    )
+    alert = ErrorRate(endpoint=ENDPOINT, minimum_requests=10)
+    assert monitoring.ensure_alert(name, alert, labels={"team": "a"}).name == first.name
+    assert calls == []
+    changed = monitoring.ensure_alert(name, alert, labels={"team": "a"}, severity="CRITICAL")
+    assert (changed.name, changed.severity, calls) == (first.name, "CRITICAL", [["severity"]])
+    other = monitoring.ensure_alert(name, ErrorRate(endpoint=ENDPOINT, above=0.1), severity="CRITICAL")
+    assert (other.name, len(other.conditions)) == (first.name, 1)
+    assert [each.name for each in monitoring.list_alerts() if each.display_name == name] == [first.name]
+    other.delete()
+    with pytest.raises(exceptions.NotFound, match="list-alerts"):
+        monitoring.get_alert(name)
+
+
+def test_two_at_once_leave_one_policy(client: Client, unique) -> None:
+    name = unique("race")
+    with ThreadPoolExecutor(4) as pool:
+        made = [pool.submit(client.monitoring.ensure_alert, name, Drift(model=name)) for _ in range(4)]
+        assert len({each.result().name for each in made}) <= 4
+    last = client.monitoring.ensure_alert(name, Drift(model=name))
+    assert [each.name for each in client.monitoring.list_alerts() if each.display_name == name] == [last.name]
+    last.delete()
+
+
+def test_what_a_policy_needs_has_to_be_there(client: Client, unique) -> None:
+    monitoring = client.monitoring
+    with pytest.raises(exceptions.NotFound, match="ensure-metric"):
+        monitoring.ensure_alert(unique("x"), Threshold(metric="nobody/made/this", above=1))
+    with pytest.raises(exceptions.NotFound, match="list-channels"):
+        monitoring.ensure_alert(unique("x"), Drift(), channels=["nobody"])
+    with pytest.raises(exceptions.InvalidArgument, match="severity"):
+        monitoring.ensure_alert(unique("x"), Drift(), severity="BAD")
+    with pytest.raises(exceptions.InvalidArgument, match="auto_close"):
+        monitoring.ensure_alert(unique("x"), Drift(), auto_close="1m")
+
+
+def test_an_alert_is_tested_and_the_webhook_is_told(client: Client, unique, hook) -> None:
+    monitoring, name, (url, posted) = client.monitoring, unique("drift"), hook
+    channel = monitoring.ensure_channel(name, Webhook(url=url, token="secret"))
+    assert monitoring.ensure_channel(name, Webhook(url=url, token="secret")).name == channel.name
+    assert "secret" not in f"{channel.labels}{channel!r}{channel._repr_html_()}"
+    with pytest.raises(exceptions.InvalidArgument, match="which can't change"):
+        monitoring.ensure_channel(name, Email(address="me@example.com"))
+    policy = monitoring.ensure_alert(name, Drift(model=name), channels=[channel, name])
+    assert policy.channels == (channel.name,)
+    done = monitoring.test_alert(name, timeout=60)
+    assert done.incident.state == "OPEN"
+    assert done.incident.labels["feature"] == done.mark
+    assert (done.policy, done.value, done.channels) == (name, 1.3, (channel.name,))
+    path, told = posted.get(timeout=30)
+    assert path == "/hook?auth_token=secret"
+    assert (told["policy_name"], told["state"]) == (name, "open")
+    (incident,) = policy.incidents(state="OPEN")
+    assert incident.name == done.incident.name
+    assert [moment.what for moment in incident.timeline] == ["gcpmlops/drift was 1.3", f"opened: {name}"]
+    assert monitoring.get_incident(incident.id).opened == incident.opened
+    assert monitoring.incidents(policy=name, state="CLOSED") == []
+    snooze = monitoring.snooze(policy, hours=2, why="the holidays")
+    assert snooze.until - monitoring.now() > timedelta(hours=1)
+    assert "snoozed until" in str(incident.timeline[-1])
+    with pytest.raises(exceptions.InvalidArgument, match="reason"):
+        monitoring.snooze(policy, hours=2, why=" ")
+    policy.delete()
+    monitoring.delete_channel(name)
+
+
+def test_what_no_value_can_violate(client: Client, unique) -> None:
+    monitoring = client.monitoring
+    for alert, said in (
+        (ErrorRate(endpoint=ENDPOINT), "written by Google alone"),
+        (Absence(metric="quality"), "no condition on values"),
+        (StaleData(table="d.t", older_than="1d"), "--unmarked"),
+    ):
+        policy = monitoring.ensure_alert(unique("untestable"), alert)
+        with pytest.raises(exceptions.FailedPrecondition, match=said):
+            monitoring.test_alert(policy)
+        policy.delete()
+
+
+def test_the_age_of_a_table(client: Client, unique) -> None:
+    name = unique("age").replace("-", "_")
+    client.bigquery.create_dataset(name)
+    client.bigquery.query(f"CREATE TABLE {name}.t AS SELECT TIMESTAMP '2020-01-01 00:00:00' AS at")
+    age = client.monitoring.check_data_age(f"{name}.t", column="at")
+    (found,) = client.monitoring.read("data_age", labels={"table": f"{name}.t"})
+    assert found.last == age > 5 * 365 * 86400
+    client.bigquery.query(f"DELETE FROM {name}.t WHERE TRUE")
+    with pytest.raises(exceptions.FailedPrecondition, match="no row"):
+        client.monitoring.check_data_age(f"{name}.t", column="at")
+    client.bigquery.delete_dataset(name, force=True)
+
+
+def test_the_dashboard_of_a_life(client: Client, unique, tmp_path) -> None:
+    monitoring, name = client.monitoring, unique("life")
+    policy = monitoring.ensure_alert(name, Quality(model=name, metric="roc_auc", below=0.6))
+    made = monitoring.ensure_dashboard(name, endpoint=ENDPOINT, model=name, alerts=[policy])
+    tiles = made.proto.mosaic_layout.tiles
+    cells = [
+        (x, y)
+        for tile in tiles
+        for x in range(tile.x_pos, tile.x_pos + tile.width)
+        for y in range(tile.y_pos, tile.y_pos + tile.height)
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == made.proto.mosaic_layout.columns - 1
+    same = monitoring.ensure_dashboard(name, endpoint=ENDPOINT, model=name, alerts=[policy])
+    assert (same.name, same.proto.etag) == (made.name, made.proto.etag)
+    more = monitoring.ensure_dashboard(name, endpoint=ENDPOINT, model=name, metrics=("roc_auc", "brier"))
+    assert more.name == made.name
+    assert "Brier by version" in more.widgets
+    assert [each.name for each in monitoring.list_dashboards() if each.display_name == name] == [made.name]
+    at = monitoring.now()
+    labels = {"model": name, "version": "3", "metric": "roc_auc", "slice": "all"}
+    values = enumerate((0.75, 0.7421))
+    monitoring.write_all([Point("quality", value, labels, at=at - timedelta(minutes=9 - n)) for n, value in values])
+    page = monitoring.render_dashboard(name, tmp_path / "life.html", since="1h").read_text()
+    assert '<p class="value">0.742' in page
+    assert "version 3" in page
+    assert page.count('<section class="tile') == len([w for w in more.widgets if w]) - 4
+    with pytest.raises(exceptions.InvalidArgument, match="nothing to show"):
+        monitoring.ensure_dashboard(unique("none"))
+    monitoring.delete_dashboard(name)
+    policy.delete()
+    with pytest.raises(exceptions.NotFound, match="list-dashboards"):
+        monitoring.get_dashboard(name)
