@@ -218,8 +218,9 @@ def test_an_interval_has_an_end_after_its_start(monitoring: Monitoring) -> None:
 def test_descriptors(served: Monitoring) -> None:
     service = served.service
     listed = service.list_metric_descriptors(monitoring_v3.ListMetricDescriptorsRequest(name="projects/p1"))
-    kinds = [each.type.removeprefix(ONLINE) for each in listed.metric_descriptors]
-    assert kinds == sorted(kinds)
+    found = [each.type for each in listed.metric_descriptors]
+    kinds = [kind.removeprefix(ONLINE) for kind in found]
+    assert found == sorted(found)
     assert {"replicas", "prediction_latencies"} < set(kinds)
     active = monitoring_v3.ListMetricDescriptorsRequest(
         name="projects/p1", filter=f'metric.type = starts_with("{ONLINE}")', active_only=True

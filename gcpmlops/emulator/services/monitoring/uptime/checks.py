@@ -15,6 +15,10 @@ from gcpmlops.emulator.services.monitoring.uptime import matchers, regions
 _PERIODS = (60, 300, 600, 900)
 _TIMEOUTS = (1, 60)
 _FEWEST = 3  # checkers
+_METHODS = monitoring_v3.UptimeCheckConfig.HttpCheck.RequestMethod
+_GET, _POST = int(_METHODS.GET), int(_METHODS.POST)
+_CONTAINS = int(matchers.Option.CONTAINS_STRING)
+_VPC = int(monitoring_v3.UptimeCheckConfig.CheckerType.VPC_CHECKERS)
 _MOST_HEADERS = 100
 _PORTS = (1, 65535)
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,253}")
@@ -31,9 +35,9 @@ def fill(config: Any) -> None:
         check = config.http_check
         check.path = check.path if check.path.startswith("/") else f"/{check.path}"
         check.port = check.port or (443 if check.use_ssl else 80)
-        check.request_method = check.request_method or 1
+        check.request_method = check.request_method or _GET
     for matcher in config.content_matchers:
-        matcher.matcher = matcher.matcher or 1
+        matcher.matcher = matcher.matcher or _CONTAINS
 
 
 def check(config: Any) -> None:
@@ -71,7 +75,7 @@ def _check_kind(config: Any) -> None:
         return
     if len(part.headers) > _MOST_HEADERS:
         raise validate.invalid(f"{_FIELD}.http_check.headers", f"{_MOST_HEADERS} at most.")
-    if part.body and part.request_method != 2:
+    if part.body and part.request_method != _POST:
         raise validate.invalid(f"{_FIELD}.http_check.body", "only POST has a body.")
     if part.validate_ssl and not part.use_ssl:
         raise validate.invalid(f"{_FIELD}.http_check.validate_ssl", "only with use_ssl.")
@@ -83,7 +87,7 @@ def _check_resource(config: Any) -> None:
         raise validate.invalid(f"{_FIELD}.monitored_resource", "required, but missing.")
     if kind != "monitored_resource":
         raise exceptions.MethodNotImplemented(f"{_FIELD}.{kind} is not built in this emulator.")
-    if config.checker_type == 2 or config.is_internal or config.internal_checkers:
+    if config.checker_type == _VPC or config.is_internal or config.internal_checkers:
         raise exceptions.MethodNotImplemented(f"{_FIELD}: checkers in a VPC are not built in this emulator.")
     resource = config.monitored_resource
     if resource.type != "uptime_url":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from google.cloud import monitoring_v3
 
-Region = monitoring_v3.UptimeCheckRegion
+Region: Any = monitoring_v3.UptimeCheckRegion
 ADDRESS = "127.0.0.1"
 # The locations of a region, as `checker_location` names them, and as ListUptimeCheckIps does.
-LOCATIONS: dict[Region, Sequence[tuple[str, str]]] = {
+LOCATIONS: dict[Any, Sequence[tuple[str, str]]] = {
     Region.USA_IOWA: (("usa-iowa", "Iowa"),),
     Region.USA_OREGON: (("usa-oregon", "Oregon"),),
     Region.USA_VIRGINIA: (("usa-virginia", "Virginia"),),
@@ -20,7 +21,7 @@ LOCATIONS: dict[Region, Sequence[tuple[str, str]]] = {
 _USA = (Region.USA_IOWA, Region.USA_OREGON, Region.USA_VIRGINIA)
 
 
-def locations(selected: Sequence[Region]) -> list[str]:
+def locations(selected: Sequence[Any]) -> list[str]:
     """The checkers of some regions; of all where none is selected."""
     chosen = [part for region in selected or LOCATIONS for part in (_USA if region == Region.USA else (region,))]
     return list(dict.fromkeys(name for region in chosen for name, _ in LOCATIONS[region]))
