@@ -362,13 +362,14 @@ class Services:
         return (self._project_service,)
 
     def _monitoring(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.monitoring.groups import GroupService
         from gcpmlops.emulator.services.monitoring.service import MetricService
         from gcpmlops.emulator.services.monitoring.uptime.service import UptimeCheckService
 
         self._replica_gauges.start()
         metrics = MetricService(self._context, self._points, self._metric_types, self._reading)
         uptime = UptimeCheckService(self._context, self._uptime)
-        return (metrics, uptime, *self._alerting.services())
+        return (metrics, uptime, GroupService(self._context, self._points), *self._alerting.services())
 
     def _alert_routes(self) -> tuple[JsonRoute, ...]:
         return (

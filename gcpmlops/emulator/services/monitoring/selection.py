@@ -71,8 +71,12 @@ def _spelled(match: re.Match[str]) -> str:
 def metric_type(filter_: filters.Filter) -> str:
     """The one metric type that it selects; empty where that is not so plain.
 
-    Raises: InvalidArgument where it doesn't speak of metric types.
+    Raises: InvalidArgument where it doesn't speak of metric types; MethodNotImplemented where it speaks of groups.
     """
+    if any(path[0] == "group" for path, _, _ in filter_.comparisons):
+        raise exceptions.MethodNotImplemented(
+            "Filters by group.id are not built in this emulator: ask for its members."
+        )
     wanted = [(op, value) for path, op, value in filter_.comparisons if list(path) == ["metric", "type"]]
     if not wanted:
         raise exceptions.InvalidArgument('Field filter must specify a metric type: metric.type = "...".')
