@@ -27,6 +27,7 @@ from gcpmlops.emulator.services.functions.invocation import Invocation
 from gcpmlops.emulator.services.functions.served import Directory
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import LogWriter
+from gcpmlops.emulator.services.monitoring import promql
 from gcpmlops.emulator.services.outbound import Outbound
 from gcpmlops.emulator.services.service_usage import ServiceUsage
 from gcpmlops.emulator.services.storage.app import StorageApp
@@ -255,7 +256,7 @@ class Services:
             Api(*PACKAGES["storage"], self._storage_control),
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
             Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1,)),
-            Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._alert_routes()),
+            Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._monitoring_routes()),
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler, names=names),
             Api(*PACKAGES["pubsub"], self._pubsub, json_routes=self._pubsub_routes(), names=names),
@@ -371,8 +372,9 @@ class Services:
         uptime = UptimeCheckService(self._context, self._uptime)
         return (metrics, uptime, GroupService(self._context, self._points), *self._alerting.services())
 
-    def _alert_routes(self) -> tuple[JsonRoute, ...]:
+    def _monitoring_routes(self) -> tuple[JsonRoute, ...]:
         return (
+            *promql.ROUTES,
             JsonRoute("GET", "/v3/projects/{project}/alerts", lambda *call: self._alerting.alerts.list(*call)),
             JsonRoute("GET", "/v3/projects/{project}/alerts/{alert}", lambda *call: self._alerting.alerts.get(*call)),
         )
