@@ -32,6 +32,7 @@ from gcpmlops.emulator.services.outbound import Outbound
 from gcpmlops.emulator.services.service_usage import ServiceUsage
 from gcpmlops.emulator.services.storage.app import StorageApp
 from gcpmlops.emulator.services.storage.engine import StorageEngine
+from gcpmlops.emulator.services.storage.lifecycle import Lifecycle
 from gcpmlops.emulator.state.blobs import Blobs
 from gcpmlops.emulator.state.store import Store
 from gcpmlops.emulator.variables import client_variables
@@ -159,6 +160,7 @@ class Services:
         self._resume_alerting()
         self._resume_uptime()
         self._resume_scheduler()
+        self._lifecycle.resume()
         self._resume_model_monitoring()
 
     def _resume_scheduler(self) -> None:
@@ -198,8 +200,18 @@ class Services:
 
     def _resume_alerting(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.AlertPolicy' LIMIT 1"
-        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            threading.Thread(target=lambda: self._alerting, name="alerting", daemon=True).start()
+        if not self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
+            return
+        agenda, what = self._context.agenda, "alert policies that are resumed"
+        agenda.begin(what)  # a clock that is moved at once waits for their appointments
+
+        def resume() -> None:
+            try:
+                _ = self._alerting
+            finally:
+                agenda.end(what)
+
+        threading.Thread(target=resume, name="alerting", daemon=True).start()
 
     def _resume_functions(self) -> None:
         sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.functions.v2.Function' LIMIT 1"
@@ -227,6 +239,7 @@ class Services:
             store, blobs, self._context.clock, project=settings.project, project_number=settings.project_number
         )
         engine.notifications.topics = lambda: self._topics
+        self._lifecycle = Lifecycle(engine, self._context.agenda)
         self._stack.callback(engine.close)
         return engine
 

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from google.protobuf import any_pb2, empty_pb2, struct_pb2, symbol_database
+from google.protobuf import any_pb2, empty_pb2, struct_pb2, symbol_database, wrappers_pb2
 from google.protobuf.message import DecodeError, Message
 
 from gcpmlops.emulator.kernel.masks import raw
+
+# A scalar that may be missing.
+_WRAPPERS = (
+    wrappers_pb2.BoolValue,
+    wrappers_pb2.StringValue,
+    wrappers_pb2.DoubleValue,
+    wrappers_pb2.FloatValue,
+    wrappers_pb2.Int32Value,
+    wrappers_pb2.Int64Value,
+    wrappers_pb2.UInt32Value,
+    wrappers_pb2.UInt64Value,
+)
 
 
 class Key(str):
@@ -57,7 +69,9 @@ def values(message: Any, path: Sequence[str]) -> Iterator[Any]:
     Scalars count when set or default; a Struct's null is None.
     """
     node = raw(message)
-    if not path:
+    if not path and isinstance(node, _WRAPPERS):
+        yield node.value
+    elif not path:
         yield from [node] if not isinstance(node, struct_pb2.Value) else _plain(node)
     elif isinstance(node, struct_pb2.Value):
         kind = node.WhichOneof("kind") or "null_value"

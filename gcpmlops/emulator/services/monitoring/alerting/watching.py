@@ -113,11 +113,15 @@ class Watching:
             self.look_at(found)
 
     def on_back(self) -> None:
-        """The clock was set back: what was due is not any more."""
+        """The clock was set back: what was due, or known of later times, is not any more."""
         with self._looking:
-            self._paused_until = self._clock.now()
-            for name in list(self._due):
-                self._due.pop(name).cancel()
+            with self._guard:
+                self._paused_until, self._is_called = self._clock.now(), False
+            for name, watch in self._watches.items():
+                if appointment := self._due.pop(name, None):
+                    appointment.cancel()
+                self._rows.forget(name)
+                self._watches[name] = self._watch(watch.policy)
             self.look_at(list(self._watches))
 
     def _watch(self, policy: Any) -> Watch:
@@ -152,7 +156,7 @@ class Watching:
             with self._guard:
                 changed, self._changed, self._is_called = self._changed, set(), False
             began = monotonic()
-            for name in sorted(changed):
+            for name in [name for name in self._watches if name in changed]:
                 self._look(name)
             pause = max(_PAUSE_S, _SHARE * (monotonic() - began))
             self._paused_until = self._clock.now() + timedelta(seconds=pause)

@@ -70,7 +70,7 @@ def test_series_are_reduced_to_groups(run: Any) -> None:
 def test_enough_series_have_to_violate(run: Any, trigger: dict[str, Any], hosts: int, count: int) -> None:
     run.create(threshold(trigger=trigger))
     for host in range(4):
-        run.write_quietly(9 if host < hosts else 1, host=str(host))
+        run.write_quietly(9 if host >= 4 - hosts else 1, host=str(host))
     run.settle()
     assert len(run.incidents()) == count
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import email
+import socket
 from datetime import timedelta
 from email import policy as email_policy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud.monitoring_v3 import types
 
-from tests.emulator.services.monitoring.alerting.conftest import METRIC, START, Web, running, threshold
+from gcpmlops.emulator.kernel.clock import SystemClock
+from gcpmlops.emulator.services.monitoring.alerting.mail import Mail
+from gcpmlops.emulator.services.monitoring.alerting.senders import Senders, UndeliveredError
+from gcpmlops.emulator.services.outbound import Outbound
+from tests.emulator.services.monitoring.alerting.conftest import METRIC, START, Topics, Web, running, threshold
 
 DOCUMENTATION = {
     "content": "## Look at ${metric.label.host}\n\n${policy.display_name} of ${project}, ${resource.label.zone}, ${x}.",
@@ -159,3 +165,28 @@ def test_mail_without_a_server_is_a_file(run: Any) -> None:
     assert "https://example.com/a" in text
     assert "<h2>Look at a</h2>" in html
     assert "Observed" in html
+
+
+def test_one_that_hangs_is_given_up_after_a_while(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never answers
+        senders = Senders(
+            Outbound(None, lambda: 0),  # type: ignore[arg-type]  # no token is asked for
+            Topics,
+            Mail("", tmp_path, SystemClock()),
+            timeout=0.1,
+        )
+        hook = types.NotificationChannel(
+            type_="webhook_tokenauth", labels={"url": f"http://127.0.0.1:{server.getsockname()[1]}/"}
+        )
+        with pytest.raises(UndeliveredError, match=r"no answer within 0\.1 s") as raised:
+            senders.send(hook, {"incident": {}})
+        assert raised.value.is_passing
+
+
+def test_a_clock_that_is_set_back_does_not_stop_it(run: Any) -> None:
+    run.create(threshold(seconds=120, period=300))
+    run.write(9)
+    run.agenda.set_back(START - timedelta(days=1))
+    run.write(9)
+    run.advance(minutes=2)
+    assert run.history() == [(2 - 1440, None)]

@@ -34,6 +34,8 @@ def test_lists_are_filtered_and_ordered(run: Any) -> None:
     assert listed(order_by="display_name desc") == ["c", "b", "a"]
     assert listed(filter='severity = "ERROR" AND user_labels.team = "c"') == ["c"]
     assert listed(page_size=2) == ["b", "a"]
+    assert listed(filter="enabled = false") == []
+    assert len(listed(filter="enabled = true")) == 3
 
 
 def test_an_update_replaces_what_the_mask_names(run: Any) -> None:
