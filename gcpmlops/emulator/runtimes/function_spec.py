@@ -54,7 +54,6 @@ class FunctionSpec:
         """What Cloud Run and Cloud Functions set, and the user's own."""
         return {
             "THREADS": str(self.threads),
-            "LOG_EXECUTION_ID": "true",
             **self.env,
             "PORT": PORT,
             "K_SERVICE": self.service,
