@@ -1,4 +1,4 @@
-"""The Prometheus HTTP API of Cloud Monitoring: not built, and says so; nothing that the emulator has evaluates PromQL."""
+"""The Prometheus HTTP API of Cloud Monitoring, which is not built: nothing that the emulator has evaluates PromQL."""
 
 from __future__ import annotations
 
