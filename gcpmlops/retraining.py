@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _html, _staging
@@ -162,6 +163,16 @@ class Retraining:
         ledger.keep_recipe(recipe)
         ledger.change("setup", lambda old: {**(old or {"at": ledger.now().isoformat()}), "url": url})
         return RetrainingSetup(recipe, url, tuple(self._wiring.connect(recipe, url)), ledger.folder)
+
+    def apply(self, path: Path_, **changes: Any) -> RetrainingSetup:
+        """`ensure` what a YAML file describes (see `gcpmlops._retraining.file`), with some of it changed.
+
+        Files that it names are looked for beside it. Raises InvalidArgument naming file and line, and as `ensure`.
+        """
+        from gcpmlops._retraining.file import read
+
+        given = {**read(Path(path)), **changes}
+        return self.ensure(given.pop("name"), **given)
 
     def get(self, name: str) -> RetrainingSetup:
         """As it is set up. Raises NotFound."""

@@ -1,4 +1,4 @@
-"""A retraining in a YAML file: the arguments of `ensure`, for `gcpmlops retraining ensure`; errors name file and line.
+"""A retraining in a YAML file: the arguments of `ensure`; errors name file and line.
 
 name: flights
 model: flight-delays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,8 +118,7 @@ class Wiring:
             schedule=cron,
             time_zone=zone,
             http=url,
-            body=json.dumps({"retraining": recipe.name, "trigger": which}).encode(),
-            headers={"Content-Type": "application/json"},
+            body={"retraining": recipe.name, "trigger": which},
             service_account=self._caller,
             attempt_deadline=_CALL,
             description=f"gcpmlops: retraining {recipe.name}",

@@ -19,20 +19,15 @@ def retraining() -> None:
     """Retraining by schedules, drift, falling quality, new data and alerts; cases to decide, one timeline."""
 
 
-@command(retraining, "ensure", changes=True, example="gcpmlops retraining ensure retraining.yaml --mode auto")
+@command(retraining, "apply", changes=True, example="gcpmlops retraining apply retraining.yaml --mode auto")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--mode", type=click.Choice(("propose", "candidate", "auto")), help="Instead of the file's.")
-def ensure(call: Call, file: Path, mode: str | None) -> None:
+def apply(call: Call, file: Path, mode: str | None) -> None:
     """Set up what FILE describes, or bring it to that: function, schedules, recipe."""
-    from gcpmlops._retraining.file import read
-
-    given = read(file)
-    given |= {"mode": mode} if mode else {}
-    name = given.pop("name")
-    with call.waiting(f"Setting up the retraining {name}"):
-        setup = call.change(
-            "FunctionService.CreateFunction, CloudScheduler.CreateJob", "retraining.ensure", name, **given
-        )
+    changes = {"mode": mode} if mode else {}
+    with call.waiting(f"Setting up the retraining of {file}"):
+        api = "FunctionService.CreateFunction, CloudScheduler.CreateJob"
+        setup = call.change(api, "retraining.apply", file, **changes)
     call.show(setup, _setup)
 
 
