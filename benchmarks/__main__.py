@@ -17,6 +17,7 @@ from benchmarks import (
     jobs,
     monitoring,
     prediction,
+    pubsub,
     search,
     serving,
     startup,
@@ -35,6 +36,7 @@ _SUBJECTS = {
     "batch": batch.lines,
     "evaluation": evaluation.lines,
     "search": search.lines,
+    "pubsub": pubsub.lines,
     "monitoring": monitoring.lines,
     "alerting": alerting.lines,
 }
