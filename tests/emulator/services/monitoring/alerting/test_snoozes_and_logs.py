@@ -34,6 +34,28 @@ def test_a_snooze_closes_incidents_and_opens_none_until_it_ends(run: Any) -> Non
     assert [each["incident"]["state"] for _, _, each in run.web.posts] == ["open", "open"]
 
 
+def test_the_life_that_the_docs_tell(run: Any) -> None:
+    hook = run.webhook()
+    reminder = {"notification_channel_names": [hook], "renotify_interval": {"seconds": 1800}}
+    policy = run.create(
+        threshold(0.7, 120, comparison="COMPARISON_LT"),
+        notification_channels=[hook],
+        alert_strategy={"auto_close": {"seconds": 3600}, "notification_channel_strategy": [reminder]},
+    )
+    snooze(run, policy.name, 20, after=40)
+    for minute in range(71):
+        good = minute == 0 or 65 <= minute < 68
+        at = START + timedelta(minutes=minute)
+        run.agenda.at(at, lambda value=0.8 if good else 0.6: run.write_quietly(value), name="job")
+    run.advance(hours=3)
+    assert run.history() == [(3, 40), (60, 65), (70, 130)]
+    told = [payload["incident"] for _, _, payload in run.web.posts]
+    seconds = [(each["ended_at"] or each["started_at"]) - START.timestamp() for each in told]
+    first, second = [("open", 3)] * 2, [("open", 60), ("closed", 65)]  # opened and reminded; the snooze tells nothing
+    third = [*[("open", 70)] * 3, ("closed", 130)]
+    assert [(each["state"], at / 60) for each, at in zip(told, seconds, strict=True)] == [*first, *second, *third]
+
+
 def test_a_snooze_with_a_filter_holds_some_series_back(run: Any) -> None:
     policy = run.create(threshold())
     snooze(run, policy.name, 10, filter='metric.labels.host = "a"')
