@@ -115,7 +115,7 @@ class Analysis:
 
 def thresholds(own: Mapping[str, Any], default: Any, names: Sequence[str]) -> dict[str, float]:
     """By feature: those that have their own, or all of them by the default."""
-    return {name: each.value for name, each in own.items()} if own else dict.fromkeys(names, default.value)
+    return {name: own[name].value for name in sorted(own)} if own else dict.fromkeys(names, default.value)
 
 
 def compared(

@@ -97,7 +97,7 @@ def _declared(package: str, messages: dict[str, dict[str, tuple[int, str]]]) -> 
             if made.type == _F.TYPE_MESSAGE:
                 made.type_name = f".{package}.{plain}"
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return lambda name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
 
 

@@ -66,12 +66,12 @@ class ModelDeploymentMonitoringJobs(Service):
         checks.check(raw(job), raw(endpoint), self._training)
         with self.locks(job.endpoint):
             self._check_free(self._endpoints.get(job.endpoint))
-            job = self._insert(request.parent, job)
+            made: Job = self._insert(request.parent, job)
         for field in checks.unused(raw(job)):
             log.warning("%s: %s is kept and returned, but has no meaning in this emulator", job.name, field)
         self._rounds.begin(job)
         self._telling.event(raw(job), f"Model monitoring is set up: job {job.name}")
-        return job
+        return made
 
     def get_model_deployment_monitoring_job(self, request: types.GetModelDeploymentMonitoringJobRequest) -> Job:
         return self._get(request.name)
