@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
-from gcpmlops.emulator.services.storage import acls, errors, iam, naming
+from gcpmlops.emulator.services.storage import acls, errors, iam, lifecycle_rules, naming
 from gcpmlops.emulator.services.storage.locations import location_type
 from gcpmlops.emulator.services.storage.preconditions import NONE, Preconditions
 from gcpmlops.emulator.services.storage.records import (
@@ -63,12 +63,16 @@ class Buckets:
     Args:
         now: the emulator's clock.
         project_number: stands in default ACLs.
+
+    Attributes:
+        listeners: called with the name of a bucket that was made, changed or deleted, after the commit.
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime], project_number: str) -> None:
         self._store = store
         self._now = now
         self._project_number = project_number
+        self.listeners: list[Callable[[str], None]] = []
 
     def find(self, conn: sqlite3.Connection, name: str) -> BucketRecord | None:
         row = conn.execute(f"SELECT {BUCKET_COLUMNS} FROM storage_bucket WHERE name = ?", (name,)).fetchone()
@@ -109,6 +113,7 @@ class Buckets:
         own, default = self._acl(resource, "acl", acl), self._acl(resource, "defaultObjectAcl", default_acl)
         bucket = BucketRecord(name, project, time, 1, time, time, config, own, default, None)
         self._store.write(lambda conn: self._insert(conn, bucket))
+        self._tell(name)
         return bucket
 
     def patch(self, name: str, patch: Json, conditions: Preconditions = NONE) -> BucketRecord:
@@ -137,6 +142,7 @@ class Buckets:
             conn.execute("DELETE FROM storage_notification WHERE bucket = ?", (name,))
 
         self._store.write(run)
+        self._tell(name)
 
     def set_policy(self, name: str, policy: Json) -> BucketRecord:
         """Raises NotFound, PreconditionFailed for a stale etag, BadRequest."""
@@ -185,7 +191,13 @@ class Buckets:
                     changed = self.require(conn, name)
             return changed
 
-        return self._store.write(run)
+        record = self._store.write(run)
+        self._tell(name)
+        return record
+
+    def _tell(self, name: str) -> None:
+        for listener in list(self.listeners):
+            listener(name)
 
     def _save(self, conn: sqlite3.Connection, bucket: BucketRecord, column: str, text: str) -> BucketRecord:
         conn.execute(
@@ -214,6 +226,8 @@ class Buckets:
         if config["storageClass"] not in _CLASSES:
             raise errors.invalid(f"Invalid argument: storage class '{config['storageClass']}'.")
         _check_labels(config)
+        if config.get("lifecycle") is not None:
+            lifecycle_rules.parse(config["lifecycle"])
         _complete_access(config, time)
         if "retentionPolicy" in config:
             config["retentionPolicy"].setdefault("effectiveTime", rfc3339(time))

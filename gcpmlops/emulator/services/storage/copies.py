@@ -16,7 +16,8 @@ from gcpmlops.emulator.state.blobs import Blobs
 from gcpmlops.emulator.state.store import Store
 
 MAX_SOURCES = 32
-_NOT_COPIED = {"storageClass", "temporaryHold", "eventBasedHold", "retention"}  # the destination bucket decides
+# The destination bucket decides.
+_NOT_COPIED = {"storageClass", "timeStorageClassUpdated", "temporaryHold", "eventBasedHold", "retention"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ FIELDS = frozenset(
         "contexts",
     ]
 )
+_KEPT = ("storageClass", "timeStorageClassUpdated")  # by a PUT of the whole resource
 _PUT = f"INSERT INTO storage_object ({OBJECT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _LIVE = f"SELECT {OBJECT_COLUMNS} FROM storage_object WHERE bucket = ? AND name = ? AND live = 1"
 _ONE = f"SELECT {OBJECT_COLUMNS} FROM storage_object WHERE generation = ? AND bucket = ? AND name = ?"
@@ -223,8 +224,22 @@ class Objects:
         """Replaces every field that the caller may set."""
         own = {key: value for key, value in resource.items() if key in FIELDS and value is not None}
         return self.change(
-            bucket, name, lambda fields: {"storageClass": fields["storageClass"], **own}, conditions, generation
+            bucket,
+            name,
+            lambda fields: {key: fields[key] for key in _KEPT if key in fields} | own,
+            conditions,
+            generation,
         )
+
+    def set_storage_class(self, bucket: str, name: str, generation: int, storage_class: str) -> ObjectRecord:
+        """What only a lifecycle rule does without rewriting the object. Raises NotFound."""
+
+        def run(conn: sqlite3.Connection) -> ObjectRecord:
+            record = self.require(conn, bucket, name, generation)
+            changed = {"storageClass": storage_class, "timeStorageClassUpdated": rfc3339(micros(self._now()))}
+            return self._save(conn, record, "fields", record.fields | changed)
+
+        return self._updated(self._store.write(run))
 
     def edit_acl(
         self, bucket: str, name: str, edit: Callable[[acls.Acl], acls.Acl], generation: int | None = None
