@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.runtimes.objects import ObjectStore
@@ -90,12 +91,18 @@ class Analysis:
             found = compared(training, current, given, schema)
             yield Result(model, Objective.RAW_FEATURE_SKEW, window, tuple(found))
         if objective.HasField("prediction_drift_detection_config"):
-            before = self._requests.payloads(table, model, window.before)
-            earlier = instances.columns(before, schema, list(training))
+            earlier = self._before(table, model, window, schema, list(training))
             drift = objective.prediction_drift_detection_config
             given = thresholds(drift.drift_thresholds, drift.default_drift_threshold, list(current))
             found = compared(earlier, current, given, schema)
             yield Result(model, Objective.RAW_FEATURE_DRIFT, window, tuple(found))
+
+    def _before(self, table: str, model: str, window: Window, schema: Schema, names: list[str]) -> dict[str, list[Any]]:
+        """Of the window before; nothing where its requests could not be read, which was said then."""
+        try:
+            return instances.columns(self._requests.payloads(table, model, window.before), schema, names)
+        except exceptions.InvalidArgument:
+            return {}
 
     def _trained_on(self, name: str, objective: Any) -> dict[str, list[Any]]:
         dataset = objective.training_dataset
