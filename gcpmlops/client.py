@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.experiments import Experiments
     from gcpmlops.feedback import Feedback
+    from gcpmlops.logs import Logs
     from gcpmlops.models import Models
     from gcpmlops.monitoring import Monitoring
     from gcpmlops.retraining import Retraining
@@ -120,6 +121,13 @@ class Client:
         from gcpmlops.batch_predictions import BatchPredictions
 
         return BatchPredictions(self.clients, self.storage, self.bigquery, self.models)
+
+    @cached_property
+    def logs(self) -> Logs:
+        """A handler for Python's logging; entries, log-based metrics and sinks of Cloud Logging."""
+        from gcpmlops.logs import Logs
+
+        return Logs(self.clients)
 
     @cached_property
     def monitoring(self) -> Monitoring:

@@ -3,8 +3,9 @@
 Every value remembers where it came from; `gcpmlops config show` prints both.
 """
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -96,6 +97,86 @@ class Config:
         """(setting, value, source) for each setting."""
         for name in setting_names():
             yield name, getattr(self, name), self.sources.get(name, "default")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The job, function or service that this program is part of, as Google tells it by environment variables.
+
+    Attributes:
+        service: `service` and `version`, as Error Reporting groups by; empty outside of Google.
+        labels: of its log entries.
+        resource_type: the monitored resource that its log entries are about.
+        resource_labels: which one of them.
+    """
+
+    service: Mapping[str, str]
+    labels: Mapping[str, str]
+    resource_type: str = "global"
+    resource_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, config: Config, *, environ: Mapping[str, str] | None = None) -> "Runtime":
+        """Look at the environment; `environ` stands in for the process's own."""
+        given = os.environ if environ is None else environ
+        project = {"project_id": config.project} if config.project else {}
+        for variable, kind, found in _RUNTIMES:
+            if given.get(variable):
+                service, labels, resource = found(given)
+                if "location" in resource:
+                    resource["location"] = given.get("CLOUD_ML_REGION") or config.location
+                return cls(_set(service), _set(labels), kind, {**project, **_set(resource)})
+        return cls({}, {}, "global", project)
+
+
+_Found = tuple[dict[str, str], dict[str, str], dict[str, str]]  # service, labels, the resource's labels
+
+
+def _training_job(given: Mapping[str, str]) -> _Found:
+    job, trial = given["CLOUD_ML_JOB_ID"], given.get("CLOUD_ML_TRIAL_ID", "")
+    labels = {"ml.googleapis.com/job_id": job, "ml.googleapis.com/trial_id": trial}
+    return {"service": "training", "version": job}, labels, {"job_id": job, "task_name": _task(given)}
+
+
+def _task(given: Mapping[str, str]) -> str:
+    """`workerpool0-0`: this replica of a job."""
+    try:
+        task = json.loads(given.get("CLUSTER_SPEC", "")).get("task", {})
+        return f"{task['type']}-{task['index']}"
+    except (ValueError, KeyError, AttributeError):
+        return "workerpool0-0"
+
+
+def _run_service(given: Mapping[str, str]) -> _Found:
+    name, revision = given["K_SERVICE"], given.get("K_REVISION", "")
+    resource = {"service_name": name, "revision_name": revision, "location": "-"}
+    resource["configuration_name"] = given.get("K_CONFIGURATION", name)
+    return {"service": name, "version": revision}, {"function_target": given.get("FUNCTION_TARGET", "")}, resource
+
+
+def _run_job(given: Mapping[str, str]) -> _Found:
+    name, execution = given["CLOUD_RUN_JOB"], given.get("CLOUD_RUN_EXECUTION", "")
+    prefix = "run.googleapis.com/"
+    labels = {f"{prefix}execution_name": execution, f"{prefix}task_index": given.get("CLOUD_RUN_TASK_INDEX", "")}
+    return {"service": name, "version": execution}, labels, {"job_name": name, "location": "-"}
+
+
+def _deployed_model(given: Mapping[str, str]) -> _Found:
+    endpoint, model = given["AIP_ENDPOINT_ID"], given.get("AIP_DEPLOYED_MODEL_ID", "")
+    resource = {"endpoint_id": endpoint, "location": "-"}
+    return {"service": f"endpoint-{endpoint}", "version": model}, {"deployed_model_id": model}, resource
+
+
+_RUNTIMES: tuple[tuple[str, str, Callable[[Mapping[str, str]], _Found]], ...] = (  # the first whose variable is set
+    ("CLOUD_ML_JOB_ID", "ml_job", _training_job),
+    ("CLOUD_RUN_JOB", "cloud_run_job", _run_job),
+    ("AIP_ENDPOINT_ID", "aiplatform.googleapis.com/Endpoint", _deployed_model),
+    ("K_SERVICE", "cloud_run_revision", _run_service),
+)
+
+
+def _set(values: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in values.items() if value}
 
 
 def setting_names() -> list[str]:

@@ -31,6 +31,7 @@ def python(code: str) -> str:
         "import gcpmlops.scheduler",
         "import gcpmlops.evaluation.evaluation",
         "import gcpmlops.drift",
+        "import gcpmlops.logs",
     ],
 )
 def test_import_brings_nothing_heavy(statement: str) -> None:

@@ -1,0 +1,1 @@
+"""What `client.logs` is made of."""
