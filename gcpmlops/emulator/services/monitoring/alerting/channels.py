@@ -94,7 +94,7 @@ class NotificationChannels(Service):
 
     def update_notification_channel(self, request: types.UpdateNotificationChannelRequest) -> types.NotificationChannel:
         """Replaces the fields of the mask, or all; labels that are shown as asterisks stay as they were."""
-        given = request.notification_channel
+        given, record = request.notification_channel, mutation(self.clock.now())
 
         def change(stored: types.NotificationChannel) -> types.NotificationChannel:
             if request.update_mask.paths:
@@ -110,7 +110,7 @@ class NotificationChannels(Service):
                 if changed.labels.get(key, "") == _shown(stored).labels[key]:
                     changed.labels[key] = value
             _check(changed)
-            changed.mutation_records = [*stored.mutation_records, mutation(self.clock.now())]
+            changed.mutation_records = [*stored.mutation_records, record]
             return changed
 
         self.stored(given.name)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from google.cloud.monitoring_v3 import types
+from google.protobuf import field_mask_pb2
 
 from gcpmlops.emulator.kernel import filters, masks, names, paging, validate
 from gcpmlops.emulator.kernel.service import Context, Service
@@ -17,6 +18,7 @@ from gcpmlops.emulator.services.monitoring.series import Series, micros
 PROJECT = "projects/{project}"
 _SKEW = timedelta(seconds=15)  # by which a start may be past
 _MOST = 16  # policies of one snooze
+_WHOLE = field_mask_pb2.FieldMask(paths=["display_name", "interval"])
 _FIELDS = {"display_name", "interval", "interval.start_time", "interval.end_time"}
 
 
@@ -46,7 +48,7 @@ class Snoozes(Service):
         snooze = types.Snooze(request.snooze)
         if not snooze.interval.start_time:
             snooze.interval.start_time = self.clock.now()
-        self._check(snooze)
+        self._check(snooze, is_new=True)
         if snooze.interval.start_time < self.clock.now() - _SKEW:
             raise validate.invalid("snooze.interval.start_time", "must not be past.")
         snooze.name = f"{request.parent}/snoozes/{names.new_id()}"
@@ -69,21 +71,21 @@ class Snoozes(Service):
 
     def update_snooze(self, request: types.UpdateSnoozeRequest) -> types.Snooze:
         """Its display name, its end, and its start while that is not past; ending one is setting its end to now."""
-        paths = list(masks.snake(request.update_mask).paths)
-        if not paths or set(paths) - _FIELDS:
-            raise validate.invalid("update_mask", f"may name {', '.join(sorted(_FIELDS))}, and has to name one.")
+        if unknown := set(masks.snake(request.update_mask).paths) - _FIELDS:
+            raise validate.invalid("update_mask", f"{', '.join(unknown)}: it may name {', '.join(sorted(_FIELDS))}.")
+        mask = request.update_mask if request.update_mask.paths else _WHOLE
         now = self.clock.now()
 
         def change(stored: types.Snooze) -> types.Snooze:
             changed = types.Snooze(stored)
-            masks.apply(request.update_mask, changed, request.snooze)
+            masks.apply(mask, changed, request.snooze)
             for field in ("start_time", "end_time"):
                 before, after = getattr(stored.interval, field), getattr(changed.interval, field)
                 if before != after and before < now:
                     raise validate.invalid(f"snooze.interval.{field}", f"{before.isoformat()} is past: it stays.")
                 if before != after and after < now - _SKEW:
                     raise validate.invalid(f"snooze.interval.{field}", f"{after.isoformat()} is past.")
-            self._check(changed)
+            self._check(changed, is_new=False)
             return changed
 
         self.get_snooze(types.GetSnoozeRequest(name=request.snooze.name))
@@ -110,7 +112,8 @@ class Snoozes(Service):
         self._all = None
         self._changed(snooze.criteria.policies)
 
-    def _check(self, snooze: types.Snooze) -> None:
+    def _check(self, snooze: types.Snooze, *, is_new: bool) -> None:
+        """One that is ended before it began has no length."""
         validate.require(snooze, "display_name", "criteria.policies", "interval.end_time")
         policies, field = snooze.criteria.policies, "snooze.criteria"
         if len(snooze.display_name) > 512:
@@ -120,7 +123,8 @@ class Snoozes(Service):
         if snooze.criteria.filter and len(policies) != 1:
             raise validate.invalid(f"{field}.filter", f"needs exactly one policy, not {len(policies)}.")
         selection.parse(snooze.criteria.filter)
-        if snooze.interval.start_time >= snooze.interval.end_time:
+        length = snooze.interval.end_time - snooze.interval.start_time
+        if length < timedelta(0) or (is_new and not length):
             raise validate.invalid("snooze.interval.end_time", "has to be later than the start.")
         for policy in policies:
             self._policy(policy)

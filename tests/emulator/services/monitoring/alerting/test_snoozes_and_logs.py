@@ -144,3 +144,14 @@ def test_repeated_matches_are_told_once_a_period_and_close_when_they_stop(run: A
     run.advance(days=1)
     assert run.history() == [(0, 36)]
     assert len(run.web.posts) == 2  # closings of log matches are not told
+
+
+def test_a_snooze_is_cancelled_before_it_begins(run: Any) -> None:
+    """As gcloud does it: the whole snooze, without a mask, of no length."""
+    policy = run.create(threshold())
+    made = snooze(run, policy.name, 10, after=5)
+    made.interval = {"start_time": run.now, "end_time": run.now}
+    run.alerting.snoozes.update_snooze(types.UpdateSnoozeRequest(snooze=made))
+    run.advance(minutes=6)
+    run.write(9)
+    assert run.history() == [(6, None)]
