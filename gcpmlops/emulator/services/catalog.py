@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.logging.sinks import Sinks
     from gcpmlops.emulator.services.model_monitoring.service import ModelDeploymentMonitoringJobs
     from gcpmlops.emulator.services.monitoring.alerting.alerting import Alerting
-    from gcpmlops.emulator.services.monitoring.log_counts import LogCounts
+    from gcpmlops.emulator.services.monitoring.entry_counts import EntryCounts
     from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
     from gcpmlops.emulator.services.monitoring.points import Points
     from gcpmlops.emulator.services.monitoring.prediction_metrics import PredictionMetrics
@@ -141,7 +141,8 @@ class Services:
         self.bigquery = self._closed_later(
             BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes)
         )
-        self.entries.on_append.append(lambda entries: self._log_counts.count(entries))
+        self.entries.on_append.append(lambda entries: self._entry_counts.stored(entries))
+        self.entries.on_receive.append(lambda entries: self._entry_counts.received(entries))
         self.outbound: Outbound = self._closed_later(Outbound(authenticator, lambda: self._port))
         self._authenticator = authenticator
         self._function_directory = Directory()
@@ -541,9 +542,11 @@ class Services:
 
     @_made_once
     def _broker(self) -> Broker:
+        from gcpmlops.emulator.services.monitoring.backlog_gauges import BacklogGauges, waiting
         from gcpmlops.emulator.services.pubsub.broker import Broker
 
         made: Broker = self._closed_later(Broker(self._context, self.outbound, self.logs.write))
+        BacklogGauges(self._points, self._context.agenda, lambda: waiting(made.queues()))
         return made
 
     @_made_once
@@ -646,10 +649,10 @@ class Services:
         return alerting
 
     @_made_once
-    def _log_counts(self) -> LogCounts:
-        from gcpmlops.emulator.services.monitoring.log_counts import LogCounts
+    def _entry_counts(self) -> EntryCounts:
+        from gcpmlops.emulator.services.monitoring.entry_counts import EntryCounts
 
-        return LogCounts(self._points, self._context.clock)
+        return EntryCounts(self._points, self._context.agenda)
 
     @_made_once
     def _uptime(self) -> Rounds:

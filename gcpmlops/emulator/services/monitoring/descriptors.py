@@ -13,6 +13,8 @@ from gcpmlops.emulator.services.monitoring.series import Kind, ValueType
 _PERIOD_S = 60  # between two of Google's own samples; here there may be more
 UPTIME = "monitoring.googleapis.com/uptime_check/"
 LOGGING = "logging.googleapis.com/"
+PUBSUB = "pubsub.googleapis.com/"
+RUN = "run.googleapis.com/"
 MODEL = "aiplatform.googleapis.com/Model"
 DRIFT_DEVIATION = "aiplatform.googleapis.com/model_monitoring/feature_drift_deviation"
 _BETA = (PREFIX, DRIFT_DEVIATION)  # the metrics that Google calls so
@@ -100,6 +102,9 @@ _OF_FEATURES = {
     "feature_name": "The feature's name.",
     "algorithm": "How the distance is computed: jensen_shannon_divergence or l_infinity.",
 }
+_OF_REQUESTS = {"response_code": "HTTP status.", "response_code_class": "Its class: 2xx, 4xx, 5xx."}
+_REVISION = ("cloud_run_revision",)
+_SUBSCRIPTION = ("pubsub_subscription",)
 _CLASS = {"response_code": "HTTP status by its class: 2xx, 4xx, 5xx."}
 _LATENCY = {"latency_type": "total, of it in the model server: model, and the rest: overhead."}
 _ALL = (
@@ -130,6 +135,37 @@ _ALL = (
         value_type="DOUBLE",
         labels=_OF_FEATURES,
         resources=[MODEL],
+    ),
+    Metric(
+        f"{PUBSUB}subscription/num_undelivered_messages",
+        "Unacked messages",
+        "Messages that a subscription has not acknowledged.",
+        kind="GAUGE",
+        resources=_SUBSCRIPTION,
+    ),
+    Metric(
+        f"{PUBSUB}subscription/oldest_unacked_message_age",
+        "Oldest unacked message age",
+        "How long ago the oldest of them was published.",
+        kind="GAUGE",
+        unit="s",
+        resources=_SUBSCRIPTION,
+    ),
+    Metric(
+        f"{RUN}request_count",
+        "Request Count",
+        "Requests that a revision answered.",
+        labels=_OF_REQUESTS,
+        resources=_REVISION,
+    ),
+    Metric(
+        f"{RUN}request_latencies",
+        "Request Latency",
+        "How long they took.",
+        value_type="DISTRIBUTION",
+        unit="ms",
+        labels=_OF_REQUESTS,
+        resources=_REVISION,
     ),
 )
 METRICS = {metric.type: metric for metric in _ALL}

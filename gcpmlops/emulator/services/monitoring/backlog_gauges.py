@@ -1,0 +1,76 @@
+"""What waits in Pub/Sub's subscriptions: looked at when somebody queries, and each minute while something waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.services.monitoring.descriptors import PUBSUB
+from gcpmlops.emulator.services.monitoring.points import Points
+from gcpmlops.emulator.services.monitoring.series import Point, Series, labels, micros
+
+if TYPE_CHECKING:
+    from gcpmlops.emulator.services.pubsub.queues import Queue
+
+Waiting = tuple[str, int, float | None]  # subscription, messages, when the oldest came in seconds since 1970
+
+_MINUTE = timedelta(minutes=1)
+_SECOND = 1_000_000
+
+
+class BacklogGauges:
+    """Stores how many messages of each subscription are not acknowledged, and how old the oldest is.
+
+    Args:
+        points: where they are stored.
+        agenda: tells the time, and when to look again.
+        waiting: of every subscription.
+    """
+
+    def __init__(self, points: Points, agenda: Agenda, waiting: Callable[[], Iterable[Waiting]]) -> None:
+        self._points = points
+        self._agenda = agenda
+        self._waiting = waiting
+        self._lock = threading.Lock()
+        self._is_due = False
+        self._seen: list[Waiting] = []
+        points.before_read.append(self.look)
+
+    def look(self) -> None:
+        """Stores how it is now, unless all was empty before, and still is."""
+        with self._lock:
+            before, self._seen = self._seen, list(self._waiting())
+            is_some = any(count for _, count, _ in self._seen)
+            if not self._is_due and is_some:
+                self._is_due = True
+                self._agenda.after(_MINUTE, self._again, name="what waits in subscriptions")
+        if is_some or any(count for _, count, _ in before) or len(before) != len(self._seen):
+            now = micros(self._agenda.clock.now())
+            self._points.add([row for each in self._seen for row in _rows(each, now)])
+
+    def _again(self) -> None:
+        with self._lock:
+            self._is_due = False
+        self.look()
+
+
+def waiting(queues: Iterable[Queue]) -> Iterator[Waiting]:
+    """Of subscriptions at work."""
+    for queue in queues:
+        with queue.changed:
+            pendings = [pending for pending in queue.backlog.pendings.values() if pending.left]
+            yield queue.name, queue.backlog.size, pendings[0].batch.at if pendings else None
+
+
+def _rows(found: Waiting, now: int) -> Iterable[tuple[Series, Point]]:
+    subscription, count, oldest = found
+    project = names.project_of(subscription)
+    resource = labels({"project_id": project, "subscription_id": subscription.rpartition("/")[2]})
+    age = 0 if oldest is None else max(0, now // _SECOND - int(oldest))
+    for name, value in (("num_undelivered_messages", count), ("oldest_unacked_message_age", age)):
+        series = Series(project, f"{PUBSUB}subscription/{name}", (), "pubsub_subscription", resource, "GAUGE", "INT64")
+        yield series, Point(now, now, value)
