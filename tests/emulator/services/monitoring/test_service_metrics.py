@@ -77,7 +77,7 @@ def test_log_entries_by_the_minute(metrics: Metrics) -> None:
     metrics.pass_by(3600)
     assert told == [4, 2]  # nothing was to be stored in the rest of the hour
     assert metrics.read("logging.googleapis.com/log_entry_count", "severity")["INFO"] == [(45, 3), (60, 1)]
-    size = metrics.read("logging.googleapis.com/byte_count", "log")["app"]
+    size = metrics.read("logging.googleapis.com/byte_count", "severity")["INFO"]
     assert size[-1] == (60, entry("c").ByteSize())
 
 
