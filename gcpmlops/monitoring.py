@@ -296,6 +296,16 @@ class Monitoring:
         found = self.get_incident(incident) if isinstance(incident, str) else incident
         return self._incidents.timeline(found)
 
+    def render_incident(self, incident: Incident | str, path: Path_) -> Path:
+        """Write an incident as one HTML page that needs no network: what the policy saw, the timeline, the runbook.
+
+        Needs plotly: `pip install 'gcpmlops[plots]'`. Raises NotFound, MissingExtra, InvalidArgument.
+        """
+        from gcpmlops._monitoring.incident_page import IncidentPage
+
+        found = self.get_incident(incident) if isinstance(incident, str) else incident
+        return IncidentPage(self._reading, self._policies, self._incidents, self.now()).write(found, Path(path))
+
     def test_alert(self, policy: Policy | str, *, timeout: float = 300, unmarked: bool = False) -> AlertTest:
         """Write a marked value that violates the policy, wait until its incident is open, and put the value right.
 

@@ -50,7 +50,7 @@ def _trace(go: Any, line: Line, plot: str, number: int) -> Any:
     colour = COLOURS[number % len(COLOURS)]
     x, y = [at for at, _ in line.points], [value for _, value in line.points]
     if plot == "STACKED_BAR":
-        return go.Bar(x=x, y=y, name=html.escape(line.name), marker={"color": colour})
+        return go.Bar(x=x, y=y, name=html.escape(line.name), marker={"color": colour, "line": {"width": 0}})
     few = len(x) <= _FEW
     stacked: dict[str, Any] = {"stackgroup": "all", "fillcolor": _light(colour)} if plot == "STACKED_AREA" else {}
     return go.Scatter(
@@ -60,6 +60,7 @@ def _trace(go: Any, line: Line, plot: str, number: int) -> Any:
         mode="lines+markers" if few and not stacked else "lines",
         line={"color": colour, "width": 2},
         marker={"size": 5},
+        cliponaxis=False,
         **stacked,
     )
 
@@ -80,6 +81,7 @@ def _lay_out(figure: Any, unit: str, time: tuple[datetime, datetime], *, several
         legend={"orientation": "h", "y": -0.16, "x": 0, "yanchor": "top", "font": {"size": 11}},
         hovermode="x unified",
         barmode="stack",
+        bargap=0,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )

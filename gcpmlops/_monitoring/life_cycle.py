@@ -90,7 +90,7 @@ class LifeCycle:
                 "Requests",
                 (widgets.series(self._online("response_count"), rate), model),
                 unit="1/s",
-                plot="STACKED_AREA",
+                plot="STACKED_BAR",
             ),
             widgets.chart("Latency", *percentiles, unit="ms"),
             height=_CHART,

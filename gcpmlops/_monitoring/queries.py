@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from gcpmlops._monitoring.readings import Reading, Series, plain
 from gcpmlops.exceptions import NotFound, Unimplemented
 
 _POINTS = 240  # that a line has at most
+_PERIODS = (60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600, 43200, 86400)  # seconds
 _TEMPLATE = re.compile(r"\$\{(metric|resource)\.labels?\.([\w.]+)\}")
 
 
@@ -25,6 +26,11 @@ class Line:
     name: str
     points: Sequence[tuple[datetime, float]]
 
+    def renamed(self, names: Mapping[str, str]) -> Line:
+        """With what is known instead of ids."""
+        words = (names.get(word, word) for word in self.name.split(" "))
+        return replace(self, name=" ".join(words))
+
 
 class Queries:
     """Answers queries for one time; the same one twice is asked once."""
@@ -34,7 +40,8 @@ class Queries:
         self._start = start
         self._end = end
         self._known: dict[str, list[Series]] = {}
-        self._period = max(60, math.ceil((end - start).total_seconds() / _POINTS / 60) * 60)
+        least = (end - start).total_seconds() / _POINTS
+        self._period = next((each for each in _PERIODS if each >= least), math.ceil(least / 86400) * 86400)
 
     def lines(self, data: Any) -> Iterator[Line]:
         """Of a chart's data set, or a scorecard. Raises Unimplemented for query languages."""
@@ -58,7 +65,8 @@ class Queries:
         steps = [*spec.aggregations, None, None]
         upper = self._list(spec.filter, steps[0], steps[1])
         if not getattr(spec, "denominator_filter", ""):
-            yield from (Line(_named(each, ""), _points(each)) for each in upper)
+            same = _shared(upper)
+            yield from (Line(_named(each, "", same), _points(each)) for each in upper)
             return
         below = [*spec.denominator_aggregations, None, None]
         yield from _divided(upper, self._list(spec.denominator_filter, below[0], below[1]), "")
@@ -106,9 +114,16 @@ def _key(series: Series) -> Any:
     return tuple(sorted(series.labels.items())), tuple(sorted(series.resource_labels.items()))
 
 
-def _named(series: Series, template: str) -> str:
+def _shared(series: Sequence[Series]) -> set[tuple[str, str]]:
+    """Labels that all have: they tell none from another."""
+    labels = [set(each.labels.items()) for each in series]
+    return set.intersection(*labels) if len(labels) > 1 else set()
+
+
+def _named(series: Series, template: str, same: set[tuple[str, str]] | None = None) -> str:
     """By the legend's template; else by the labels that tell it from others."""
     parts = {"metric": series.labels, "resource": series.resource_labels}
     if template:
         return _TEMPLATE.sub(lambda match: parts[match[1]].get(match[2], ""), template).strip()
-    return ", ".join(filter(None, series.labels.values())) or series.metric.rpartition("/")[2]
+    own = [f"{key}={value}" for key, value in series.labels.items() if value and (key, value) not in (same or ())]
+    return ", ".join(own) or series.metric.rpartition("/")[2]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gcpmlops import _extras, _google
+from gcpmlops import _google
 from gcpmlops._durations import spoken
-from gcpmlops._monitoring import figures
+from gcpmlops._monitoring import figures, html_page
 from gcpmlops._monitoring.descriptors import project_of
 from gcpmlops._monitoring.incidents import Incident, Incidents
 from gcpmlops._monitoring.markdown import to_html
@@ -19,7 +19,7 @@ from gcpmlops._monitoring.policies import Policies
 from gcpmlops._monitoring.queries import Line, Queries
 from gcpmlops._monitoring.readings import Reading
 from gcpmlops.clients import Clients
-from gcpmlops.exceptions import GcpMlopsError, InvalidArgument, translated
+from gcpmlops.exceptions import GcpMlopsError, translated
 
 _ROW = 20  # pixels
 _ENTRIES = 30
@@ -53,24 +53,11 @@ class Page:
 
     def write(self, dashboard: Any, path: Path) -> Path:
         """Raises MissingExtra, InvalidArgument where the file can't be written."""
-        offline = _extras.need("plotly.offline", extra="plots", purpose="a drawn dashboard")
         start, end = self._time
         when = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, {spoken((end - start).total_seconds())}"
-        title = html.escape(dashboard.display_name)
-        style = resources.files(__package__).joinpath("dashboard.css").read_text("utf-8")
-        body = "\n".join(self._tiles(dashboard))
-        text = (
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style>'
-            f"<script>{offline.get_plotlyjs()}</script></head>\n<body><header><h1>{title}</h1>"
-            f"<p>{html.escape(project_of(self._clients).partition('/')[2])} · {when}</p></header>\n"
-            f"<main>\n{body}\n</main></body></html>\n"
-        )
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as exc:
-            raise InvalidArgument(f"{path}: {exc.strerror}", field="path", value=str(path)) from exc
-        return path
+        body = "<main>\n{}\n</main>".format("\n".join(self._tiles(dashboard)))
+        project = project_of(self._clients).partition("/")[2]
+        return html_page.write(path, title=dashboard.display_name, subtitle=f"{project} · {when}", body=body)
 
     def _tiles(self, dashboard: Any) -> Iterator[str]:
         for tile in _tiles(dashboard):
@@ -91,17 +78,38 @@ class Page:
         """What can't be drawn says why, and the rest of the page is still there."""
         draw = self._draw.get(kind)
         if draw is None:
-            return _note(f"{kind} is not drawn here")
+            return html_page.note(f"{kind} is not drawn here")
         try:
             return draw(widget)
         except GcpMlopsError as exc:
-            return _note(exc.message)
+            return html_page.note(exc.message)
 
     def _chart(self, widget: Any) -> str:
         chart = widget.xy_chart
-        lines = [(line, data.plot_type.name) for data in chart.data_sets for line in self._queries.lines(data)]
+        lines = [
+            (line.renamed(self._deployed), data.plot_type.name)
+            for data in chart.data_sets
+            for line in self._queries.lines(data)
+        ]
+        lines.sort(key=lambda each: each[0].name)
         limits = [(each.label, each.value) for each in chart.thresholds]
         return figures.over_time(lines, unit=chart.y_axis.label, limits=limits, time=self._time)
+
+    @cached_property
+    def _deployed(self) -> dict[str, str]:
+        """Id of a deployed model → its name and version; of models that are gone nothing."""
+        try:
+            with translated("endpoints"):
+                found = [
+                    *self._clients.endpoints.list_endpoints(parent=self._clients.parent, **self._clients.idempotent)
+                ]
+        except GcpMlopsError:  # whoever may see dashboards may not see endpoints: ids are names, too
+            return {}
+        return {
+            each.id: f"{each.display_name or each.model.rpartition('/')[2]} v{each.model_version_id}"
+            for endpoint in found
+            for each in endpoint.deployed_models
+        }
 
     def _scorecard(self, widget: Any) -> str:
         card = widget.scorecard
@@ -116,18 +124,19 @@ class Page:
             kind = type(condition).pb(condition).WhichOneof("condition")
             if kind in ("condition_threshold", "condition_absent"):
                 spec = getattr(condition, kind)
-                lines: list[tuple[Line, str]] = [(line, "LINE") for line in self._queries.watched(spec)]
+                found = sorted(self._queries.watched(spec), key=lambda line: line.name)
+                lines: list[tuple[Line, str]] = [(line, "LINE") for line in found]
                 limit = [("limit", spec.threshold_value)] if kind == "condition_threshold" else []
                 open_ = [(each.opened, each.closed or self._time[1]) for each in incidents]
                 said = f'<p class="said">{html.escape(condition.display_name)}</p>'
                 return said + figures.over_time(lines, unit="", limits=limit, time=self._time, marked=open_)
-        return _note(f"{'; '.join(policy.conditions)}: {len(incidents)} incidents")
+        return html_page.note(f"{'; '.join(policy.conditions)}: {len(incidents)} incidents")
 
     def _incident_list(self, widget: Any) -> str:
         names = set(widget.incident_list.policy_names)
         found = [each for each in self._incidents.list(since=self._time[0]) if not names or each.policy_name in names]
         if not found:
-            return _note("No incidents in this time.", good=True)
+            return html_page.note("No incidents in this time.", good=True)
         return f"<table><tr>{''.join(f'<th>{name}</th>' for name in _COLUMNS)}</tr>{''.join(map(_row, found))}</table>"
 
     def _logs(self, widget: Any) -> str:
@@ -143,9 +152,19 @@ class Page:
         with translated("log entries"):
             page = next(iter(self._clients.logging.list_log_entries(request, **self._clients.idempotent).pages))
         rows = "".join(map(_entry, page.entries))
-        return f"<table class='log'>{rows}</table>" if rows else _note("No entries in this time.", good=True)
+        return f"<table class='log'>{rows}</table>" if rows else html_page.note("No entries in this time.", good=True)
 
 
+_SEVERITIES = {
+    100: "DEBUG",
+    200: "INFO",
+    300: "NOTICE",
+    400: "WARNING",
+    500: "ERROR",
+    600: "CRITICAL",
+    700: "ALERT",
+    800: "EMERGENCY",
+}
 _COLUMNS = ("", "policy", "opened", "closed", "took", "")
 
 
@@ -189,7 +208,7 @@ def _entry(entry: Any) -> str:
     payload = message.json_payload.fields if message.HasField("json_payload") else {}
     text = payload["message"].string_value if "message" in payload else ""
     text = text or message.text_payload or ", ".join(f"{key}={_shown(value)}" for key, value in payload.items())
-    severity = entry.severity.name if hasattr(entry.severity, "name") else str(entry.severity)
+    severity = _SEVERITIES.get(int(entry.severity), "DEFAULT")
     return (
         f'<tr class="{severity.lower()}"><td>{entry.timestamp:%b %d, %H:%M:%S}</td><td>{html.escape(severity)}</td>'
         f"<td>{html.escape(text)}</td></tr>"
@@ -200,7 +219,3 @@ def _shown(value: Any) -> str:
     kind = value.WhichOneof("kind")
     found = getattr(value, kind) if kind else ""
     return f"{found:g}" if isinstance(found, float) else str(found).replace("\n", " ")
-
-
-def _note(text: str, *, good: bool = False) -> str:
-    return f'<p class="note{" good" if good else ""}">{html.escape(text)}</p>'

@@ -28,7 +28,7 @@ class Mosaic:
 
     def section(self, title: str, subtitle: str) -> None:
         """A heading."""
-        self.row({"title": title, "section_header": {"subtitle": subtitle, "divider_below": True}}, height=4)
+        self.row({"title": title, "section_header": {"subtitle": subtitle, "divider_below": True}}, height=3)
 
     def layout(self) -> dict[str, Any]:
         """As a Dashboard has it."""

@@ -307,6 +307,17 @@ def timeline(call: Call, incident: str) -> None:
         _output.show_data(rows, call.format)
 
 
+@command(
+    monitoring, "render-incident", example="gcpmlops monitoring render-incident INCIDENT_ID --output incident.html"
+)
+@click.argument("incident")
+@click.option("--output", type=click.Path(dir_okay=False), help="HTML file; the incident's id otherwise.")
+def render_incident(call: Call, incident: str, output: str | None) -> None:
+    """Write an incident as one HTML page: what the policy saw, the timeline, the runbook."""
+    name = incident.rpartition("/")[2]
+    click.echo(call.read("monitoring.render_incident", incident, output or f"incident-{name}.html"))
+
+
 @command(monitoring, "test-alert", changes=True, example="gcpmlops monitoring test-alert 'flights: drift'")
 @click.argument("policy")
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the incident.")
