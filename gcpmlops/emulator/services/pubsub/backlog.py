@@ -68,6 +68,10 @@ class Backlog:
         """How many messages are not acknowledged."""
         return sum(pending.left for pending in self.pendings.values())
 
+    def is_keyed(self, pending: Pending, index: int) -> bool:
+        """Whether a message has to keep to an order."""
+        return self._is_ordered and bool(self._messages(pending.batch)[index].ordering_key)
+
     def leased(self, number: int) -> Lease | None:
         """The delivery that a message is in."""
         return self._leases.get(number)

@@ -157,7 +157,7 @@ class Queue:
             for ack in acks:
                 number, index = place_of(ack.message)
                 pending = self.backlog.pendings.get(number)
-                if pending is None or index >= len(pending.done) or self._is_late(ack):
+                if pending is None or index >= len(pending.done) or self._is_late(ack, pending, index):
                     late.append(ack)
                     continue
                 if ack.message in self.backlog.failures and self.max_attempts:
@@ -252,11 +252,12 @@ class Queue:
         self._appoint()
         return taken
 
-    def _is_late(self, ack: AckId) -> bool:
-        if not self.is_exact:
-            return False
+    def _is_late(self, ack: AckId, pending: Pending, index: int) -> bool:
+        """Whether its delivery has ended, where that matters: deliveries are exactly once, or a key's come in order."""
         lease = self.backlog.leased(ack.message)
-        return lease is None or lease.token != ack.token
+        if lease is not None and lease.token == ack.token:
+            return False
+        return self.is_exact or self.backlog.is_keyed(pending, index)
 
     def _again(self, lease: Lease) -> dict[int, int]:
         for ended in self.backlog.fail(lease, self._until):

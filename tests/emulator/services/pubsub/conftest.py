@@ -1,4 +1,4 @@
-"""Pub/Sub's services in this process, on a clock that stands until it is moved; `restart` makes them anew on the store."""
+"""Pub/Sub's services in this process, on a clock that stands until it is moved; `restart` makes them anew."""
 
 from __future__ import annotations
 

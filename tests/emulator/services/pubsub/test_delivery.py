@@ -19,7 +19,9 @@ def test_each_subscription_gets_each_message_until_it_is_acknowledged(pubsub):
     pubsub.subscribe(OTHER)
     ids = pubsub.publish("a", "b", "c")
     received = pubsub.pull()
-    assert [(one.message.message_id, one.message.data) for one in received] == list(zip(ids, [b"a", b"b", b"c"]))
+    assert [(one.message.message_id, one.message.data) for one in received] == list(
+        zip(ids, [b"a", b"b", b"c"], strict=True)
+    )
     assert pubsub.pull() == []  # they are out
     pubsub.ack(received[:2])
     pubsub.travel(seconds=11)

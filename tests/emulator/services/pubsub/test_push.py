@@ -5,6 +5,7 @@ import json
 import threading
 from collections import Counter
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from google.pubsub_v1 import types
@@ -89,7 +90,7 @@ def test_an_endpoint_that_fails_is_asked_ever_more_rarely_and_the_failures_are_l
     pubsub.endpoint.answer = refuse
     pubsub.publish("a")
     pubsub.travel(minutes=10)
-    gaps = [(later - before).total_seconds() for before, later in zip(times, times[1:])]
+    gaps = [(later - before).total_seconds() for before, later in pairwise(times)]
     assert gaps[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.001)
     assert gaps == sorted(gaps)
     assert 50 < gaps[-1] <= 60.001
@@ -206,7 +207,8 @@ def test_what_was_not_answered_is_pushed_again_after_a_restart(pubsub, pushed):
 
     pubsub.endpoint.answer = hang
     pubsub.publish("a", "b")
-    assert entered.acquire(timeout=10) and entered.acquire(timeout=10)
+    assert entered.acquire(timeout=10)
+    assert entered.acquire(timeout=10)
     old = pubsub.endpoint
     pubsub.endpoint = type(old)()
     pubsub.stop()
