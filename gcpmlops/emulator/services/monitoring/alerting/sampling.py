@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gcpmlops.emulator.services.monitoring.alerting.states import MINUTE, earliest
 from gcpmlops.emulator.services.monitoring.lines import Line
 from gcpmlops.emulator.services.monitoring.reading import Reading
-from gcpmlops.emulator.services.monitoring.series import Point, Series, labels
+from gcpmlops.emulator.services.monitoring.series import Kind, Point, Series, ValueType, labels
 
 _AHEAD = 5 * MINUTE  # as far in the future points may be
 _STEP = 10_000_000  # windows that slide are looked at this often at most
@@ -58,6 +58,7 @@ class Sampler:
         self.period = periods[0]
         self.span = max(periods)
         self._groups: dict[Series, tuple[Series, str]] = {}
+        self._results: set[tuple[Kind, ValueType]] = set()  # of the aggregations
 
     def read(self, now: int, since: int | None = None) -> tuple[dict[str, Sample], int | None]:
         """Samples by their keys, and when they change next although no point comes.
@@ -90,14 +91,24 @@ class Sampler:
         is_current = point is not None and (point.end == now if self._aggregations else point.end > now - self.period)
         return _number(point.value) if point is not None and is_current else None
 
-    def _group(self, raw: Series, made: Iterable[Series]) -> tuple[Series, str] | None:
+    def _group(self, raw: Series, made: Mapping[Series, Point]) -> tuple[Series, str] | None:
         """The aggregated time series that one is a part of, and its key; None where that was not seen yet."""
         if raw not in self._groups:
-            whole = max((each for each in made if _is_part(raw, each)), key=_breadth, default=None)
+            whole = self._whole(raw, made)
             if whole is None:
                 return None
             self._groups[raw] = whole, key_of(whole)
         return self._groups[raw]
+
+    def _whole(self, raw: Series, made: Mapping[Series, Point]) -> Series | None:
+        for each in self._results:  # what an aligner makes of it
+            alike = replace(raw, kind=each[0], value_type=each[1])
+            if alike in made:
+                return alike
+        found = max((each for each in made if _is_part(raw, each)), key=_breadth, default=None)
+        if found is not None:
+            self._results.add((found.kind, found.value_type))
+        return found
 
     def _changes(self, found: Sequence[Line], now: int) -> int | None:
         """When the next point enters a window, goes on to the next one, or leaves the last."""

@@ -14,6 +14,8 @@ from google.cloud.monitoring_v3 import types
 
 from gcpmlops.emulator.kernel.clock import SystemClock
 from gcpmlops.emulator.services.monitoring.alerting.mail import Mail
+from gcpmlops.emulator.services.monitoring.alerting.payload import Subject, opened
+from gcpmlops.emulator.services.monitoring.alerting.sampling import series_of
 from gcpmlops.emulator.services.monitoring.alerting.senders import Senders, UndeliveredError
 from gcpmlops.emulator.services.outbound import Outbound
 from tests.emulator.services.monitoring.alerting.conftest import METRIC, START, Topics, Web, running, threshold
@@ -23,6 +25,7 @@ DOCUMENTATION = {
     "subject": "${condition.display_name}!",
     "links": [{"display_name": "playbook", "url": "https://example.com/${metric.label.host}"}],
 }
+KEY = f'["{METRIC}", {{}}, "global", {{}}]'
 
 
 def test_a_webhook_gets_googles_payload(run: Any) -> None:
@@ -181,6 +184,17 @@ def test_one_that_hangs_is_given_up_after_a_while(tmp_path: Path) -> None:
         with pytest.raises(UndeliveredError, match=r"no answer within 0\.1 s") as raised:
             senders.send(hook, {"incident": {}})
         assert raised.value.is_passing
+
+
+def test_a_mail_server_that_is_gone_is_tried_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    senders = Senders(Outbound(None, lambda: 0), Topics, Mail(f"127.0.0.1:{port}", tmp_path, SystemClock()))  # type: ignore[arg-type]
+    address = types.NotificationChannel(type_="email", labels={"email_address": "me@example.com"})
+    subject = Subject("p1", 1, types.AlertPolicy(), types.AlertPolicy.Condition(**threshold()), series_of("p1", KEY))
+    with pytest.raises(UndeliveredError, match="the mail was not sent") as raised:
+        senders.send(address, {"incident": opened(subject, "0.a", 0, 1.0)})
+    assert raised.value.is_passing
 
 
 def test_a_clock_that_is_set_back_does_not_stop_it(run: Any) -> None:

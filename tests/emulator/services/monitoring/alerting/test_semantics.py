@@ -74,7 +74,7 @@ def played(condition: Mapping[str, Any], told: Points) -> list[tuple[float, floa
 
 
 @pytest.mark.parametrize("missing", ["NO_OP", "INACTIVE", "ACTIVE"])
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(told=points, duration=st.sampled_from([1, 2, 5]), period=st.sampled_from([1, 3]))
 def test_thresholds(missing: str, told: Points, duration: int, period: int) -> None:
     fields = {"evaluation_missing_data": f"EVALUATION_MISSING_DATA_{missing}"}
@@ -84,7 +84,7 @@ def test_thresholds(missing: str, told: Points, duration: int, period: int) -> N
     assert played(condition, told) == incidents(expected, told, patience)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(told=points, duration=st.sampled_from([2, 5, 12]))
 def test_absence(told: Points, duration: int) -> None:
     def met() -> Iterator[tuple[int, bool]]:
