@@ -7,6 +7,7 @@ from typing import Any
 
 from gcpmlops.emulator.kernel import names
 from gcpmlops.emulator.runtimes.training_spec import State
+from gcpmlops.emulator.services.logging.structured import parse
 from gcpmlops.emulator.services.logging.writer import WriteLog
 from gcpmlops.emulator.settings import Settings
 
@@ -37,8 +38,11 @@ class JobLog:
             self.service(name, text, "WARNING", labels)
         else:
             severity = _SEVERITIES[stream]
+            if (structured := parse(text)) is not None:  # as Google's agents: its own severity, labels, trace
+                return self._entry(name, task, severity, task, structured, labels)
             payload = {"message": text, "levelname": severity, "attrs": {"tag": task}}
             self._entry(name, task, severity, task, payload, labels)
+        return None
 
     def service(self, name: str, text: str, severity: str = "INFO", labels: Mapping[str, str] | None = None) -> None:
         """One line of the service's own."""

@@ -6,18 +6,23 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from google.logging.type import log_severity_pb2
 
 from gcpmlops.emulator.services.logging.entries import Entries
+from gcpmlops.emulator.services.logging.structured import Structured
 
 log = logging.getLogger(__name__)
 
 _GATHERED = 2_000  # entries that wait for the next commit at most,
 _GATHERED_BYTES = 4 << 20  # and their texts' characters
+_SKEW = timedelta(seconds=5)  # between the emulator's clock and this machine's; less is none
 _TEMPLATES = 256  # kinds of entries that are remembered
+
+
+Payload = str | Mapping[str, Any] | Structured
 
 
 class WriteLog(Protocol):
@@ -28,7 +33,7 @@ class WriteLog(Protocol):
         log_name: str,
         resource: tuple[str, Mapping[str, str]],
         severity: str,
-        payload: str | Mapping[str, Any],
+        payload: Payload,
         labels: Mapping[str, str] | None = None,
         /,
     ) -> None: ...
@@ -56,7 +61,7 @@ class LogWriter:
         log_name: str,
         resource: tuple[str, Mapping[str, str]],
         severity: str,
-        payload: str | Mapping[str, Any],
+        payload: Payload,
         labels: Mapping[str, str] | None = None,
         timestamp: datetime | None = None,
     ) -> None:
@@ -66,10 +71,12 @@ class LogWriter:
             log_name: ``projects/P/logs/ID``.
             resource: monitored resource type and its labels, e.g. ``("ml_job", {"job_id": "1"})``.
             severity: a ``LogSeverity`` name.
-            payload: text, or a JSON object.
+            payload: text, a JSON object, or a line that was one, with the agents' special fields.
             labels: the entry's own labels.
             timestamp: None is now.
         """
+        if isinstance(payload, Structured):
+            return self._write_structured(log_name, resource, severity, payload, labels or {})
         text = payload if isinstance(payload, str) else str(payload.get("message", ""))
         template = self._template(log_name, resource, severity, payload, labels or {})
         entry = type(template)()
@@ -81,7 +88,26 @@ class LogWriter:
         entry.timestamp.FromDatetime(timestamp or self._entries.now())
         if timestamp is None:
             entry.receive_timestamp.CopyFrom(entry.timestamp)
-        self._append(entry, len(text))
+        return self._append(entry, len(text))
+
+    def _write_structured(
+        self,
+        log_name: str,
+        resource: tuple[str, Mapping[str, str]],
+        severity: str,
+        line: Structured,
+        labels: Mapping[str, str],
+    ) -> None:
+        template = self._template(log_name, resource, severity, "", labels)
+        entry = type(template)()
+        entry.CopyFrom(template)
+        entry.receive_timestamp.FromDatetime(self._entries.now())
+        line.fill(entry)
+        if not entry.HasField("timestamp"):
+            entry.timestamp.CopyFrom(entry.receive_timestamp)
+        elif abs(ahead := self._entries.now() - datetime.now(UTC)) > _SKEW:  # programs know this machine's clock alone
+            entry.timestamp.FromNanoseconds(entry.timestamp.ToNanoseconds() + int(ahead.total_seconds() * 1e9))
+        self._append(entry, line.size)
 
     def add(self, entry: Any) -> None:
         """Appends a whole ``LogEntry`` (protobuf) of the caller's making; its time is now where it has none."""
