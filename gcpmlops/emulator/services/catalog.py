@@ -614,8 +614,11 @@ class Services:
     @_made_once
     def _points(self) -> Points:
         from gcpmlops.emulator.services.monitoring.points import Points
+        from gcpmlops.emulator.services.monitoring.retention import Retention
 
-        return Points(self._context.store)
+        points = Points(self._context.store)
+        Retention(self._context.store, self._context.agenda, points).start()
+        return points
 
     @_made_once
     def _metric_types(self) -> MetricTypes:

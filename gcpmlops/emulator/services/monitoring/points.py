@@ -21,7 +21,7 @@ _FIND = f"SELECT id FROM monitoring_series WHERE ({_COLUMNS}) = (?,?,?,?,?,?,?)"
 _ADD = f"INSERT INTO monitoring_series ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)"
 _AT = "SELECT start_us, end_us, value FROM monitoring_points WHERE series = ? AND end_us = ?"
 _BETWEEN = """SELECT start_us, end_us, value FROM monitoring_points
-              WHERE series = ? AND end_us > ? AND end_us <= ? ORDER BY end_us DESC"""
+              WHERE series = ? AND end_us > ? AND end_us <= ? ORDER BY end_us"""
 _REMOVE = "DELETE FROM monitoring_points WHERE series = ? AND end_us >= ? AND end_us <= ?"
 _WRITE = "INSERT OR REPLACE INTO monitoring_points (series, start_us, end_us, value) VALUES (?,?,?,?)"
 _NEWEST = "SELECT start_us, end_us FROM monitoring_points WHERE series = ? ORDER BY end_us DESC LIMIT 1"
@@ -121,6 +121,10 @@ class Points:
                 conn.execute("COMMIT")
 
         return self._store.read(run)
+
+    def forget_packed(self) -> None:
+        """Chunks have changed otherwise: on the writer's thread."""
+        self._packed.clear()
 
     def remove(self, project: str, metric: str) -> None:
         """Forgets all points of a metric type."""
@@ -260,8 +264,16 @@ def _thin(conn: sqlite3.Connection, key: int, value_type: ValueType, after: int,
     """One time series in one transaction."""
     rows = conn.execute(_BETWEEN, (key, after, until)).fetchall()
     for _, group in groupby(rows, key=lambda row: (row["end_us"] - 1) // _MINUTE):
-        points = [_point(row, value_type) for row in group]
-        if len(points) > 1:
-            whole = _sum(points)
-            conn.execute(_REMOVE, (key, points[-1].end, points[0].end))
-            conn.execute(_WRITE, (key, whole.start, whole.end, _stored(whole.value)))
+        found = list(group)
+        if len(found) > 1:
+            replace(conn, key, value_type, found, is_sum=True)
+
+
+def replace(conn: sqlite3.Connection, key: int, value_type: ValueType, rows: Sequence[Any], *, is_sum: bool) -> None:
+    """Several points of a series, (start, end, value) in the order of time, become their sum, or the last of them."""
+    conn.execute(_REMOVE, (key, rows[0][1], rows[-1][1]))
+    if is_sum:
+        whole = _sum([_point(row, value_type) for row in rows])
+        conn.execute(_WRITE, (key, whole.start, whole.end, _stored(whole.value)))
+    else:
+        conn.execute(_WRITE, (key, *rows[-1]))

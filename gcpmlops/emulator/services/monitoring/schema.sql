@@ -26,3 +26,6 @@ CREATE TABLE IF NOT EXISTS monitoring_chunks (
     numbers  BLOB NOT NULL,          -- 8 bytes a point: int64, or double where the series says so
     PRIMARY KEY (series, last_us)
 );
+CREATE TABLE IF NOT EXISTS monitoring_thinned (
+    until_us INTEGER NOT NULL        -- one row: older points are one for ten minutes at most
+);
