@@ -187,8 +187,9 @@ def test_policies_and_schemas(pubsub: PubSub) -> None:
         parent = f"projects/{pubsub.project}"
         name = schemas.create_schema(parent=parent, schema=schema, schema_id=pubsub.unique("schema")).name
         assert name in [one.name for one in schemas.list_schemas(parent=parent)]
-        with pytest.raises(exceptions.MethodNotImplemented):
-            schemas.validate_schema(parent=parent, schema=schema)
+        schemas.validate_schema(parent=parent, schema=schema)
+        with pytest.raises(exceptions.InvalidArgument):
+            schemas.validate_message(request={"parent": parent, "name": name, "message": b"[]", "encoding": "JSON"})
 
 
 def test_storage_tells_of_its_objects(pubsub: PubSub, bucket: str) -> None:

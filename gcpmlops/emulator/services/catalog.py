@@ -406,7 +406,7 @@ class Services:
     def _pubsub(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.pubsub.schemas import Schemas
 
-        return (self._publisher, self._subscriber, Schemas(self._context), self._pubsub_policies)
+        return (self._publisher, self._subscriber, Schemas(self._context, self._broker), self._pubsub_policies)
 
     def _functions(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.functions.service import FunctionService

@@ -24,6 +24,7 @@ from gcpmlops.emulator.services.pubsub.queues import Queue, new_pending
 from gcpmlops.emulator.services.pubsub.retention import Retention
 from gcpmlops.emulator.services.pubsub.seeks import Seeks
 from gcpmlops.emulator.services.pubsub.snapshots import Snapshots
+from gcpmlops.emulator.services.pubsub.validation import DELETED_SCHEMA, Validation
 
 _DEAD = "CloudPubSubDeadLetterSource"
 
@@ -56,6 +57,7 @@ class Broker:
         self.retention = Retention(self)
         self.snapshots = Snapshots(self)
         self.seeks = Seeks(self)
+        self.validation = Validation(context.store)
         self.expiration = Expiration(self)
         self._restore()
 
@@ -118,6 +120,16 @@ class Broker:
         with self.lock:
             self._of_topic.setdefault(name, [])
 
+    def topic_changed(self, topic: Any) -> None:
+        """A topic has these settings now."""
+        self.validation.topic_changed(topic)
+        self.retention.topic_changed(topic)
+
+    def schema_deleted(self, name: str) -> None:
+        """Topics that had it say so, and refuse messages."""
+        for topic in self.validation.schema_deleted(name):
+            self.topic_changed(self.topics.update(topic, _without_schema))
+
     def close_topic(self, name: str) -> list[Queue]:
         """No more messages; returns the subscriptions that it had."""
         with self.lock:
@@ -167,7 +179,7 @@ class Broker:
     def _restore(self) -> None:
         for topic in self.topics.list():
             self.open_topic(topic.name)
-            self.retention.topic_changed(topic)
+            self.topic_changed(topic)
         self.snapshots.restore()
         for resource in self.subscriptions.list():
             queue = self.attach(resource)
@@ -202,3 +214,7 @@ class Broker:
         copy.attributes[f"{_DEAD}DeliveryCount"] = str(failed)
         copy.attributes[f"{_DEAD}TopicPublishTime"] = message.publish_time.ToJsonString()
         self.publish(policy.dead_letter_topic, request.messages)
+
+
+def _without_schema(topic: Any) -> None:
+    topic.schema_settings.schema = DELETED_SCHEMA

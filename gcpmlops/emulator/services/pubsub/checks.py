@@ -77,7 +77,7 @@ def _attributes(attributes: Any, index: int) -> None:
     if len(attributes) > 100:
         raise exceptions.InvalidArgument(f"messages[{index}].attributes: {len(attributes)}, 100 are allowed.")
     for key, value in attributes.items():
-        if not key or len(key.encode()) > 256 or key.startswith("goog"):
+        if not key or len(key.encode()) > 256 or (key.startswith("goog") and not key.startswith("googclient_")):
             raise exceptions.InvalidArgument(
                 f"messages[{index}].attributes: key {key!r} is not allowed (1 to 256 bytes, not starting with goog)."
             )

@@ -31,6 +31,7 @@ class Publisher(Service):
     def create_topic(self, request: types.Topic) -> types.Topic:
         message = types.Topic.pb(request)
         checks.topic(message)
+        self._broker.validation.check_settings(message)
         message.state = types.Topic.State.ACTIVE
         try:
             self._topics.insert(request.name, request)
@@ -39,7 +40,7 @@ class Publisher(Service):
                 f"Resource already exists in the project (resource={request.name.rpartition('/')[2]})."
             ) from None
         self._broker.open_topic(request.name)
-        self._broker.retention.topic_changed(request)
+        self._broker.topic_changed(request)
         return request
 
     def get_topic(self, request: types.GetTopicRequest) -> types.Topic:
@@ -49,12 +50,14 @@ class Publisher(Service):
         def change(topic: types.Topic) -> None:
             masks.apply(request.update_mask, topic, request.topic, immutable=("name", "kms_key_name", "state"))
             checks.topic(types.Topic.pb(topic))
+            if "schema_settings" in str(request.update_mask.paths):
+                self._broker.validation.check_settings(types.Topic.pb(topic))
 
         if not request.update_mask.paths:
             raise exceptions.InvalidArgument("update_mask: required, and must name at least one field.")
         self._found(request.topic.name)
         topic: types.Topic = self._topics.update(request.topic.name, change)
-        self._broker.retention.topic_changed(topic)
+        self._broker.topic_changed(topic)
         return topic
 
     def list_topics(self, request: types.ListTopicsRequest) -> types.ListTopicsResponse:
@@ -80,6 +83,7 @@ class Publisher(Service):
         for queue in self._broker.close_topic(request.topic):
             self._broker.resave(queue, lambda resource: setattr(resource, "topic", names.DELETED_TOPIC))
         self._broker.retention.topic_deleted(request.topic)
+        self._broker.validation.topic_deleted(request.topic)
         self._policies.forget(request.topic)
         return empty_pb2.Empty()
 
@@ -97,6 +101,7 @@ class Publisher(Service):
         message: Any = types.PublishRequest.pb(request)
         self._broker.queues_of(message.topic)
         checks.messages(message)
+        self._broker.validation.check(message.topic, message.messages)
         response = types.PublishResponse.pb()()
         response.message_ids.extend(self._broker.publish(message.topic, message.messages))
         answer: types.PublishResponse = response

@@ -1,4 +1,4 @@
-"""google.pubsub.v1.SchemaService: schemas and their revisions. Whether definitions fit is not checked."""
+"""google.pubsub.v1.SchemaService: schemas, their revisions, and what fits them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from google.pubsub_v1 import types
 
 from gcpmlops.emulator.kernel.paging import page
 from gcpmlops.emulator.kernel.service import Context, Service
-from gcpmlops.emulator.services.pubsub import names
+from gcpmlops.emulator.services.pubsub import names, validation
+from gcpmlops.emulator.services.pubsub.broker import Broker
 
 _MAX_REVISIONS = 20
 _MAX_BYTES = 300_000
@@ -22,8 +23,9 @@ class Schemas(Service):
 
     proto = "google.pubsub.v1.SchemaService"
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, broker: Broker) -> None:
         super().__init__(context)
+        self._broker = broker
         self._stored = context.store.collection(types.Schema)
 
     def create_schema(self, request: types.CreateSchemaRequest) -> types.Schema:
@@ -87,7 +89,25 @@ class Schemas(Service):
             for schema in self._revisions(request.name):
                 self._stored.delete(f"{schema.name}@{schema.revision_id}")
             self._stored.delete(f"{request.name}@")
+        self._broker.schema_deleted(request.name)
         return empty_pb2.Empty()
+
+    def validate_schema(self, request: types.ValidateSchemaRequest) -> types.ValidateSchemaResponse:
+        """Raises: MethodNotImplemented for protocol buffers: nothing here reads their definitions."""
+        _check(request.schema)
+        if request.schema.type_ != types.Schema.Type.AVRO:
+            raise exceptions.MethodNotImplemented(
+                "ValidateSchema of a PROTOCOL_BUFFER schema is not built in this emulator: use AVRO."
+            )
+        return types.ValidateSchemaResponse()
+
+    def validate_message(self, request: types.ValidateMessageRequest) -> types.ValidateMessageResponse:
+        schema = self._found(request.name) if request.name else request.schema
+        _check(schema)
+        if request.encoding not in (types.Encoding.JSON, types.Encoding.BINARY):
+            raise exceptions.InvalidArgument("encoding: JSON or BINARY is needed.")
+        validation.check_message(schema, request.message, request.encoding)
+        return types.ValidateMessageResponse()
 
     def _commit(self, schema: Any) -> None:
         if len(self._stored.list(schema.name)) >= _MAX_REVISIONS:
@@ -113,6 +133,7 @@ def _check(schema: types.Schema) -> None:
         raise exceptions.InvalidArgument("schema.type: AVRO or PROTOCOL_BUFFER is needed.")
     if not schema.definition or len(schema.definition.encode()) > _MAX_BYTES:
         raise exceptions.InvalidArgument(f"schema.definition: 1 to {_MAX_BYTES} bytes are needed.")
+    validation.check_definition(schema)
 
 
 def _viewed(schema: types.Schema, view: Any) -> types.Schema:

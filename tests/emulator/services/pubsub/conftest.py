@@ -74,7 +74,7 @@ class PubSub:
         self.policies = policies(self.context, self.broker)
         self.publisher = Publisher(self.context, self.broker, self.policies)
         self.subscriber = Subscriber(self.context, self.broker, self.policies)
-        self.schemas = Schemas(self.context)
+        self.schemas = Schemas(self.context, self.broker)
 
     def stop(self):
         self.broker.close()
