@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.experiments import Experiments
     from gcpmlops.feedback import Feedback
+    from gcpmlops.functions import Functions
     from gcpmlops.logs import Logs
     from gcpmlops.models import Models
     from gcpmlops.monitoring import Monitoring
@@ -100,6 +101,13 @@ class Client:
         from gcpmlops.evaluation.evaluation import Evaluation
 
         return Evaluation(self.bigquery, self.storage)
+
+    @cached_property
+    def functions(self) -> Functions:
+        """Cloud Functions: deployed from a folder, called, listed."""
+        from gcpmlops.functions import Functions
+
+        return Functions(self.clients)
 
     @cached_property
     def models(self) -> Models:

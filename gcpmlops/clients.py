@@ -7,7 +7,7 @@ outside this module knows which.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from google.api_core.retry import Retry
     from google.auth.credentials import Credentials
     from google.auth.transport.requests import AuthorizedSession
+    from requests import Response, Session
 
 T = TypeVar("T")
 USER_AGENT = f"gcpmlops/{__version__}"
@@ -255,6 +256,26 @@ class Clients:
         with translated("credentials"):
             return _find_credentials(self.config)
 
+    def request(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Response:
+        """One HTTP request to a host of Google's that no client is for: a function's, or that of a signed URL.
+
+        It carries no credentials of its own. `options` are those of requests. Raises requests' exceptions.
+        """
+        from urllib.parse import urlsplit
+
+        sent, target = dict(headers or {}), urlsplit(url)
+        if self.config.endpoint:
+            sent["host"] = target.netloc
+            url = self.config.endpoint.rstrip("/") + (target.path or "/") + (f"?{target.query}" if target.query else "")
+        reply: Response = self._bare_session.request(method, url, headers=sent, **options)
+        return reply
+
+    @cached_property
+    def _bare_session(self) -> Session:
+        import requests
+
+        return requests.Session()
+
     @cached_property
     def caller(self) -> str:
         """The caller's email: a service account's, or a user's as OpenID Connect has it. Raises Unauthenticated."""
@@ -271,6 +292,8 @@ class Clients:
         for name in _GAPIC:
             if name in vars(self):
                 vars(self).pop(name).transport.close()
+        if "_bare_session" in vars(self):
+            vars(self).pop("_bare_session").close()
         while self._dedicated:
             self._dedicated.popitem()[1].transport.close()
 

@@ -16,6 +16,7 @@ GcpMlopsError                an error that names the resource and the next step
 ├── Unimplemented            the service does not have this method
 ├── JobFailed                job, state, exit_code, cause, log_tail
 │   └── JobCancelled         the job was cancelled
+├── FunctionFailed           status, body: a function answered an error of its own
 ├── MissingExtra             extra: what to install, as in pip install 'gcpmlops[plots]'
 ├── RolloutFailed            rollout: steps, reasons and figures of a deployment that was undone or stopped
 ├── OperationFailed          a long-running operation ended with an error (a deployment that never became healthy)
@@ -184,6 +185,14 @@ class JobCancelled(JobFailed):
 
 class OperationFailed(GcpMlopsError):
     """A long-running operation ended with an error; the message is the service's own."""
+
+
+class FunctionFailed(GcpMlopsError):
+    """A function answered an error of its own: `status` is HTTP's, `body` what it said (bytes)."""
+
+    def __init__(self, message: str, *, status: int, body: bytes, resource: str = "", next_step: str = "") -> None:
+        self.status, self.body = status, body
+        super().__init__(message, resource=resource, next_step=next_step)
 
 
 class RolloutFailed(GcpMlopsError):

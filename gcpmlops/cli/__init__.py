@@ -23,6 +23,7 @@ COMMANDS = {  # name: (where it is, its line in --help)
         "Experiments of Vertex AI: runs, metrics, comparisons.",
     ),
     "feedback": ("gcpmlops.cli.feedback:feedback", "Predictions joined with later outcomes: quality over time."),
+    "functions": ("gcpmlops.cli.functions:functions", "Cloud Functions: deployed from a folder, called, listed."),
     "logs": ("gcpmlops.cli.logs:logs", "Cloud Logging: entries, log-based metrics, sinks."),
     "models": ("gcpmlops.cli.models:models", "Models, versions and aliases of the Vertex AI registry."),
     "monitoring": (

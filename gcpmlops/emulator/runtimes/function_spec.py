@@ -53,6 +53,7 @@ class FunctionSpec:
     def variables(self) -> dict[str, str]:
         """What Cloud Run and Cloud Functions set, and the user's own."""
         return {
+            "PYTHONUNBUFFERED": "TRUE",
             "THREADS": str(self.threads),
             **self.env,
             "PORT": PORT,

@@ -39,6 +39,13 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
+        self._head: Head | None = None
+        self._fields: Headers = []
+        self._parts: deque[bytes] = deque()
+        self._held = 0
+        self._paused = self._done = self._keeps = self._until_eof = False
+        self._broken = ""
+        self._waiter: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._reset(b"GET")
@@ -169,16 +176,9 @@ class Connection(asyncio.Protocol):
     def _reset(self, method: bytes) -> None:
         self._method = method
         self._parser = httptools.HttpResponseParser(self)
-        self._head: Head | None = None
-        self._fields: Headers = []
-        self._parts: deque[bytes] = deque()
-        self._held = 0
-        self._paused = False
-        self._done = False
-        self._keeps = False
-        self._until_eof = False
-        self._broken = ""
-        self._waiter: asyncio.Future[None] | None = None
+        self._head, self._fields, self._held, self._broken, self._waiter = None, [], 0, "", None
+        self._parts.clear()
+        self._paused = self._done = self._keeps = self._until_eof = False
 
     async def _more(self) -> None:
         if self._broken:
@@ -194,8 +194,9 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter: asyncio.Future[None] | None = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
 
 class Connections:

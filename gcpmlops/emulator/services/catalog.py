@@ -418,7 +418,7 @@ class Services:
 
         return (self._run_services, Revisions(self._context, self._function_deployments))
 
-    def _knative_routes(self) -> Iterable[JsonRoute]:
+    def _knative_routes(self) -> tuple[JsonRoute, ...]:
         def make() -> Knative:
             from gcpmlops.emulator.services.functions.knative import Knative
 

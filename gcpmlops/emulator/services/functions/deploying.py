@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.function_instances import Instances
 from gcpmlops.emulator.runtimes.function_spec import FunctionSpec
 from gcpmlops.emulator.runtimes.process import Processes
+from gcpmlops.emulator.runtimes.server_programs import KEPT_VARIABLES
 from gcpmlops.emulator.services.functions import access, naming, run_resources
 from gcpmlops.emulator.services.functions.logs import Append, RevisionLog
 from gcpmlops.emulator.services.functions.revisions import Revisions
@@ -25,7 +27,8 @@ from gcpmlops.emulator.services.functions.triggers import Triggers
 
 log = logging.getLogger(__name__)
 
-_ACTIVE, _FAILED, _DEPLOYING = (types.Function.State[name] for name in ("ACTIVE", "FAILED", "DEPLOYING"))
+_STATE: Any = types.Function.State
+_ACTIVE, _FAILED, _DEPLOYING = _STATE.ACTIVE, _STATE.FAILED, _STATE.DEPLOYING
 _NEVER = types.EventTrigger.RetryPolicy.RETRY_POLICY_DO_NOT_RETRY
 
 
@@ -159,7 +162,13 @@ class Deployments:
 
     def _instances(self, function: types.Function, spec: FunctionSpec) -> Instances:
         line = RevisionLog(naming.service_of(function.name), spec.revision, self._append).line
-        return Instances(spec, self._processes, self._sockets, self._base(), line)
+        return Instances(spec, self._processes, self._sockets, self._variables(spec), line)
+
+    def _variables(self, spec: FunctionSpec) -> dict[str, str]:
+        """What each instance has beside the revision's own: this machine's, and what leads to the emulator."""
+        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        path = f"{spec.python.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
+        return {**kept, **self._base(), "PATH": path}
 
     def _serve(self, function: types.Function, instances: Instances) -> None:
         policy = self.run.policy(naming.service_of(function.name))

@@ -133,4 +133,4 @@ def _without_etag(policy: Any) -> bytes:
     copy = policy_pb2.Policy()
     copy.CopyFrom(policy)
     copy.ClearField("etag")
-    return copy.SerializeToString(deterministic=True)
+    return bytes(copy.SerializeToString(deterministic=True))

@@ -80,9 +80,8 @@ class Directory:
         """Serves it no more."""
         with self._lock:
             found = self._by_service.pop(service, None)
-            for table in (self._run, self._functions):
-                for key in [key for key, value in table.items() if value is found and found is not None]:  # type: ignore[attr-defined]
-                    del table[key]  # type: ignore[attr-defined]
+            self._run = {key: value for key, value in self._run.items() if value is not found}
+            self._functions = {key: value for key, value in self._functions.items() if value is not found}
             return found
 
     def all(self) -> Iterable[Served]:

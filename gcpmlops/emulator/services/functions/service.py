@@ -19,8 +19,10 @@ from gcpmlops.emulator.services.functions.deploying import Deployments
 log = logging.getLogger(__name__)
 
 _OUTPUT_ONLY = ("name", "state", "update_time", "create_time", "state_messages", "url", "satisfies_pzs", "environment")
+_ALLOW_ALL: Any = types.ServiceConfig.IngressSettings.ALLOW_ALL
 _SERVING = ("build_config", "service_config", "event_trigger")  # a change of these makes a new revision
-_GEN_2 = types.Environment.GEN_2
+_GEN_2: Any = types.Environment.GEN_2
+_DEPLOYING: Any = types.Function.State.DEPLOYING
 
 
 class FunctionService(Service):
@@ -115,7 +117,8 @@ class FunctionService(Service):
         config.available_cpu = config.available_cpu or "0.1666"
         config.max_instance_count = config.max_instance_count or 100
         config.max_instance_request_concurrency = config.max_instance_request_concurrency or 1
-        config.ingress_settings = config.ingress_settings or types.ServiceConfig.IngressSettings.ALLOW_ALL
+        if not int(config.ingress_settings):
+            config.ingress_settings = _ALLOW_ALL
         config.service_account_email = config.service_account_email or self._email
         config.all_traffic_on_latest_revision = True
         if function.event_trigger.event_type:
@@ -127,7 +130,7 @@ class FunctionService(Service):
     def _start(self, verb: str, function: types.Function, before: types.Function | None) -> Any:
         self._claim(function.name)
         shown = types.Function(before if before is not None else function)
-        shown.state, shown.update_time = types.Function.State.DEPLOYING, self.clock.now()
+        shown.state, shown.update_time = _DEPLOYING, self.clock.now()
         shown.state_messages = []
         self._rows.put(function.name, shown)
         return self._operation(verb, function, lambda: self._deployments.deploy(function, before))
@@ -154,7 +157,7 @@ class FunctionService(Service):
         return self.operations.start(parent=parent, metadata=self._metadata(verb, function), run=guarded)
 
     def _metadata(self, verb: str, function: types.Function) -> types.OperationMetadata:
-        kind = types.OperationType[f"{verb.upper()}_FUNCTION"]
+        kind = getattr(types.OperationType, f"{verb.upper()}_FUNCTION")
         metadata = types.OperationMetadata(
             create_time=self.clock.now(),
             target=function.name,
