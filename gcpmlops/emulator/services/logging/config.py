@@ -134,10 +134,6 @@ class ConfigServiceV2(Service):
                 return bucket
         raise exceptions.NotFound(f"Log bucket {name} does not exist: a project has _Default and _Required, in global.")
 
-    def copy_log_entries(self, request: types.CopyLogEntriesRequest) -> Any:
-        """Not built."""
-        raise exceptions.MethodNotImplemented(f"CopyLogEntries of {request.name} is not built; a sink routes new ones.")
-
 
 def _changed(target: Any, request: Any, field: str, *, default: tuple[str, ...]) -> None:
     paths = masks.snake(masks.raw(request).update_mask).paths or default

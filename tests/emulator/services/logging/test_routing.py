@@ -115,3 +115,10 @@ def test_a_metric_is_read_in_monitoring(project: str, key: str) -> None:
         request={"name": project, "filter": f'metric.type="{kind}"', "interval": interval, "view": 0}
     )
     assert sum(point.value.int64_value for series in found for point in series.points) == 2
+
+
+def test_what_is_not_built_says_so(project: str) -> None:
+    with pytest.raises(exceptions.MethodNotImplemented, match="CopyLogEntries"):
+        ConfigServiceV2Client().copy_log_entries({"name": f"{project}/locations/global/buckets/_Default"})
+    with pytest.raises(exceptions.MethodNotImplemented, match="log buckets"):
+        _sink(project, "elsewhere", f"logging.googleapis.com/{project}/locations/eu/buckets/b")

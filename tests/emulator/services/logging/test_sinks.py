@@ -219,5 +219,3 @@ def test_buckets_can_be_read(sinks_of: Any) -> None:
         assert config.get_bucket(types.GetBucketRequest(name=found[0].name)) == found[0]
         with pytest.raises(exceptions.NotFound):
             config.get_bucket(types.GetBucketRequest(name="projects/p1/locations/global/buckets/x"))
-        with pytest.raises(exceptions.MethodNotImplemented, match="CopyLogEntries"):
-            config.copy_log_entries(types.CopyLogEntriesRequest(name=found[0].name))
