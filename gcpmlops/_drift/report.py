@@ -16,7 +16,7 @@ _TITLES = {"compare": "Comparison", "skew": "Training-serving skew", "drift": "D
 _STATISTICS = {"jensen_shannon": "Jensen-Shannon", "l_infinity": "L-infinity"}
 _BARS = 12  # categories of one picture
 _PICTURES = 60
-_WIDTH, _LEFT, _STEP = 390, 110, 26  # of bars of categories
+_WIDTH, _LEFT, _STEP = 390, 124, 26  # of bars of categories
 _LEGEND = {"baseline": "c7", "current": "c0"}
 _HOW = (
     "Numbers and times: Jensen-Shannon divergence (base 2) of the shares by interval; categories: L-infinity distance, "
@@ -113,9 +113,9 @@ def _cell(name: str, value: str) -> str:
 def _picture(each: FeatureDrift) -> str:
     counts = each.distribution
     assert counts is not None  # noqa: S101 - asked for where there is one
-    far = "-" if each.distance is None else number(each.distance)
-    title = f"{each.name}: {far}{'' if each.verdict == 'ok' else f' ({each.verdict})'}"
-    bars = _numbers(each, counts) if counts.edges else _labels(each, counts)
+    far = "" if each.distance is None else f": {number(each.distance)}"
+    title = f"{each.name}{far}{'' if each.verdict == 'ok' else f' ({each.verdict})'}"
+    bars = _numbers(each, counts) if _is_even(counts.edges) else _labels(each, counts)
     return figure(title, bars, _LEGEND, _note(each, counts))
 
 
@@ -157,10 +157,19 @@ def _numbers(each: FeatureDrift, counts: Distribution) -> str:
 
 
 def _labels(each: FeatureDrift, counts: Distribution) -> str:
-    """Both sides' shares of the most frequent categories, side by side."""
+    """Both sides' shares of the most frequent categories, or of intervals, side by side."""
     was, now = _share(counts.baseline), _share(counts.current)
+    if counts.edges:
+        names = [f"{number(low)} to {number(high)}" for low, high in pairwise(counts.edges)]
+        return horizontal(each.name, list(zip(names, was, now, strict=True)))
     order = sorted(range(len(was)), key=lambda n: -max(was[n], now[n]))[:_BARS]
     return horizontal(each.name, [(counts.labels[n], was[n], now[n]) for n in order])
+
+
+def _is_even(edges: Sequence[float]) -> bool:
+    """Intervals of one width; of others, by quantiles, the widest would seem to weigh the most."""
+    widths = [high - low for low, high in pairwise(edges)]
+    return bool(widths) and max(widths) - min(widths) <= 1e-6 * max(widths)
 
 
 def horizontal(title: str, rows: Sequence[tuple[str, float, float]]) -> str:
@@ -172,7 +181,7 @@ def horizontal(title: str, rows: Sequence[tuple[str, float, float]]) -> str:
 
 
 def _pair(n: int, name: str, was: float, now: float, most: float) -> str:
-    top, short = 8 + n * _STEP, name if len(name) <= 14 else f"{name[:13]}…"
+    top, short = 8 + n * _STEP, name if len(name) <= 18 else f"{name[:17]}…"
     tip = f"<title>{escape(name)}: {was:.1%} before, {now:.1%} now</title>"
     parts = [f'<text x="{_LEFT - 8}" y="{top + 14}" text-anchor="end">{escape(short)}{tip}</text>']
     for offset, share, css in ((0, was, "c7"), (10, now, "c0")):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gcpmlops.drift import Drift
 from gcpmlops.evaluation import Evaluation, Gate
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -56,7 +57,10 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     comparison = evaluation.compare(champion, model, metrics=["roc_auc", "brier"], resamples=50)
     numbers = evaluation.regression(frame.assign(p=frame["delay"] + 1), target="delay", prediction="p", resamples=0)
     kinds = evaluation.classification(frame, target="kind", prediction="kind", slices="carrier", resamples=0)
+    moved = frame.assign(delay=frame["delay"] + 30, carrier=rng.choice(["UA", "AA"], rows), old=np.nan)
+    drift = Drift(None, None).compare(frame, moved, features=["delay", "carrier", "airport", "old"])
     return {
+        "drift": drift.report(folder / "drift.html"),
         "stopped": model.report(folder / "stopped.html", verdict=verdict, comparison=comparison),
         "regression": numbers.report(folder / "regression.html"),
         "classes": kinds.report(folder / "classes.html"),
@@ -114,7 +118,7 @@ def test_every_plot_is_drawn(opened) -> None:
 
 
 def test_no_text_lies_on_another(opened) -> None:
-    for name in ("stopped", "regression", "classes"):
+    for name in ("stopped", "regression", "classes", "drift"):
         overlaps = opened(name).evaluate("""() => [...document.querySelectorAll('svg')].flatMap(svg => {
             const all = [...svg.querySelectorAll('text')].map(e => [e.textContent, e.getBoundingClientRect()]);
             const cut = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
@@ -137,6 +141,20 @@ def test_tables_have_their_rows(opened) -> None:
 def test_other_kinds(opened, name: str) -> None:
     titles = opened(name).locator("figcaption").all_inner_texts()
     assert titles[-1] == ("Distribution of residuals" if name == "regression" else "Accuracy by carrier")
+
+
+def test_drift_and_broken_data_are_told_apart(opened) -> None:
+    page = opened("drift")
+    said = page.locator(".verdict").all_inner_texts()
+    assert [text.split(":")[0] for text in said] == ["Data problems", "Drift"]
+    assert "old: all values are missing" in said[0]
+    assert "delay: " in said[1]
+    titles = page.locator("figcaption").all_inner_texts()
+    assert [title.split(":")[0] for title in titles] == ["old (data)", "delay", "carrier", "airport"]
+    sizes = page.eval_on_selector_all("svg", "all => all.map(e => [e.clientWidth, e.clientHeight])")
+    assert all(width > 200 and height > 50 for width, height in sizes)
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 def test_dark_and_narrow_and_printed(opened) -> None:
