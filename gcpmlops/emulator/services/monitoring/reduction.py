@@ -69,4 +69,5 @@ def _kept(series: Series, fields: Sequence[tuple[str, str]]) -> Series:
 
 
 def _only(labels: Labels, keys: set[str]) -> Labels:
-    return tuple(label for label in labels if label[0] in keys)
+    """All of them for `resource.label.*`, as the console writes it for uptime checks."""
+    return labels if "*" in keys else tuple(label for label in labels if label[0] in keys)

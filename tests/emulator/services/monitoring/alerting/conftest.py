@@ -71,6 +71,7 @@ class Run:
 
     clock: TravelClock
     agenda: Agenda
+    store: Store
     points: Points
     entries: Entries
     alerting: Alerting
@@ -178,7 +179,7 @@ def running(folder: Path, at: datetime = START, web: Web | None = None) -> Itera
     )
     alerting.resume()
     agenda.travel(at, patience=30)
-    yield Run(clock, agenda, points, entries, alerting, web, topics, logs, folder)
+    yield Run(clock, agenda, store, points, entries, alerting, web, topics, logs, folder)
     alerting.close()
     agenda.close()
     pool.shutdown()

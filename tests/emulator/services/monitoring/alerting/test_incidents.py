@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.api import metric_pb2
 from google.cloud.monitoring_v3 import types
 
+from gcpmlops.emulator.services.monitoring.metric_types import MetricTypes
+from gcpmlops.emulator.services.monitoring.series import Point, Series, labels, micros
 from tests.emulator.services.monitoring.alerting.conftest import FILTER, METRIC, START, absence, running, threshold
 
 
@@ -73,6 +76,31 @@ def test_enough_series_have_to_violate(run: Any, trigger: dict[str, Any], hosts:
         run.write_quietly(9 if host >= 4 - hosts else 1, host=str(host))
     run.settle()
     assert len(run.incidents()) == count
+
+
+def test_an_uptime_checks_policy(run: Any) -> None:
+    """As the console makes it: how many places say no, for each host."""
+    told = "monitoring.googleapis.com/uptime_check/check_passed"
+    text = f'metric.type = "{told}" AND metric.label.check_id = "c" AND resource.type = "uptime_url"'
+    reduced = {
+        "alignment_period": {"seconds": 1200},
+        "per_series_aligner": "ALIGN_NEXT_OLDER",
+        "cross_series_reducer": "REDUCE_COUNT_FALSE",
+        "group_by_fields": ["resource.label.*"],
+    }
+    gauge, boolean = metric_pb2.MetricDescriptor.GAUGE, metric_pb2.MetricDescriptor.BOOL
+    MetricTypes(run.store).put("p1", metric_pb2.MetricDescriptor(type=told, metric_kind=gauge, value_type=boolean))
+    run.create(threshold(1, 60, filter=text, aggregations=[reduced]))
+    for passed in (True, False, False, True):
+        end = micros(run.now)
+        some = [
+            Series("p1", told, labels({"check_id": "c", "at": place}), "uptime_url", (("host", "h"),), "GAUGE", "BOOL")
+            for place in ("usa", "eur")
+        ]
+        run.points.add([(series, Point(end, end, passed)) for series in some])
+        run.advance(minutes=1)
+    assert run.history() == [(2, 3)]
+    assert run.incidents()[0]["resource"]["labels"] == {"host": "h"}
 
 
 def test_without_data_an_incident_stays_open_until_auto_close(run: Any) -> None:
