@@ -15,6 +15,7 @@ from benchmarks import (
     drift,
     emulator,
     evaluation,
+    functions,
     jobs,
     monitoring,
     prediction,
@@ -41,6 +42,7 @@ _SUBJECTS = {
     "pubsub": pubsub.lines,
     "monitoring": monitoring.lines,
     "alerting": alerting.lines,
+    "functions": functions.lines,
 }
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")
 _README = Path(__file__).with_name("README.md")

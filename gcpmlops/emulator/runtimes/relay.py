@@ -181,11 +181,14 @@ class Connection(asyncio.Protocol):
         self._paused = self._done = self._keeps = self._until_eof = False
 
     async def _more(self) -> None:
-        if self._broken:
-            raise BrokenError(self._broken)
+        self._check()
         self._waiter = asyncio.get_running_loop().create_future()
         await self._waiter
-        if self._broken and not self._done and not self._parts:
+        if not self._done and not self._parts:
+            self._check()
+
+    def _check(self) -> None:
+        if self._broken:
             raise BrokenError(self._broken)
 
     def _break(self, why: str) -> None:
