@@ -60,6 +60,7 @@ class Broker:
         self.validation = Validation(context.store)
         self.expiration = Expiration(self)
         self._restore()
+        context.agenda.on_back.append(self._clock_set_back)
 
     def queue(self, name: str) -> Queue:
         """A subscription at work. Raises: NotFound."""
@@ -188,6 +189,12 @@ class Broker:
         self.retention.watch()
         for queue in self.queues():  # once dead letters have all topics and queues
             self.serve(queue)
+
+    def _clock_set_back(self) -> None:
+        for queue in self.queues():
+            queue.clock_set_back()
+            self.expiration.watch(queue)
+        self.retention.watch()
 
     def _batch(self, topic: str, messages: Any, now: Any) -> tuple[Batch, bytes]:
         with self.lock:

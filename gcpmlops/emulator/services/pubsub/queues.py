@@ -229,6 +229,17 @@ class Queue:
             self.changed.notify_all()
         self._call_ready()
 
+    def clock_set_back(self) -> None:
+        """What waited for times that are far off again comes now."""
+        with self.changed:
+            if self._appointment is not None:
+                self._appointment.cancel()
+                self._appointment = None
+            self.last_used = self.now()
+            self.backlog.release(math.inf)
+            overdue = self.backlog.overdue(math.inf)
+        self.fail(overdue)
+
     def close(self) -> None:
         """Ends all that wait for it."""
         with self.changed:

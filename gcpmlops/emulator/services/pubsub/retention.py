@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from gcpmlops.emulator.services.pubsub.batches import Batch
     from gcpmlops.emulator.services.pubsub.broker import Broker
+    from gcpmlops.emulator.services.pubsub.queues import Queue
 
 _OF_TOPICS = "SELECT MIN(at) FROM pubsub_batch WHERE topic = ?"
 _OF_SUBSCRIPTIONS = "SELECT MIN(at) FROM pubsub_batch JOIN pubsub_pending ON batch = id WHERE subscription = ?"
 _PASSED = "DELETE FROM pubsub_pending WHERE subscription = ? AND batch IN (SELECT id FROM pubsub_batch WHERE at <= ?)"
+_ACKNOWLEDGED = "DELETE FROM pubsub_pending WHERE subscription = ? AND instr(done, x'00') = 0"
 
 
 class Retention:
@@ -63,6 +65,11 @@ class Retention:
         sql = "UPDATE pubsub_batch SET topic = ? WHERE topic = ?"
         journal.store.write(lambda conn: conn.execute(sql, (DELETED_TOPIC, topic)))
         journal.collect(DELETED_TOPIC, float("inf"))
+
+    def released(self, queue: Queue) -> None:
+        """A subscription no longer retains what it acknowledged."""
+        self._broker.journal.store.write(lambda conn: conn.execute(_ACKNOWLEDGED, (queue.name,)))
+        self.dropped(queue.resource.topic)
 
     def dropped(self, topic: str) -> None:
         """Somebody no longer needs a topic's messages: those that nobody needs go."""

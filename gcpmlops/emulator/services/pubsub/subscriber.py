@@ -202,7 +202,10 @@ class Subscriber(Service):
 
     def _changed(self, queue: Queue, change: Any) -> types.Subscription:
         with self.locks(queue.name):
+            retained = queue.retains_acked
             resource = self._broker.resave(queue, change)
+            if retained and not queue.retains_acked:
+                self._broker.retention.released(queue)
             self._broker.expiration.watch(queue)
             self._broker.serve(queue)
         return self._shown(resource)

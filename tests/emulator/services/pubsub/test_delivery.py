@@ -195,6 +195,33 @@ def test_acknowledged_messages_come_back_where_the_subscription_retains_them(pub
     assert pubsub.stored("pubsub_batch") == 0
 
 
+def test_what_is_no_longer_to_be_retained_goes(pubsub):
+    pubsub.topic()
+    pubsub.subscribe(retain_acked_messages=True)
+    pubsub.publish("a")
+    pubsub.publish("b", "c")
+    pubsub.ack(pubsub.pull(2))
+    assert pubsub.stored("pubsub_batch") == 2
+    request = types.UpdateSubscriptionRequest(
+        subscription={"name": SUB}, update_mask=field_mask_pb2.FieldMask(paths=["retain_acked_messages"])
+    )
+    pubsub.subscriber.update_subscription(request)
+    assert (pubsub.stored("pubsub_batch"), pubsub.stored("pubsub_pending")) == (1, 1)
+    assert pubsub.texts() == ["c"]
+
+
+def test_a_clock_that_is_set_back_brings_what_waited(pubsub):
+    pubsub.topic()
+    pubsub.subscribe(retry_policy={"minimum_backoff": timedelta(minutes=10)})
+    pubsub.publish("a", "b")
+    received = pubsub.pull()
+    pubsub.deadline(received[:1], 0)
+    pubsub.agenda.set_back(START - timedelta(days=365))
+    assert pubsub.texts() == ["a"]  # b's delivery has failed now, and waits
+    pubsub.travel(minutes=10)
+    assert pubsub.texts() == ["b"]
+
+
 def test_a_snapshot_holds_its_backlog_and_what_came_later(pubsub):
     pubsub.topic()
     pubsub.subscribe()
