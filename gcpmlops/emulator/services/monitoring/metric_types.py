@@ -22,6 +22,7 @@ _KEY = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 _LONGEST_TYPE = 200
 _MOST_LABELS = 30
 _LONGEST_KEY = 100
+_READ = 10_000  # descriptors in memory
 _COUNTED = ("INT64", "DOUBLE", "DISTRIBUTION")
 
 
@@ -35,11 +36,27 @@ class MetricTypes:
     def __init__(self, store: ResourceStore) -> None:
         self._made: Any = store.collection(metric_pb2.MetricDescriptor)
         self._locks = Locks()
+        self._read: dict[str, tuple[bytes, metric_pb2.MetricDescriptor]] = {}  # by name: of which bytes it was made
 
     def find(self, project: str, kind: str) -> metric_pb2.MetricDescriptor | None:
-        """A metric's descriptor by its type, e.g. `custom.googleapis.com/flights/auc`; None: there is none."""
+        """A metric's descriptor by its type, e.g. `custom.googleapis.com/flights/auc`; None: there is none.
+
+        It is shared: not to be changed.
+        """
         known = descriptors.METRICS.get(kind)
-        return known.descriptor(project) if known else self._made.find(_name(project, kind))
+        return known.descriptor(project) if known else self._found(_name(project, kind))
+
+    def _found(self, name: str) -> metric_pb2.MetricDescriptor | None:
+        """Every point that is written asks for one: it is read once."""
+        stored: bytes | None = self._made.stored(name)
+        if stored is None:
+            return None
+        known = self._read.get(name)
+        if known is None or known[0] is not stored:
+            if len(self._read) >= _READ:
+                self._read.clear()
+            known = self._read[name] = (stored, self._made.decode(stored))
+        return known[1]
 
     def list(self, project: str) -> Iterable[metric_pb2.MetricDescriptor]:
         """All of a project in the order of their types."""

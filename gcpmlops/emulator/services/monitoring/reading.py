@@ -14,6 +14,7 @@ from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.series import Series
 
 _FILTERS = 1024  # of which it is known what they select
+_MESSAGES = 10_000  # of series, as filters see them
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Reading:
         self._points = points
         self._lock = threading.Lock()
         self._selected: dict[tuple[str, str], _Selected] = {}
+        self._messages: dict[int, Any] = {}
 
     def lines(
         self,
@@ -85,6 +87,15 @@ class Reading:
             known = self._selected.setdefault((project, text), _Selected())
             for key, series in self._points.series(project, metric, known.until):
                 known.until = key
-                if wanted(messages.time_series(series)):
+                if wanted(self._message(key, series)):
                     known.chosen.append((key, series))
             return list(known.chosen)
+
+    def _message(self, key: int, series: Series) -> Any:
+        """New series are shown to every filter."""
+        known = self._messages.get(key)
+        if known is None:
+            if len(self._messages) >= _MESSAGES:
+                self._messages.clear()
+            known = self._messages[key] = messages.time_series(series)
+        return known

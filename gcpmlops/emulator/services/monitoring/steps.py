@@ -50,7 +50,7 @@ def before(wanted: Sequence[Step]) -> int:
 
 
 def _step(field: str, aggregation: Any) -> Step | None:
-    aligner, reducer = aggregation.per_series_aligner.name, aggregation.cross_series_reducer.name
+    aligner, reducer = _named(aggregation.per_series_aligner), _named(aggregation.cross_series_reducer)
     if aligner == "ALIGN_NONE":
         if reducer != "REDUCE_NONE":
             raise validate.invalid(f"{field}.per_series_aligner", f"required with {reducer}.")
@@ -61,3 +61,8 @@ def _step(field: str, aggregation: Any) -> Step | None:
         raise validate.invalid(f"{field}.alignment_period", f"{seconds:g} s: {limit}.")
     fields = [parsed(name, field) for name in aggregation.group_by_fields]
     return Step(aligner, int(seconds * MICROS), reducer, fields)
+
+
+def _named(value: Any) -> str:
+    """An enum's value; one that this version of the API does not have is a number."""
+    return str(getattr(value, "name", value))

@@ -88,7 +88,7 @@ class Rounds:
             [row for place, each in zip(places, outcomes, strict=True) for row in _rows(message, place, each, now)]
         )
         self._log(message, [(place, each) for place, each in zip(places, outcomes, strict=True) if not each.passed])
-        missed = (now - when) // config.period  # real time that a slow target, or a sleeping machine, took
+        missed = max(0, (now - when) // config.period)  # real time that a slow target, or a sleeping machine, took
         with self._lock:
             goes_on = name in self._next
         if goes_on:
