@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STATES = ("OPEN", "CLOSED")
 _PAGE = 1000
 _BEFORE = timedelta(minutes=10)
+BY_VALUE = ("ALIGN_NONE", "ALIGN_MEAN", "ALIGN_MAX", "ALIGN_MIN", "ALIGN_SUM", "ALIGN_NEXT_OLDER")
 
 
 class Moment(NamedTuple):
@@ -158,19 +159,35 @@ class Incidents:
 
     def _value(self, incident: Incident) -> Iterator[Moment]:
         """The last value before it was opened, where the metric still has it."""
-        if not incident.metric:
-            return
-        where = all_of(f"metric.type = {quoted(incident.metric)}", labels_are(incident.labels))
         try:
+            where = self._watched(incident)
+            if not where:
+                return
             found = [
                 *self._reading.list(where, start=incident.opened - _BEFORE, end=incident.opened + timedelta(seconds=1))
             ]
-        except GcpMlopsError:  # the metric is gone: the rest of the timeline is still true
+        except GcpMlopsError:  # the policy or the metric is gone: the rest of the timeline is still true
             return
         points = [point for series in found for point in series.points]
         if points:
             at, value = max(points, key=lambda point: point[0])
             yield Moment(at, f"{incident.metric.rpartition('googleapis.com/')[2]} was {plain(value):.6g}")
+
+    def _watched(self, incident: Incident) -> str:
+        """The filter of the time series that set it off; empty where it was no value: a rate, a ratio, a log entry."""
+        for condition in self._monitoring.get_alert(incident.policy_name).proto.conditions:
+            spec = condition.condition_threshold
+            plain_values = all(step.per_series_aligner.name in BY_VALUE for step in spec.aggregations)
+            if (
+                f"metric.type = {quoted(incident.metric)}" in spec.filter
+                and plain_values
+                and not spec.denominator_filter
+            ):
+                labels = {
+                    key: value for key, value in incident.labels.items() if f"metric.labels.{key} " not in spec.filter
+                }
+                return all_of(spec.filter, labels_are(labels))
+        return ""
 
     def _snoozes(self, incident: Incident) -> Iterator[tuple[datetime, datetime, str]]:
         with translated("snoozes"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _html, _waiting
 from gcpmlops._durations import spoken
-from gcpmlops._monitoring.incidents import Incident
+from gcpmlops._monitoring.incidents import BY_VALUE, Incident
 from gcpmlops._monitoring.points import Point, Resource
 from gcpmlops._monitoring.policies import Policy
 from gcpmlops.exceptions import DeadlineExceeded, FailedPrecondition
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MARK = "gcpmlops-test"
 _EQUAL = re.compile(r'(metric|resource)\.(type|labels?\.(\w+))\s*=\s*"((?:[^"\\]|\\.)*)"')
-_BY_VALUE = ("ALIGN_NONE", "ALIGN_MEAN", "ALIGN_MAX", "ALIGN_MIN", "ALIGN_SUM", "ALIGN_NEXT_OLDER")
 _AGAIN = timedelta(seconds=60)  # a condition with a duration wants new values
 
 
@@ -143,7 +142,7 @@ class Rehearsal:
         filter_ = self._equalities(condition.filter)
         kind = filter_.pop("resource.type", "global")
         aligners = {each.per_series_aligner.name for each in [*condition.aggregations][:1]}
-        if condition.denominator_filter or not aligners <= set(_BY_VALUE):
+        if condition.denominator_filter or not aligners <= set(BY_VALUE):
             raise self._refused("it looks at a rate or a ratio, not at a value", "Try it with real data.")
         labels = {key[14:]: value for key, value in filter_.items() if key.startswith("metric.labels.")}
         resource = {key[16:]: value for key, value in filter_.items() if key.startswith("resource.labels.")}

@@ -256,7 +256,7 @@ def test_what_a_policy_needs_has_to_be_there(client: Client, unique) -> None:
         monitoring.ensure_alert(unique("x"), Drift(), auto_close="1m")
 
 
-def test_an_alert_is_tested_and_the_webhook_is_told(client: Client, unique, hook) -> None:
+def test_an_alert_is_tested_and_the_webhook_is_told(client: Client, unique, hook, tmp_path) -> None:
     monitoring, name, (url, posted) = client.monitoring, unique("drift"), hook
     channel = monitoring.ensure_channel(name, Webhook(url=url, token="secret"))
     assert monitoring.ensure_channel(name, Webhook(url=url, token="secret")).name == channel.name
@@ -277,9 +277,11 @@ def test_an_alert_is_tested_and_the_webhook_is_told(client: Client, unique, hook
     assert [moment.what for moment in incident.timeline] == ["gcpmlops/drift was 1.3", f"opened: {name}"]
     assert monitoring.get_incident(incident.id).opened == incident.opened
     assert monitoring.incidents(policy=name, state="CLOSED") == []
+    page = monitoring.render_incident(incident.id, tmp_path / "incident.html").read_text()
+    assert f"The feature <b>{done.mark}</b>" in page
     snooze = monitoring.snooze(policy, hours=2, why="the holidays")
     assert snooze.until - monitoring.now() > timedelta(hours=1)
-    assert "snoozed until" in str(incident.timeline[-1])
+    assert any(moment.what.startswith("snoozed until") for moment in incident.timeline)
     with pytest.raises(exceptions.InvalidArgument, match="reason"):
         monitoring.snooze(policy, hours=2, why=" ")
     policy.delete()
