@@ -29,6 +29,7 @@ from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import LogWriter
 from gcpmlops.emulator.services.monitoring import promql
 from gcpmlops.emulator.services.outbound import Outbound
+from gcpmlops.emulator.services.resumption import Resumption
 from gcpmlops.emulator.services.service_usage import ServiceUsage
 from gcpmlops.emulator.services.storage.app import StorageApp
 from gcpmlops.emulator.services.storage.engine import StorageEngine
@@ -152,74 +153,21 @@ class Services:
     def start(self, port: int) -> None:
         """Once the port is known: children can be told how to reach the emulator; endpoints serve again."""
         self._port = port
-        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.Endpoint' LIMIT 1"
-        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            threading.Thread(target=lambda: self._deployments.resume(), name="resume", daemon=True).start()
         self._resume_logging()
-        self._resume_pubsub()
-        self._resume_functions()
-        self._resume_alerting()
-        self._resume_uptime()
-        self._resume_scheduler()
-        self._lifecycle.resume()
-        self._resume_model_monitoring()
-
-    def _resume_scheduler(self) -> None:
-        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.scheduler.v1.Job' LIMIT 1"
-        if not self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            return
-        agenda, what = self._context.agenda, "the jobs of Cloud Scheduler"
-        agenda.begin(what)  # a clock that is moved at once waits for its appointments
-
-        def resume() -> None:
-            try:
-                _ = self._timetable
-            finally:
-                agenda.end(what)
-
-        threading.Thread(target=resume, name="scheduler", daemon=True).start()
-
-    def _resume_model_monitoring(self) -> None:
-        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.aiplatform.v1.ModelDeploymentMonitoringJob' LIMIT 1"
-        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            threading.Thread(target=lambda: self._model_monitoring, name="model-monitoring", daemon=True).start()
-
-    def _resume_uptime(self) -> None:
-        sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.UptimeCheckConfig' LIMIT 1"
-        if not self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            return
-        agenda, what = self._context.agenda, "uptime checks"
-        agenda.begin(what)  # a clock that is moved at once waits for their appointments
-
-        def resume() -> None:
-            try:
-                self._uptime.resume()
-            finally:
-                agenda.end(what)
-
-        threading.Thread(target=resume, name="uptime", daemon=True).start()
-
-    def _resume_alerting(self) -> None:
-        sql = "SELECT 1 FROM resources WHERE type = 'google.monitoring.v3.AlertPolicy' LIMIT 1"
-        if not self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            return
-        agenda, what = self._context.agenda, "alert policies that are resumed"
-        agenda.begin(what)  # a clock that is moved at once waits for their appointments
-
-        def resume() -> None:
-            try:
-                _ = self._alerting
-            finally:
-                agenda.end(what)
-
-        threading.Thread(target=resume, name="alerting", daemon=True).start()
-
-    def _resume_functions(self) -> None:
-        sql = "SELECT 1 FROM resources WHERE type = 'google.cloud.functions.v2.Function' LIMIT 1"
-        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            threading.Thread(target=lambda: self._function_deployments.resume(), name="functions", daemon=True).start()
-        else:
+        resume = Resumption(self._context.store, self._context.agenda)
+        resume("google.cloud.aiplatform.v1.Endpoint", "endpoints", lambda: self._deployments.resume())
+        resume("google.pubsub.v1.Subscription", "subscriptions", lambda: self._broker)
+        if not resume("google.cloud.functions.v2.Function", "functions", lambda: self._function_deployments.resume()):
             self._function_directory.complete.set()
+        resume("google.monitoring.v3.AlertPolicy", "alert policies", lambda: self._alerting)
+        resume("google.monitoring.v3.UptimeCheckConfig", "uptime checks", lambda: self._uptime.resume())
+        resume("google.cloud.scheduler.v1.Job", "the jobs of Cloud Scheduler", lambda: self._timetable)
+        resume(
+            "google.cloud.aiplatform.v1.ModelDeploymentMonitoringJob",
+            "model monitoring",
+            lambda: self._model_monitoring,
+        )
+        self._lifecycle.resume()
 
     def _resume_logging(self) -> None:
         sql = "SELECT DISTINCT type FROM resources WHERE type GLOB 'google.logging.v2.*'"
@@ -228,11 +176,6 @@ class Services:
             _ = self._log_sinks
         if "google.logging.v2.LogMetric" in kinds:
             _ = self._log_metrics
-
-    def _resume_pubsub(self) -> None:
-        sql = "SELECT 1 FROM resources WHERE type = 'google.pubsub.v1.Subscription' LIMIT 1"
-        if self._context.store.read(lambda conn: conn.execute(sql).fetchone()):
-            threading.Thread(target=lambda: self._broker, name="pubsub", daemon=True).start()
 
     def _storage(self, store: Store) -> StorageEngine:
         settings, blobs = self._settings, Blobs(self._data / "blobs" / "storage")
