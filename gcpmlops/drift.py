@@ -107,7 +107,7 @@ class Drift:
         _check(features, thresholds, bins, binning)
         sides = self._side(baseline), self._side(current)
         kinds = sides[0].kinds(), sides[1].kinds()
-        chosen = comparing.choose(*kinds, features, categorical)
+        chosen = comparing.settled(*sides, comparing.choose(*kinds, features, categorical))
         _check_known(thresholds, chosen.kinds)
         own = dict(thresholds) if isinstance(thresholds, Mapping) else {"*": thresholds}
         settings = comparing.Settings(own, own.get("*", THRESHOLD), bins, binning, limits)

@@ -85,6 +85,19 @@ def choose(
     return Chosen(kinds, skipped)
 
 
+def settled(baseline: Side, current: Side, chosen: Chosen) -> Chosen:
+    """A column without values has no kind of its own, whatever type it bears: it did not change that."""
+    changed = {name: both for name, both in chosen.kinds.items() if both[1] in KINDS and both[0] != both[1]}
+    kinds: dict[str, tuple[Kind, Kind | str | None]] = dict(chosen.kinds)
+    for at, side in enumerate((baseline, current)):
+        asked = {name: cast("Kind", both[at]) for name, both in changed.items() if both[at] != "none"}
+        for name, profile in side.profiles(asked).items() if asked else ():
+            if not profile.present:
+                was, now = kinds[name]
+                kinds[name] = ("none", now) if at == 0 else (was, "none")
+    return Chosen(kinds, chosen.skipped)
+
+
 def compared(baseline: Side, current: Side, chosen: Chosen, settings: Settings) -> Iterator[FeatureDrift]:
     """Every feature, in order."""
     kinds = chosen.alike()

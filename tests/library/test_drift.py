@@ -84,6 +84,14 @@ def test_a_broken_feed_is_no_drift(drift: Drift, reason: str) -> None:
     assert not result.drifted
 
 
+def test_a_column_without_values_has_not_changed_its_type(drift: Drift) -> None:
+    gone = drift.compare(frame(1), frame(2).assign(carrier=math.nan))
+    assert [(each.feature, each.reason) for each in gone.data_problems] == [("carrier", "all_missing")]
+    assert gone["carrier"].kind == "category"
+    new = drift.compare(frame(1).assign(carrier=math.nan), frame(2))
+    assert new.verdict == "ok"
+
+
 def test_rows_and_columns_that_did_not_come(drift: Drift) -> None:
     before = frame(1)
     gone = drift.compare(before, before.drop(columns="hour"))
@@ -188,11 +196,12 @@ def test_tables_are_counted_in_bigquery_as_frames_are(client: Client, drift: Dri
 
 def test_quantiles_and_faults_of_tables(client: Client, tables: tuple[str, str]) -> None:
     before, after = tables
-    broken = f"SELECT * REPLACE (CAST(NULL AS FLOAT64) AS delay, 'X' AS carrier) FROM {after}"
+    broken = f"SELECT * REPLACE (CAST(NULL AS FLOAT64) AS delay, 'X' AS carrier, NULL AS cancelled) FROM {after}"
     result = client.drift.drift(before, broken, binning="quantile", bins=4)
     assert {(each.feature, each.reason) for each in result.data_problems} == {
         ("delay", "all_missing"),
         ("carrier", "new_categories"),
+        ("cancelled", "all_missing"),
     }
     counts = result["hour"].distribution.baseline
     assert len(counts) == 4
