@@ -6,6 +6,7 @@ import re
 import smtplib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from html import escape
@@ -15,6 +16,7 @@ from typing import Any
 from gcpmlops.emulator.kernel.clock import Clock
 
 _SENDER = "Google Cloud Alerting <alerting-noreply@google.com>"
+_UNFOLDED = policy.default.clone(max_line_length=998)  # the longest line that mail may have
 _TIMEOUT_S = 15.0
 _STATES = {"open": "ALERT", "closed": "RESOLVED"}
 _LONGEST = 255  # characters of a subject
@@ -36,7 +38,7 @@ class Mail:
 
     def send(self, to: str, subject: str, text: str, html: str = "") -> None:
         """Raises OSError (of which SMTP's errors are) where it could not be sent."""
-        message = EmailMessage()
+        message = EmailMessage(_UNFOLDED)
         message["From"], message["To"] = _SENDER, to
         message["Subject"] = " ".join(subject.split())[:_LONGEST]
         message["Date"] = format_datetime(self._clock.now())

@@ -57,7 +57,7 @@ def opened(subject: Subject, id_: str, at: int, value: float | None) -> dict[str
         "incident_id": id_,
         "scoping_project_id": subject.project,
         "scoping_project_number": subject.number,
-        "url": f"{_CONSOLE}/{id_}?channelType=webhook&project={subject.project}",
+        "url": f"{_CONSOLE}/{id_}?project={subject.project}",
         "severity": severity(policy),
         "started_at": at // 1_000_000,
         "ended_at": None,

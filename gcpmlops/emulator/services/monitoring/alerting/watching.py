@@ -25,7 +25,7 @@ from gcpmlops.emulator.services.monitoring.series import Series, micros
 
 log = logging.getLogger(__name__)
 
-_PAUSE_S = 1.0  # of a running clock between two looks that arriving points bring about, at least,
+_PAUSE_S = 0.25  # of a running clock between two looks that arriving points bring about, at least,
 _SHARE = 20  # and this many times as long as the looks took
 _NAME = "alert policies"
 
