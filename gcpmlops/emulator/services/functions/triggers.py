@@ -105,6 +105,7 @@ class Triggers:
             labels=_LABELS,
             ack_deadline_seconds=_ACK_SECONDS,
             message_retention_duration=duration_pb2.Duration(seconds=_RETENTION_SECONDS),
+            expiration_policy=pubsub.ExpirationPolicy(),  # never, however long no event comes
             retry_policy=pubsub.RetryPolicy(
                 minimum_backoff=duration_pb2.Duration(seconds=10), maximum_backoff=duration_pb2.Duration(seconds=600)
             ),
