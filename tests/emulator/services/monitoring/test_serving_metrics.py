@@ -23,6 +23,9 @@ class Clients:
         self.calls = 0
         self._service = monitoring.service
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def list_time_series(self, request: Any) -> Iterator[Any]:
         self.calls += 1
         return iter(self._service.list_time_series(request).time_series)
