@@ -4,11 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.api_core import exceptions
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.kernel.clock import TravelClock
+from gcpmlops.emulator.kernel.operations import Operations
+from gcpmlops.emulator.state.store import Store
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -257,3 +261,23 @@ def test_any_plan_is_done_in_order_once_whatever_the_stops(plan, stops):
         assert [after for _, after in bench.seen] == sorted(after for _, after in bench.seen)
     finally:
         bench.close()
+
+
+def test_waits_for_operations(bench, tmp_path):
+    """A long-running operation is waited for from its start to its end, however it ends."""
+    store = Store(tmp_path / "state.db", now=bench.clock.now)
+    operations = Operations(store.collection(operations_pb2.Operation), bench.clock, bench.pool, busy=bench.agenda.busy)
+    go = threading.Event()
+
+    def fail():
+        go.wait(10)
+        raise exceptions.Aborted("no")
+
+    operation = operations.start(parent="projects/p", metadata=empty_pb2.Empty(), run=fail)
+    assert bench.agenda.in_flight() == [operation.name]
+    result = in_thread(lambda: bench.agenda.travel(HOUR))
+    go.set()
+    assert result() == 0
+    assert bench.agenda.in_flight() == []
+    assert operations.get_operation(operation).error.message == "no"
+    store.close()

@@ -12,7 +12,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1.types import CustomJob, Model
 from google.protobuf import field_mask_pb2
 
-from gcpmlops.emulator.kernel import errors, hosts, masks, names, paging, validate
+from gcpmlops.emulator.kernel import errors, hosts, locations, masks, names, paging, validate
 from gcpmlops.emulator.kernel.routes import Routes
 
 
@@ -146,3 +146,21 @@ def test_a_full_disk_is_said_plainly(error: Exception) -> None:
 def test_413_has_a_grpc_code_too() -> None:
     status, body = errors.to_json(exceptions.from_http_status(413, "too large"))
     assert (status, body["error"]["status"]) == (413, "INVALID_ARGUMENT")
+
+
+def test_locations_of_every_api() -> None:
+    def answer(path: str, query: dict[str, str]) -> object:
+        match = locations.PATH.fullmatch(path)
+        assert match is not None
+        return locations.answer_path(match, query)
+
+    first = answer("/v1/projects/p/locations", {"pageSize": "30"})
+    rest = answer("/v1/projects/p/locations", {"pageSize": "30", "pageToken": first.next_page_token})
+    assert {"us-central1", "europe-west4"} <= {each.location_id for each in [*first.locations, *rest.locations]}
+    assert rest.next_page_token == ""
+    found = answer("/v1beta1/projects/p/locations/us-central1", {})
+    assert (found.name, found.location_id) == ("projects/p/locations/us-central1", "us-central1")
+    with pytest.raises(exceptions.NotFound, match="mars-north1"):
+        answer("/v1/projects/p/locations/mars-north1", {})
+    assert locations.PATH.fullmatch("/v1/projects/p/locations/us-central1/jobs") is None
+    assert locations.PATH.fullmatch("/v1/projects/p/locations/us-central1:verb") is None

@@ -75,3 +75,15 @@ def test_names_of_another_form(context: Context) -> None:
     for call in (rows.get, rows.delete_ended):
         with pytest.raises(exceptions.InvalidArgument, match=r"expected projects/\{project\}/locations/\{location\}"):
             call("customJobs/1")
+
+
+def test_a_moved_clock_waits_for_what_has_not_ended(context: Context) -> None:
+    rows = JobRows(context, types.CustomJob, "customJobs")
+    first, second = (rows.insert(PARENT, types.CustomJob(display_name=name)).name for name in "ab")
+    assert context.agenda.in_flight() == sorted([first, second])
+    rows.finish(first, State.SUCCEEDED)
+    rows.finish(first, State.FAILED)  # told twice
+    rows.update(second, State.CANCELLING)
+    assert context.agenda.in_flight() == [second]
+    rows.finish(second, State.CANCELLED)
+    assert context.agenda.in_flight() == []
