@@ -37,6 +37,7 @@ class Lease:
     Attributes:
         deadline: of its acknowledgement, in seconds since 1970; infinite for a pushed one.
         owner: the stream that holds it; None for a pulled or pushed one.
+        is_dead: it failed for the last time, and is on its way to the dead letters.
     """
 
     pending: Pending
@@ -47,6 +48,7 @@ class Lease:
     size: int
     lane: Lane | None
     owner: Any
+    is_dead: bool = False
 
 
 @dataclass(slots=True, eq=False)

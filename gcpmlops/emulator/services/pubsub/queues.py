@@ -193,11 +193,11 @@ class Queue:
         counted: dict[int, int] = {}
         with self.changed:
             for lease in leases:
-                if self.backlog.leased(lease.number) is not lease:
+                if self.backlog.leased(lease.number) is not lease or lease.is_dead:
                     continue
                 failed = self.backlog.failures.get(lease.number, 0) + 1
                 if self.max_attempts and failed >= self.max_attempts:
-                    lease.deadline = math.inf
+                    lease.deadline, lease.is_dead = math.inf, True
                     dead.append((lease, failed))
                 else:
                     counted |= self._again(lease)

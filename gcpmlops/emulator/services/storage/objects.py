@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,6 +35,8 @@ from gcpmlops.emulator.services.storage.records import (
 )
 from gcpmlops.emulator.state.blobs import Blobs
 from gcpmlops.emulator.state.store import Store
+
+log = logging.getLogger(__name__)
 
 # What a client may set on an object.
 FIELDS = frozenset(
@@ -285,7 +288,13 @@ class Objects:
             self._blobs.delete(blob_id)
         for event in after.events:
             for listener in list(self.listeners):
-                listener(event)
+                self._tell(listener, event)
+
+    def _tell(self, listener: Callable[[ObjectEvent], None], event: ObjectEvent) -> None:
+        try:
+            listener(event)
+        except Exception:  # the object is changed: the call that did it has succeeded
+            log.exception("%s of %s/%s reached not every listener", event.type, event.bucket, event.name)
 
     def _updated(self, record: ObjectRecord) -> ObjectRecord:
         self.settle(Aftermath(events=[ObjectEvent(METADATA_UPDATE, record, record.updated)]))
