@@ -15,6 +15,9 @@ from gcpmlops.emulator.kernel import filters, validate
 _ALIAS = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w.])(?:(metric|resource)\.label\.|project(?=\s*!?=))')
 
 
+_ROOTS = ("metric", "resource", "metadata")
+
+
 def _starts_with(arguments: Sequence[str]) -> Callable[[Any], bool]:
     (prefix,) = _exactly(1, "starts_with", arguments)
     return lambda value: str(value).startswith(prefix)
@@ -77,6 +80,10 @@ def metric_type(filter_: filters.Filter) -> str:
         raise exceptions.MethodNotImplemented(
             "Filters by group.id are not built in this emulator: ask for its members."
         )
+    for path, _, _ in filter_.comparisons:
+        if path[0] not in _ROOTS:
+            fields = "metric.type, metric.labels.KEY, resource.type, resource.labels.KEY, metadata... or project"
+            raise validate.invalid("filter", f"there is no field {'.'.join(path)!r}: expected {fields}.")
     wanted = [(op, value) for path, op, value in filter_.comparisons if list(path) == ["metric", "type"]]
     if not wanted:
         raise exceptions.InvalidArgument('Field filter must specify a metric type: metric.type = "...".')

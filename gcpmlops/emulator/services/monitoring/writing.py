@@ -76,6 +76,9 @@ class Writing:
         given = value.WhichOneof("value")
         if given is None:
             raise _invalid(f"{field}.points[0].value", "a value is required.")
+        if message.value_type not in (0, ValueType.Value(_TYPES[given])):
+            said = ValueType.Name(message.value_type)
+            raise _invalid(f"{field}.value_type", f"{said}, but the point's value is {_TYPES[given]}.")
         descriptor = self._descriptor(project, message, _TYPES[given])
         kind, value_type = MetricKind.Name(descriptor.metric_kind), ValueType.Name(descriptor.value_type)
         own = labels(metric.labels)
@@ -86,10 +89,12 @@ class Writing:
         found = getattr(value, given)
         if value_type == "DISTRIBUTION":
             distributions.check(found, f"{field}.points[0].value.distribution_value")
+        if not descriptor.name:
+            self._metrics.put(project, descriptor)
         return series, Point(start, end, found)
 
     def _descriptor(self, project: str, message: Any, value_type: str) -> metric_pb2.MetricDescriptor:
-        """The metric's, made or given new labels where that is needed."""
+        """The metric's; one without a name is to be made, or given new labels, once the point is found good."""
         kind = message.metric.type
         known = self._metrics.find(project, kind)
         if known is None:
@@ -102,7 +107,7 @@ class Writing:
             )
             _add_labels(made, message.metric.labels)
             metric_types.check(made, "timeSeries")
-            return self._metrics.put(project, made)
+            return made
         wanted = ValueType.Name(known.value_type)
         if value_type != wanted:
             raise exceptions.InvalidArgument(f"Value type for metric {kind} must be {wanted}, but is {value_type}.")
@@ -113,7 +118,9 @@ class Writing:
             more = metric_pb2.MetricDescriptor()
             more.CopyFrom(known)
             _add_labels(more, message.metric.labels)
-            return self._metrics.put(project, more)
+            metric_types.check(more, "timeSeries")
+            more.name = ""
+            return more
         return known
 
     def _interval(self, interval: Any, kind: str, metric: str, field: str) -> tuple[int, int]:

@@ -76,6 +76,7 @@ def test_filters(served: Monitoring, more: str, expected: set[str]) -> None:
         ("", "must specify a metric type"),
         ('resource.type = "x"', "must specify a metric type"),
         (f'metric.type = "{ONLINE}response_count" AND', "ends too early"),
+        (f'metric.type = "{ONLINE}response_count" AND metrics.labels.a = "b"', "no field 'metrics.labels.a'"),
         (
             f'metric.type = "{ONLINE}error_count" metric.labels.a = monitoring.regex.full_match("(")',
             "regular expression",

@@ -64,6 +64,7 @@ def test_a_value_of_each_type(shared: Monitoring, name: str, value: Any, kind: s
     ("change", "text"),
     [
         ({"value": 1}, "Value type for metric custom.googleapis.com/auc2 must be DOUBLE, but is INT64."),
+        ({"value_type": "INT64"}, "INT64, but the point's value is DOUBLE"),
         ({"kind": "CUMULATIVE"}, "must be GAUGE, but is CUMULATIVE"),
         ({"end": -timedelta(hours=26)}, "cannot be written more than 25h10s in the past"),
         ({"end": timedelta(minutes=6)}, "cannot be written more than 5m in the future"),
@@ -92,7 +93,9 @@ def test_what_is_refused(shared: Monitoring, change: dict[str, Any], text: str) 
     for field in ("start", "end"):
         if field in arguments:
             arguments[field] += now
-    request = monitoring_v3.CreateTimeSeriesRequest(name="projects/p1", time_series=[one_point(**arguments)])
+    series = one_point(**{key: value for key, value in arguments.items() if key != "value_type"})
+    series.value_type = change.get("value_type", 0)
+    request = monitoring_v3.CreateTimeSeriesRequest(name="projects/p1", time_series=[series])
     with pytest.raises(exceptions.InvalidArgument, match=_NOT_WRITTEN) as error:
         shared.service.create_time_series(request)
     assert text in str(error.value)
@@ -101,6 +104,8 @@ def test_what_is_refused(shared: Monitoring, change: dict[str, Any], text: str) 
     assert counts.errors[0].status.code == 3
     (line,) = shared.read(name, since=now - timedelta(seconds=1))
     assert [point.value.double_value for point in line.points] == [0.5]
+    made = shared.service.list_metric_descriptors(monitoring_v3.ListMetricDescriptorsRequest(name="projects/p1"))
+    assert not {f"{CUSTOM}n", f"{CUSTOM}d"} & {each.type for each in made.metric_descriptors}
 
 
 def test_what_can_be_written_is_written(monitoring: Monitoring) -> None:
