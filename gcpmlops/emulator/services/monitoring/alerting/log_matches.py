@@ -107,29 +107,15 @@ class LogMatches:
             watched, now = self._watched.get(match.policy), micros(self._clock.now())
             if watched is None or self._snoozes.holds(match.policy, match.series, now):
                 return
-            open_ = next((one for one in self._rows.open(match.policy) if one.series == match.key), None)
+            known = next((one for one in self._rows.open(match.policy) if one.series == match.key), None)
+            incident = known or self._opened(watched.policy, match, now)
+            incident = replace(incident, body={**incident.body, "last": now})
             last = self._told.get((match.policy, match.key))
-            tell = last is None or now - last >= _period(watched.policy)
-            changes = Changes()
-            if open_ is None:
-                open_ = self._opened(watched.policy, match, now)
-                changes.opened.append(open_)
-                self._close_later(watched.policy, open_)
-            open_ = replace(open_, body={**open_.body, "last": now})
-            if tell:
-                self._told[match.policy, match.key] = open_.body["told"] = now
-            self._store(watched.policy, open_, changes, tell=tell)
-
-    def _store(self, policy: Any, incident: Incident, changes: Changes, *, tell: bool) -> None:
-        """A new incident within the period after a notification is not told, one that is open is told once more."""
-        if changes.opened:
-            changes.opened = [incident]
-            self._notices.commit(policy if tell else _silent(policy), changes)
-            return
-        changes.changed = [incident]
-        if tell:
-            self._notices.tell_again(policy, incident, changes)
-        self._notices.commit(policy, changes)
+            if tell := last is None or now - last >= _period(watched.policy):
+                self._told[match.policy, match.key] = incident.body["told"] = now
+            self._notices.commit(watched.policy, _changes(incident, is_new=known is None), again=tell, tell=tell)
+            if known is None:
+                self._close_later(watched.policy, incident)
 
     def _opened(self, policy: Any, match: _Match, now: int) -> Incident:
         condition, id_ = policy.conditions[0], new_id()
@@ -156,10 +142,8 @@ class LogMatches:
                 self._notices.commit(watched.policy, Changes(changed=[ended(incident, now, reason)]))
 
 
-def _silent(policy: Any) -> Any:
-    quiet = type(policy)(policy)
-    quiet.notification_channels = []
-    return quiet
+def _changes(incident: Incident, *, is_new: bool) -> Changes:
+    return Changes(opened=[incident]) if is_new else Changes(changed=[incident])
 
 
 def _series(watched: _Watched, entry: Any) -> Series:

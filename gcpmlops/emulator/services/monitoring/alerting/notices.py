@@ -47,20 +47,23 @@ class Notices:
         self._guard = threading.Lock()
         self._reminded: set[tuple[str, str]] = set()  # incident and channel
 
-    def commit(self, policy: Any, changes: Changes) -> None:
-        """Stores changes, tells the policy's channels of what opened and closed."""
+    def commit(self, policy: Any, changes: Changes, *, tell: bool = True, again: bool = False) -> None:
+        """Stores changes, tells the policy's channels of what opened and closed.
+
+        Args:
+            policy: whose.
+            changes: what is to be stored.
+            tell: False: only stores.
+            again: tells of what stays open, too.
+        """
+        open_ = [*changes.opened, *(each for each in changes.changed if again and each.closed is None)]
+        closed = [each for each in changes.changed if each.closed and each.body.get("reason") != SNOOZED]
         now = micros(self._clock.now())
-        for incident in changes.opened:
-            changes.deliveries += self._told(policy, incident, "OPENED", now)
-        for incident in changes.changed:
-            if incident.closed is not None and incident.body.get("reason") != SNOOZED:
-                changes.deliveries += self._told(policy, incident, "CLOSED", now)
+        for prompt, incidents in (("OPENED", open_), ("CLOSED", closed)) if tell else ():
+            for incident in incidents:
+                changes.deliveries += self._told(policy, incident, prompt, now)
         self._deliveries.send(self._rows.commit(changes))
         self.remind(policy, changes.opened)
-
-    def tell_again(self, policy: Any, incident: Incident, changes: Changes) -> None:
-        """Adds another notification of an open incident."""
-        changes.deliveries += self._told(policy, incident, "OPENED", micros(self._clock.now()))
 
     def close_all(self, policy: Any, reason: str) -> None:
         """Closes a policy's open incidents."""

@@ -131,6 +131,17 @@ def test_one_that_comes_back_is_told_once(run: Any) -> None:
     assert (len(run.web.posts), run.logs) == (2, [])
 
 
+def test_a_closing_waits_for_its_opening(run: Any) -> None:
+    run.web.status = 500
+    run.create(threshold(), notification_channels=[run.webhook()])
+    run.write(9)
+    run.write(1)
+    assert [payload["incident"]["state"] for _, _, payload in run.web.posts] == ["open"]
+    run.web.status = 200
+    run.advance(seconds=10)
+    assert [payload["incident"]["state"] for _, _, payload in run.web.posts] == ["open", "open", "closed"]
+
+
 @pytest.mark.parametrize(
     ("kind", "labels", "reason"),
     [
