@@ -36,11 +36,16 @@ _patience = click.option(
 
 
 @click.group(invoke_without_command=True)
+@data_dir_option
+@project_option
+@_format
 @click.pass_context
-def clock(context: click.Context) -> None:
+def clock(context: click.Context, /, **given: Any) -> None:
     """The emulator's time: schedules, alert windows and lifecycle rules follow it at once and in order."""
     if context.invoked_subcommand is None:
-        context.invoke(show)
+        context.invoke(show, **given)
+    elif given["data_dir"] or given["project"] or given["output_format"] != "table":
+        raise click.UsageError(f"Options go after {context.invoked_subcommand!r}.")
 
 
 @clock.command(epilog="Example:  gcpmlops emulator clock show --format json")

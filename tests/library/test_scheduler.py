@@ -120,6 +120,9 @@ def test_the_services_own_refusals(client):
         client.scheduler.get("no-such-job")
 
 
-def test_the_services_time(client):
-    """`clients.now`: the emulator's clock, which runs with this machine's unless somebody moved it."""
+def test_the_services_time(client, emulator_clock):
+    """`clients.now` is the emulator's clock, to the second."""
+    before = emulator_clock.now().replace(microsecond=0)
+    assert before <= client.clients.now() <= emulator_clock.now()
     assert client.clients.now().tzinfo is UTC
+    assert emulator_clock.show()["frozen"] is False

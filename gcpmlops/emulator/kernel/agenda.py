@@ -58,6 +58,8 @@ class Agenda:
 
     Attributes:
         clock: the same clock.
+        before_moving: called at each moment of a journey once nothing is in flight, before the clock goes on: whoever
+            gathers what services wrote passes it on then, which may set off more.
         on_back: called after the clock was set back: who made appointments for times to come makes them anew.
     """
 
@@ -75,6 +77,7 @@ class Agenda:
         self._closed = False
         self._thread: threading.Thread | None = None  # started by the first appointment
         self._moving = threading.Lock()  # held by who changes the clock
+        self.before_moving: list[Callable[[], None]] = []
         self.on_back: list[Callable[[], None]] = []
         clock.listeners.append(self._notify)
 
@@ -224,6 +227,13 @@ class Agenda:
         return self._done - before
 
     def _settle(self, patience: float | None) -> None:
+        """Returns when nothing is in flight, and nothing that was gathered has set off more."""
+        self._wait(patience)
+        for pass_on in list(self.before_moving):
+            pass_on()
+        self._wait(patience)
+
+    def _wait(self, patience: float | None) -> None:
         """Returns when nothing is in flight; without patience, when what was given to the pool has ended."""
         began = monotonic()
         end = None if patience is None else began + patience

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from google.api_core import exceptions
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
@@ -34,12 +35,15 @@ def duration(text: str) -> timedelta:
 def moment(text: str) -> datetime:
     """An RFC 3339 time; a date alone, or a time without a zone, is in UTC.
 
-    Raises: InvalidArgument.
+    Raises: InvalidArgument; for a time before 1970 too, when no computer's clock has begun.
     """
     try:
         found = datetime.fromisoformat(text.strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise exceptions.InvalidArgument(
             f"{text!r} is not a time. Write 2013-07-01T00:00:00Z, or a date alone: 2013-07-01."
         ) from None
+    if found < _FIRST:
+        raise exceptions.InvalidArgument(f"{text!r} is before 1970.")
+    return found

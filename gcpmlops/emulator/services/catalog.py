@@ -139,6 +139,7 @@ class Services:
         self.storage = self._storage(store)
         self.entries = Entries(context.store, context.clock)
         self.logs: LogWriter = self._closed_later(LogWriter(self.entries))
+        context.agenda.before_moving.append(self.logs.flush)  # metrics, sinks and alerts hear of logs in their moment
         self.bigquery = self._closed_later(
             BigQueryEngine(self._data / "bigquery", sockets / "bigquery", self.processes)
         )

@@ -121,6 +121,21 @@ def test_impatience_names_what_runs_and_leaves_the_clock_there(bench):
     assert bench.agenda.travel(START + 2 * HOUR, patience=None) == 0  # --no-wait
 
 
+def test_what_was_gathered_is_passed_on_before_the_clock_goes_on(bench):
+    gathered, passed_on = [], []
+
+    def pass_on():
+        while gathered:
+            gathered.pop()
+            bench.agenda.at(bench.clock.now(), lambda: passed_on.append(bench.clock.now() - START), name="alert")
+
+    bench.agenda.before_moving.append(pass_on)
+    for hour in (1, 2):
+        bench.note("writes", hour * HOUR, lambda: gathered.append("a log line"))
+    assert bench.agenda.travel(5 * HOUR) == 4
+    assert passed_on == [HOUR, 2 * HOUR]
+
+
 def test_the_past_is_refused(bench):
     with pytest.raises(exceptions.InvalidArgument, match="is past"):
         bench.agenda.travel(START - HOUR)

@@ -84,3 +84,5 @@ def test_moments():
     assert durations.moment("2013-07-01T02:00:00+02:00") == THEN
     with pytest.raises(exceptions.InvalidArgument, match="is not a time"):
         durations.moment("July")
+    with pytest.raises(exceptions.InvalidArgument, match="before 1970"):
+        durations.moment("0001-01-01")

@@ -52,7 +52,7 @@ class Lifecycle:
     def _on_bucket(self, name: str) -> None:
         """A bucket was made, changed or deleted."""
         home = self._engine.store.read(lambda conn: self._engine.buckets.find(conn, name))
-        rules = lifecycle_rules.parse(home.config.get("lifecycle") or {}) if home is not None else []
+        rules = _rules(home)
         with self._lock:
             known = self._rules.pop(name, [])
             if rules:
@@ -145,6 +145,14 @@ class Lifecycle:
             return self._engine.buckets.find(conn, bucket), [Version(row, newer) for newer, row in enumerate(rows)]
 
         return self._engine.store.read(run)
+
+
+def _rules(home: BucketRecord | None) -> list[Rule]:
+    try:
+        return [] if home is None else lifecycle_rules.parse(home.config.get("lifecycle") or {})
+    except exceptions.BadRequest as error:  # stored before rules were looked at
+        log.warning("gs://%s: %s Its rules do nothing.", home.name if home else "", error.message)
+        return []
 
 
 def _first_due(rules: Iterable[Rule], versions: Iterable[Version], home: BucketRecord) -> int | None:
