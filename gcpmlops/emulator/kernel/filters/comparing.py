@@ -32,6 +32,7 @@ class Dialect:
         wildcards: ``*`` stands for any text in what ``=`` compares with.
         check: what is wrong with a field's path; empty: nothing.
         fails_without: whether ``!=`` and ``!~``, too, are false where the path has no value.
+        message_type: the one type (protobuf's descriptor) of all messages, for shorter ways to their fields.
         computed: functions whose value is compared: ``cast(field, INT64) > 5``. They get strings, or getters where a
             call stands as an argument.
     """
@@ -40,6 +41,7 @@ class Dialect:
     wildcards: bool = True
     check: Callable[[Sequence[str]], str] = lambda _: ""
     fails_without: Callable[[Sequence[str]], bool] = lambda _: False
+    message_type: Any = None
     computed: Mapping[str, Computed] = field(default_factory=dict)
 
 
@@ -63,7 +65,14 @@ def comparison(
             return lambda m: any(True for _ in get(m)) and not positive(m)
         return lambda m: not positive(m)
     test = _test(comparator, wanted, dialect)
-    return lambda m: any(test(value) for value in get(m))
+
+    def holds(message: Any) -> bool:
+        for value in get(message):  # noqa: SIM110 - a generator costs more than all the rest
+            if test(value):
+                return True
+        return False
+
+    return holds
 
 
 def _test(comparator: str, wanted: str, dialect: Dialect) -> Predicate:
@@ -128,6 +137,8 @@ def _compare(value: Any, wanted: str, dialect: Dialect) -> int | None:
 
 
 def _sides(value: Any, wanted: str, dialect: Dialect) -> tuple[Any, Any]:
+    if type(value) is str:
+        return (value.casefold(), wanted.casefold()) if dialect.folds_case else (value, wanted)
     if isinstance(value, fields.EnumValue):
         return value.number, value.number_of(wanted)
     if isinstance(value, timestamp_pb2.Timestamp):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf import any_pb2, empty_pb2, struct_pb2, symbol_database, wrappers_pb2
@@ -37,6 +38,7 @@ class EnumValue(str):
     values: Any
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def of(cls, descriptor: Any, number: int) -> EnumValue:
         known = descriptor.values_by_number.get(number)
         value = cls(known.name if known else str(number))
@@ -53,11 +55,13 @@ def unknown(message: Any, name: str) -> bool:
     return find(raw(message).DESCRIPTOR, name) is None
 
 
+@lru_cache(maxsize=4096)
 def find(descriptor: Any, name: str) -> Any:
     """The field of a message type, by its proto's or its JSON's name; None: there is none."""
     return next((field for field in descriptor.fields if name in (field.name, field.json_name)), None)
 
 
+@lru_cache(maxsize=4096)
 def is_map(field: Any) -> bool:
     """Whether a field of a message type is a map."""
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
@@ -86,6 +90,51 @@ def values(message: Any, path: Sequence[str]) -> Iterator[Any]:
         yield from [node.type_url] if list(path) == ["@type"] else values(unpacked(node), path)
     elif isinstance(node, Message):
         yield from _field_values(node, path)
+
+
+def getter(descriptor: Any, path: Sequence[str]) -> Callable[[Any], Iterable[Any]] | None:
+    """A shorter way to ``values`` for messages (protobuf) of one type, where the path leads to a scalar of theirs.
+
+    None: there is none.
+    """
+    names: list[str] = []
+    for position, name in enumerate(path):
+        field = find(descriptor, name)
+        if field is None or (field.is_repeated and not is_map(field)):
+            return None
+        rest, names = path[position + 1 :], [*names, field.name]
+        if is_map(field):
+            is_plain = field.message_type.fields_by_name["value"].message_type is None
+            return _of_map(names, ".".join(rest)) if is_plain and rest else None
+        if field.message_type is None:
+            return _of_scalar(names, field.enum_type) if not rest else None
+        descriptor = field.message_type
+    return None
+
+
+def _of_scalar(names: Sequence[str], enum: Any) -> Callable[[Any], Iterable[Any]] | None:
+    *above, last = names
+    if len(above) > 1:
+        return None
+
+    def get(message: Any) -> Iterable[Any]:
+        for name in above:
+            if not message.HasField(name):
+                return ()
+            message = getattr(message, name)
+        value = getattr(message, last)
+        return (value if enum is None else EnumValue.of(enum, value),)
+
+    return get
+
+
+def _of_map(names: Sequence[str], key: str) -> Callable[[Any], Iterable[Any]]:
+    def get(message: Any) -> Iterable[Any]:
+        for name in names:
+            message = getattr(message, name)
+        return (message[key],) if key in message else ()
+
+    return get
 
 
 def present(message: Any, path: Sequence[str]) -> Iterator[Any]:

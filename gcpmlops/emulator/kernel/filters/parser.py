@@ -123,7 +123,8 @@ class Parser:
             return lambda m: any(needle in text.lower() for text in fields.strings(m))
         if wrong := self.dialect.check(path):
             raise self._error(wrong)
-        return self._compared_to(lambda m: fields.values(m, path), lambda: path)
+        direct = fields.getter(self.dialect.message_type, path) if self.dialect.message_type is not None else None
+        return self._compared_to(direct or (lambda m: fields.values(m, path)), lambda: path)
 
     def _compared_to(self, get: Getter, named: Callable[[], list[str]]) -> Predicate:
         _, comparator = self._next()

@@ -53,13 +53,14 @@ class Compiled:
 class _Tally:
     """Entries of one series in one second."""
 
+    series: Series
     start: int
     end: int
     options: Any  # the buckets; None: they are counted
     values: list[float] = field(default_factory=list)
 
 
-Tallies = dict[tuple[Series, int], _Tally]
+Tallies = dict[tuple[str, tuple[str, ...], str, bytes, int], _Tally]  # metric, its labels, project, resource, second
 
 
 class LogMetrics:
@@ -127,21 +128,26 @@ def _add(tallies: Tallies, metric: Compiled, project: str, entry: Any, at: int) 
     amount = metric.amount(entry) if metric.options is not None else 1.0
     if amount is None:
         return
-    series = Series(
+    values = tuple(_label(get(entry), metric.kinds.get(key, 0)) for key, get in metric.labels.items())
+    key = (metric.name, values, project, entry.resource.SerializeToString(deterministic=True), at // _SECOND_US)
+    tally = tallies.get(key)
+    if tally is None:
+        series = _series(metric, values, project, entry.resource)
+        tally = tallies[key] = _Tally(series, at, at, metric.options)
+    tally.start, tally.end = min(tally.start, at), max(tally.end, at)
+    tally.values.append(amount)
+
+
+def _series(metric: Compiled, values: Sequence[str], project: str, resource: Any) -> Series:
+    return Series(
         project=project,
         metric=PREFIX + metric.name,
-        metric_labels=labels({key: _label(get(entry), metric.kinds.get(key, 0)) for key, get in metric.labels.items()}),
-        resource=entry.resource.type,
-        resource_labels=labels(_resource_labels(project, entry.resource.labels)),
+        metric_labels=labels(dict(zip(metric.labels, values, strict=True))),
+        resource=resource.type,
+        resource_labels=labels(_resource_labels(project, resource.labels)),
         kind="DELTA",
         value_type="INT64" if metric.options is None else "DISTRIBUTION",
     )
-    key = (series, at // _SECOND_US)
-    tally = tallies.get(key)
-    if tally is None:
-        tally = tallies[key] = _Tally(at, at, metric.options)
-    tally.start, tally.end = min(tally.start, at), max(tally.end, at)
-    tally.values.append(amount)
 
 
 def _resource_labels(project: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -159,8 +165,8 @@ def _label(text: str | None, kind: int) -> str:
 
 
 def _points(tallies: Tallies) -> Iterator[tuple[Series, Point]]:
-    for (series, _), tally in tallies.items():
+    for tally in tallies.values():
         value: Any = len(tally.values)
         if tally.options is not None:
             value = buckets.of_values(tally.values, tally.options)
-        yield series, Point(tally.start, tally.end, value)
+        yield tally.series, Point(tally.start, tally.end, value)

@@ -52,7 +52,7 @@ class Query:
     job_id: str = ""
 
     def __call__(self, entry: Any) -> bool:
-        return self.test(entry)
+        return self.test(raw(entry))
 
 
 @lru_cache(maxsize=512)
@@ -113,12 +113,12 @@ def _may_be_missing(path: Sequence[str]) -> bool:
 def _log_id(arguments: Sequence[str]) -> filters.Predicate:
     (name,) = _exactly("log_id", arguments, 1)
     wanted = {f"/logs/{name}".casefold(), f"/logs/{quote(name, safe='')}".casefold()}
-    return lambda entry: ("/logs/" + raw(entry).log_name.partition("/logs/")[2]).casefold() in wanted
+    return lambda entry: ("/logs/" + entry.log_name.partition("/logs/")[2]).casefold() in wanted
 
 
 def _source(arguments: Sequence[str]) -> filters.Predicate:
     (name,) = _exactly("source", arguments, 1)
-    return lambda entry: raw(entry).log_name.startswith(f"{name}/logs/")
+    return lambda entry: entry.log_name.startswith(f"{name}/logs/")
 
 
 def _sample(arguments: Sequence[str]) -> filters.Predicate:
@@ -219,5 +219,6 @@ _DIALECT = filters.Dialect(
     wildcards=False,
     check=_wrong,
     fails_without=_may_be_missing,
+    message_type=_DESCRIPTOR,
     computed={"cast": casts.cast, "regexp_extract": casts.regexp_extract},
 )
