@@ -87,7 +87,7 @@ class Subscriber(Service):
 
     def list_subscriptions(self, request: types.ListSubscriptionsRequest) -> types.ListSubscriptionsResponse:
         some, token = page(self._broker.subscriptions.below(request.project), request)
-        return types.ListSubscriptionsResponse(subscriptions=map(self._shown, some), next_page_token=token)
+        return types.ListSubscriptionsResponse(subscriptions=[self._shown(one) for one in some], next_page_token=token)
 
     def delete_subscription(self, request: types.DeleteSubscriptionRequest) -> empty_pb2.Empty:
         self._broker.delete(self._broker.queue(request.subscription))

@@ -362,3 +362,26 @@ def test_what_is_not_there_is_not_found(pubsub):
     pubsub.topic()
     with pytest.raises(exceptions.AlreadyExists, match="resource=news"):
         pubsub.topic()
+
+
+def test_lists_come_in_pages(pubsub):
+    pubsub.topic()
+    pubsub.topic(DEAD, message_retention_duration=timedelta(hours=1))
+    pubsub.subscribe()
+    pubsub.subscribe(OTHER, topic=DEAD)
+    call, project = pubsub.subscriber.list_subscriptions, "projects/p"
+    first = call(types.ListSubscriptionsRequest(project=project, page_size=1))
+    second = call(types.ListSubscriptionsRequest(project=project, page_size=1, page_token=first.next_page_token))
+    assert [one.name for one in (*first.subscriptions, *second.subscriptions)] == [SUB, OTHER]
+    assert second.subscriptions[0].topic_message_retention_duration == timedelta(hours=1)
+    assert not second.next_page_token
+    topics = pubsub.publisher.list_topics(types.ListTopicsRequest(project=project)).topics
+    assert [one.name for one in topics] == [TOPIC, DEAD]
+    attached = pubsub.publisher.list_topic_subscriptions(types.ListTopicSubscriptionsRequest(topic=TOPIC))
+    assert list(attached.subscriptions) == [SUB]
+    name = "projects/p/snapshots/then"
+    pubsub.subscriber.create_snapshot(types.CreateSnapshotRequest(name=name, subscription=SUB))
+    snapshots = pubsub.subscriber.list_snapshots(types.ListSnapshotsRequest(project=project)).snapshots
+    assert [one.name for one in snapshots] == [name]
+    of_topic = pubsub.publisher.list_topic_snapshots(types.ListTopicSnapshotsRequest(topic=TOPIC))
+    assert list(of_topic.snapshots) == [name]
