@@ -78,7 +78,7 @@ def _lay_out(figure: Any, unit: str, time: tuple[datetime, datetime], *, several
         height=None,
         autosize=True,
         showlegend=several,
-        legend={"orientation": "h", "y": -0.16, "x": 0, "yanchor": "top", "font": {"size": 11}},
+        legend={"orientation": "h", "traceorder": "normal", "y": -0.16, "x": 0, "yanchor": "top", "font": {"size": 11}},
         hovermode="x unified",
         barmode="stack",
         bargap=0,
