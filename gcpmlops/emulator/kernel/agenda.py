@@ -245,7 +245,7 @@ class Agenda:
                 left = None if end is None else end - monotonic()
                 if left is not None and left <= 0:
                     raise exceptions.DeadlineExceeded(
-                        f"The clock stands at {self.clock.now().isoformat()}: still running after {patience:g} s: "
+                        f"The clock is at {self.clock.now().isoformat()}: still running after {patience:g} s: "
                         f"{_listed(sorted(self._busy))}."
                     )
                 self._changed.wait(_MOMENT_S if left is None else min(left, _MOMENT_S))

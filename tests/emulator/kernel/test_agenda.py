@@ -212,6 +212,28 @@ def test_a_clock_that_ran_runs_on_afterwards():
         bench.close()
 
 
+def test_what_takes_long_takes_its_time_on_the_clock_unless_that_is_frozen(monkeypatch):
+    """A canary that watches for minutes of the services' time would never end else."""
+    monkeypatch.setattr("gcpmlops.emulator.kernel.agenda._MOMENT_S", 0.01)
+    bench = Bench(frozen=None)
+    try:
+        passed = threading.Event()
+        seen = []
+
+        def watches():
+            began = bench.clock.now()
+            bench.agenda.at(began + timedelta(milliseconds=50), passed.set, name="due meanwhile")
+            seen.append(passed.wait(10))
+
+        bench.agenda.after(HOUR, watches, name="canary")
+        target = bench.clock.now() + 2 * HOUR
+        assert bench.agenda.travel(target) == 2
+        assert seen == [True]
+        assert timedelta(0) <= bench.clock.now() - target < timedelta(seconds=5)
+    finally:
+        bench.close()
+
+
 def test_in_real_time_it_is_done_when_due_and_a_jump_is_noticed():
     bench = Bench(frozen=None)
     try:
