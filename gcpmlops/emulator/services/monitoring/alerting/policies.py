@@ -72,9 +72,9 @@ class AlertPolicies(Service):
     def update_alert_policy(self, request: types.UpdateAlertPolicyRequest) -> types.AlertPolicy:
         """Replaces the fields of the mask, or all. Conditions with a known name go on, others begin."""
         given = request.alert_policy
-        stored = self.stored(given.name)
         with self.locks(given.name):
-            changed = _changed(self.stored(given.name), given, request.update_mask)
+            stored = self.stored(given.name)
+            changed = _changed(stored, given, request.update_mask)
             self._checks.check(names.project_of(given.name), changed)
             _name_conditions(changed, [each.name for each in stored.conditions])
             changed.mutation_record = mutation(self.clock.now())

@@ -73,7 +73,8 @@ class Watch:
         found = combined(self._combiner, {name: each.met() for name, each in self._conditions.items()})
         held = {key for key, met in found.items() if self._snoozes.holds(self.policy.name, met.series, now)}
         for key in [key for key in self.open if key not in found or key in held]:
-            self._close(key, now, SNOOZED if key in held else "normal", changes)
+            gone = "normal" if key[0] in self._conditions else "its condition was removed"
+            self._close(key, now, SNOOZED if key in held else gone, changes)
         for key, met in found.items():
             if key not in self.open and key not in held:
                 self._open(key, met, now, changes)
