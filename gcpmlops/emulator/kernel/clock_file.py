@@ -45,6 +45,10 @@ class ClockFile:
         with self._lock:
             state = self._clock.state
             stands = None if state.stands_at is None or state.is_held else state.stands_at.isoformat()
+            text = json.dumps({"offset_seconds": state.offset.total_seconds(), "frozen": stands})
             part = self._path.with_name(f".{NAME}")
-            part.write_text(json.dumps({"offset_seconds": state.offset.total_seconds(), "frozen": stands}), "utf-8")
-            part.replace(self._path)
+            try:
+                part.write_text(text, "utf-8")
+                part.replace(self._path)
+            except OSError as error:  # a full disk, or a folder that is gone: the clock goes on all the same
+                log.warning("%s can't be written: %s", self._path, error)
