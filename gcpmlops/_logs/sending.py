@@ -150,7 +150,7 @@ class Sender:
                 self._clients.logging.write_log_entries(request=request, **self._clients.once)
                 return
             except Exception as error:
-                if not is_transient(error) or time.monotonic() + pause > end or self._closed:
+                if not _may_pass(error) or time.monotonic() + pause > end or self._closed:
                     raise
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, pause)
@@ -162,6 +162,13 @@ class Sender:
             self._asked = time.monotonic()
             self._offset = _offset(self._clients.now)
         return self._offset
+
+
+def _may_pass(error: Exception) -> bool:
+    """A service that is gone may come back: lines have time."""
+    from google.api_core import exceptions as theirs
+
+    return is_transient(error) or isinstance(error, theirs.ServiceUnavailable)
 
 
 def _offset(service_time: Callable[[], datetime]) -> timedelta:

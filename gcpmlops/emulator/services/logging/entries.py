@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from importlib import resources
 from itertools import compress, count
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from gcpmlops.emulator.kernel.clock import Clock
 from gcpmlops.emulator.kernel.service import ResourceStore
@@ -27,6 +28,10 @@ Row = tuple[str, str, str, str, str, bytes]  # without seq
 
 _HIDDEN = "-"  # before the parent of an entry that no reader sees
 _LAST = "SELECT COALESCE(MAX(seq), 0) FROM log_entries"
+_NAMES = """WITH RECURSIVE names(name) AS (
+              SELECT MIN(log_name) FROM log_entries UNION ALL
+              SELECT (SELECT MIN(log_name) FROM log_entries WHERE log_name > name) FROM names WHERE name IS NOT NULL)
+            SELECT name FROM names"""  # from name to name by the index, not through all entries
 _KEYS = "SELECT log_name, at, insert_id FROM log_entries WHERE seq > ?"
 _INSERT = "INSERT OR IGNORE INTO log_entries (parent, log_name, at, insert_id, job_id, body) VALUES (?,?,?,?,?,?)"
 _CHUNK = 500  # rows that one read fetches
@@ -79,7 +84,7 @@ class Entries:
     def scan(self, parents: Sequence[str], query: Query, *, after: Key | None, newest_first: bool) -> Iterator[Any]:
         """Rows (seq, at, body) in time order, narrowed where the query plainly allows it: it is still to be asked."""
         self.before_read()
-        where, values = _narrowed(parents, query)
+        where, values = _narrowed(parents, query, self._logs(query))
         sign, direction = ("<", "DESC") if newest_first else (">", "ASC")
         while True:
             clause = f"{where} AND (at, seq) {sign} (?, ?)" if after else where
@@ -131,6 +136,14 @@ class Entries:
             f"UPDATE log_entries SET parent = '{_HIDDEN}' || parent" if self.is_routed() else "DELETE FROM log_entries"
         )
         return self._store.write(lambda conn: conn.execute(f"{action} {where}", (log_name,)).rowcount)
+
+    def _logs(self, query: Query) -> list[str] | None:
+        """The names of the logs that a query speaks of, however they are written; None: of any."""
+        if not query.log_ids:
+            return None
+        wanted = {log_id.casefold() for log_id in query.log_ids}
+        names = self._store.read(lambda conn: [row[0] for row in conn.execute(_NAMES) if row[0] is not None])
+        return [name for name in names if unquote(name.partition("/logs/")[2]).casefold() in wanted]
 
     def _kept(self, entries: Sequence[Any]) -> list[bool]:
         now, keeps = self._clock.now(), self.keeps
@@ -184,9 +197,12 @@ def _insert(conn: sqlite3.Connection, rows: Sequence[Row]) -> set[tuple[str, str
     return {row[1:4] for row in rows if row[1:4] not in new}
 
 
-def _narrowed(parents: Sequence[str], query: Query) -> tuple[str, tuple[Any, ...]]:
+def _narrowed(parents: Sequence[str], query: Query, logs: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:
     where, values = [f"parent IN ({','.join('?' * len(parents))})"], list(parents)
-    if query.job_id:
+    if logs is not None:  # by the index of names and times, which the table's uniqueness has
+        where = [f"+{where[0]}", f"log_name IN ({','.join('?' * len(logs))})"]
+        values += logs
+    elif query.job_id:
         where[0] = f"+{where[0]}"  # not by the index of all entries, but by that of jobs, which is a partial one
         where.append("job_id = ? AND job_id != ''")
         values.append(query.job_id)

@@ -7,9 +7,9 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from google.cloud.logging_v2.types import LogEntry
 from google.protobuf import timestamp_pb2
@@ -44,12 +44,14 @@ class Query:
         since: no earlier than this, as the table spells times; empty: no matter when.
         until: no later.
         job_id: their resource's label; empty: any.
+        log_ids: those of the logs that they are in, one of which has to be theirs; none: any.
     """
 
     test: filters.Predicate
     since: str = ""
     until: str = ""
     job_id: str = ""
+    log_ids: tuple[str, ...] = ()
 
     def __call__(self, entry: Any) -> bool:
         return self.test(raw(entry))
@@ -64,7 +66,9 @@ def compiled(text: str) -> Query:
     if len(text) > LONGEST:
         raise validate.invalid("filter", f"{len(text)} characters, {LONGEST} are allowed.")
     plain = _COMMENT.sub(lambda match: match[1] or match[2], text)
-    parsed = filters.parse(plain, _FUNCTIONS, dialect=_DIALECT)
+    asked: list[str] = []
+    functions = _AnyCase({**_FUNCTIONS, "log_id": partial(_log_id, asked=asked)})
+    parsed = filters.parse(plain, functions, dialect=_DIALECT)
     if _LOOSE.search(plain):
         return Query(parsed)
     since, until, job = "", "", ""
@@ -75,7 +79,9 @@ def compiled(text: str) -> Query:
             until = min(until or "9", _time(value) or "9")
         if list(path) == ["resource", "labels", "job_id"] and comparator == "=":
             job = value
-    return Query(parsed, since, "" if until == "9" else until, job)
+        if path[0] in ("logName", "log_name") and comparator == "=":
+            asked.append(unquote(value.partition("/logs/")[2]))
+    return Query(parsed, since, "" if until == "9" else until, job, tuple(dict.fromkeys(asked)))
 
 
 def _time(text: str) -> str:
@@ -110,8 +116,9 @@ def _may_be_missing(path: Sequence[str]) -> bool:
     return head in ("jsonPayload", "json_payload", "protoPayload", "proto_payload", "labels") or head.endswith("()")
 
 
-def _log_id(arguments: Sequence[str]) -> filters.Predicate:
+def _log_id(arguments: Sequence[str], *, asked: list[str]) -> filters.Predicate:
     (name,) = _exactly("log_id", arguments, 1)
+    asked.append(unquote(name))
     wanted = {f"/logs/{name}".casefold(), f"/logs/{quote(name, safe='')}".casefold()}
     return lambda entry: ("/logs/" + entry.log_name.partition("/logs/")[2]).casefold() in wanted
 
@@ -211,9 +218,7 @@ class _AnyCase(dict[str, filters.Function]):
         return super().__getitem__(name.lower())
 
 
-_FUNCTIONS = _AnyCase(
-    {"log_id": _log_id, "source": _source, "sample": _sample, "ip_in_net": _ip_in_net, "search": _search}
-)
+_FUNCTIONS = _AnyCase({"source": _source, "sample": _sample, "ip_in_net": _ip_in_net, "search": _search})
 _DIALECT = filters.Dialect(
     folds_case=True,
     wildcards=False,

@@ -46,6 +46,7 @@ def refused(errors: Mapping[int, str]) -> exceptions.InvalidArgument:
 
 def _complete(entry: Any, request: Any, own: Callable[[str], str]) -> None:
     entry.log_name = own(entry.log_name or request.log_name)
+    entry.ClearField("receive_timestamp")  # the service's own
     if not entry.HasField("resource") and request.HasField("resource"):
         entry.resource.CopyFrom(request.resource)
     entry.resource.type = entry.resource.type or "global"

@@ -148,9 +148,12 @@ def test_an_audit_logs_own_fields() -> None:
 def test_what_a_query_says_plainly() -> None:
     found = query.compiled('resource.labels.job_id="7" timestamp>="2026-05-01T00:00:00.5Z" timestamp<"2026-05-02"')
     assert (found.since, found.until) == ("2026-05-01T00:00:00.500000000", "2026-05-02T00:00:00.000000000")
-    assert found.job_id == "7"
+    assert (found.job_id, found.log_ids) == ("7", ())
+    named = query.compiled('LOG_ID("a/b") logName="projects/p/logs/C%2Fd"')
+    assert named.log_ids == ("a/b", "C/d")
     loose = query.compiled('severity=ERROR OR timestamp>="2026-05-01"')
     assert (loose.since, loose.until, loose.job_id) == ("", "", "")
+    assert query.compiled('log_id("a") OR severity=ERROR').log_ids == ()
     quoted = query.compiled(r'textPayload="timestamp>=\"2026-05-01T00:00:00Z\""')
     assert quoted.since == ""
 
