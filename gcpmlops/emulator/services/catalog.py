@@ -169,6 +169,12 @@ class Services:
             lambda: self._model_monitoring,
         )
         self._lifecycle.resume()
+        threading.Thread(target=self._tell_events, name="object events", daemon=True).start()
+
+    def _tell_events(self) -> None:
+        """What a kill kept from the listeners of object events; functions are among them."""
+        self._function_directory.complete.wait()
+        self.storage.objects.events.resume()
 
     def _resume_logging(self) -> None:
         sql = "SELECT DISTINCT type FROM resources WHERE type GLOB 'google.logging.v2.*'"

@@ -84,7 +84,7 @@ class Copies:
             for content in prepared:
                 self._objects.discard(content)
             raise
-        self._objects.settle(after)
+        self._objects.events.settle(after)
         return moved
 
     def compose(

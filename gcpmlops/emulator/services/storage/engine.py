@@ -43,7 +43,7 @@ class StorageEngine:
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
         self.buckets = Buckets(store, clock.now, self.project_number)
         self.objects = Objects(store, blobs, self.buckets, clock.now)
-        self.on_event = self.objects.listeners
+        self.on_event = self.objects.events.listeners
         self.copies = Copies(store, blobs, self.objects)
         self.sessions = Sessions(store, blobs, self.buckets, self.objects, clock.now)
         self.notifications = Notifications(store, self.buckets, self.on_event)

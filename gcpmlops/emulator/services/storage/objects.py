@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from gcpmlops.emulator.services.storage.events import (
     FINALIZE,
     METADATA_UPDATE,
     Aftermath,
-    Listeners,
+    Events,
     ObjectEvent,
 )
 from gcpmlops.emulator.services.storage.preconditions import NONE, Preconditions
@@ -35,8 +34,6 @@ from gcpmlops.emulator.services.storage.records import (
 )
 from gcpmlops.emulator.state.blobs import Blobs
 from gcpmlops.emulator.state.store import Store
-
-log = logging.getLogger(__name__)
 
 # What a client may set on an object.
 FIELDS = frozenset(
@@ -66,7 +63,7 @@ class Objects:
     """The objects of every bucket.
 
     Attributes:
-        listeners: called after each commit with what happened, by the thread that made it happen.
+        events: tells what happened.
     """
 
     def __init__(self, store: Store, blobs: Blobs, buckets: Buckets, now: Callable[[], datetime]) -> None:
@@ -74,7 +71,7 @@ class Objects:
         self._blobs = blobs
         self._buckets = buckets
         self._now = now
-        self.listeners: Listeners = []
+        self.events = Events(store, blobs)
         self._last_generation = store.read(_last_generation)  # afterwards only the writer thread touches it
 
     def find(
@@ -145,7 +142,7 @@ class Objects:
         except BaseException:
             self.discard(content)
             raise
-        self.settle(after)
+        self.events.settle(after)
         return record
 
     async def put_inline(
@@ -161,8 +158,8 @@ class Objects:
         """``put`` of a content without a blob, straight from the event loop to the writer thread."""
         writing = self._store.submit(lambda conn: self.put_in(conn, bucket, name, content, fields, conditions, acl=acl))
         record, after = await asyncio.wrap_future(writing)
-        if after.blobs or self.listeners:
-            await asyncio.to_thread(self.settle, after)
+        if after.blobs or after.rows:
+            await asyncio.to_thread(self.events.settle, after)
         return record
 
     def put_in(
@@ -177,7 +174,7 @@ class Objects:
         acl: acls.Acl | None = None,
         components: int | None = None,
     ) -> tuple[ObjectRecord, Aftermath]:
-        """``put`` inside a transaction; also returns what to ``settle`` after the commit."""
+        """``put`` inside a transaction; also returns what to settle after the commit."""
         naming.check_object(name)
         _check_fields(fields)
         home = self._buckets.require(conn, bucket)
@@ -192,7 +189,7 @@ class Objects:
         )  # fmt: skip
         _insert(conn, record, content)
         after.events.append(ObjectEvent(FINALIZE, record, time, overwrote=old.generation if old else None))
-        return record, after
+        return record, self.events.note(conn, after)
 
     def change(
         self,
@@ -204,7 +201,7 @@ class Objects:
     ) -> ObjectRecord:
         """Changes the fields of an object; its metageneration grows. Raises NotFound, PreconditionFailed."""
 
-        def run(conn: sqlite3.Connection) -> ObjectRecord:
+        def run(conn: sqlite3.Connection) -> tuple[ObjectRecord, Aftermath]:
             record = self.require(conn, bucket, name, generation)
             conditions.check(record)
             fields = change(record.fields)
@@ -212,7 +209,7 @@ class Objects:
             _check_change(record.fields, fields)
             return self._save(conn, record, "fields", fields)
 
-        return self._updated(self._store.write(run))
+        return self._written(run)
 
     def patch(
         self, bucket: str, name: str, patch: Json, conditions: Preconditions = NONE, generation: int | None = None
@@ -237,29 +234,27 @@ class Objects:
     def set_storage_class(self, bucket: str, name: str, generation: int, storage_class: str) -> ObjectRecord:
         """What only a lifecycle rule does without rewriting the object. Raises NotFound."""
 
-        def run(conn: sqlite3.Connection) -> ObjectRecord:
+        def run(conn: sqlite3.Connection) -> tuple[ObjectRecord, Aftermath]:
             record = self.require(conn, bucket, name, generation)
             changed = {"storageClass": storage_class, "timeStorageClassUpdated": rfc3339(micros(self._now()))}
             return self._save(conn, record, "fields", record.fields | changed)
 
-        return self._updated(self._store.write(run))
+        return self._written(run)
 
     def edit_acl(
         self, bucket: str, name: str, edit: Callable[[acls.Acl], acls.Acl], generation: int | None = None
     ) -> acls.Acl:
         """Edits the object's ACL; returns the new one. Raises NotFound, BadRequest under uniform access."""
 
-        def run(conn: sqlite3.Connection) -> acls.Acl:
+        def run(conn: sqlite3.Connection) -> tuple[acls.Acl, Aftermath]:
             home = self._buckets.require(conn, bucket)
             acls.check_allowed(home)
             record = self.require(conn, bucket, name, generation)
             edited = edit(home.default_acl if record.acl is None else record.acl)
-            changed.append(self._save(conn, record, "acl", edited))
-            return edited
+            return edited, self._save(conn, record, "acl", edited)[1]
 
-        changed: list[ObjectRecord] = []
-        written = self._store.write(run)
-        self._updated(changed[-1])
+        written, after = self._store.write(run)
+        self.events.settle(after)
         return written
 
     def delete(self, bucket: str, name: str, generation: int | None = None, conditions: Preconditions = NONE) -> None:
@@ -269,36 +264,19 @@ class Objects:
             home = self._buckets.require(conn, bucket)
             record = self.require(conn, bucket, name, generation)
             conditions.check(record)
-            return self._remove(conn, home, record) if generation is not None else self._retire(conn, home, record)
+            gone = self._remove(conn, home, record) if generation is not None else self._retire(conn, home, record)
+            return self.events.note(conn, gone)
 
-        self.settle(self._store.write(run))
+        self.events.settle(self._store.write(run))
 
     def retire_in(self, conn: sqlite3.Connection, record: ObjectRecord) -> Aftermath:
-        """Takes a live object away inside a transaction; returns what to ``settle`` after the commit."""
-        return self._retire(conn, self._buckets.require(conn, record.bucket), record)
+        """Takes a live object away inside a transaction; returns what to settle after the commit."""
+        return self.events.note(conn, self._retire(conn, self._buckets.require(conn, record.bucket), record))
 
     def discard(self, content: Content) -> None:
         """Throws away a content that no object took."""
         if content.blob is not None:
             self._blobs.delete(content.blob)
-
-    def settle(self, after: Aftermath) -> None:
-        """What a committed transaction left to do."""
-        for blob_id in after.blobs:
-            self._blobs.delete(blob_id)
-        for event in after.events:
-            for listener in list(self.listeners):
-                self._tell(listener, event)
-
-    def _tell(self, listener: Callable[[ObjectEvent], None], event: ObjectEvent) -> None:
-        try:
-            listener(event)
-        except Exception:  # the object is changed: the call that did it has succeeded
-            log.exception("%s of %s/%s reached not every listener", event.type, event.bucket, event.name)
-
-    def _updated(self, record: ObjectRecord) -> ObjectRecord:
-        self.settle(Aftermath(events=[ObjectEvent(METADATA_UPDATE, record, record.updated)]))
-        return record
 
     def _retire(
         self, conn: sqlite3.Connection, home: BucketRecord, record: ObjectRecord, by: int | None = None
@@ -325,13 +303,22 @@ class Objects:
             conn.execute("DELETE FROM storage_content WHERE generation = ?", (record.generation,))
         return after
 
-    def _save(self, conn: sqlite3.Connection, record: ObjectRecord, column: str, value: Any) -> ObjectRecord:
+    def _written(self, run: Callable[[sqlite3.Connection], tuple[ObjectRecord, Aftermath]]) -> ObjectRecord:
+        record, after = self._store.write(run)
+        self.events.settle(after)
+        return record
+
+    def _save(
+        self, conn: sqlite3.Connection, record: ObjectRecord, column: str, value: Any
+    ) -> tuple[ObjectRecord, Aftermath]:
         assignment = f"{column} = ?, metageneration = metageneration + 1, updated = ?"
         conn.execute(
             f"UPDATE storage_object SET {assignment} WHERE generation = ?",
             (compact(value), micros(self._now()), record.generation),
         )
-        return self.require(conn, record.bucket, record.name, record.generation)
+        changed = self.require(conn, record.bucket, record.name, record.generation)
+        event = ObjectEvent(METADATA_UPDATE, changed, changed.updated)
+        return changed, self.events.note(conn, Aftermath(events=[event]))
 
     def _next_generation(self, time: int) -> int:
         self._last_generation = max(time, self._last_generation + 1)

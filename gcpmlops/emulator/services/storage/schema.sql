@@ -58,3 +58,9 @@ CREATE TABLE IF NOT EXISTS storage_notification (
     config TEXT NOT NULL,
     PRIMARY KEY (bucket, id)
 ) WITHOUT ROWID;
+
+-- Object events that their listeners have yet to be told of.
+CREATE TABLE IF NOT EXISTS storage_event (
+    seq INTEGER PRIMARY KEY,
+    event TEXT NOT NULL
+);

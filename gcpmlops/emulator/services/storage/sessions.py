@@ -124,7 +124,7 @@ class Sessions:
             self.cancel(session)
             raise
         self._forget(session.id)
-        self._objects.settle(after)
+        self._objects.events.settle(after)
         return record
 
     def cancel(self, session: Session) -> None:

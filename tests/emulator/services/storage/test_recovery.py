@@ -76,3 +76,22 @@ def test_pieces_of_a_file(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(BIG)
     assert b"".join(contents.pieces(path, 10, 50)) == BIG[10:50]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_events_that_a_kill_kept_from_their_listeners_are_told_after_it(served, tmp_path):
+    told = []
+
+    def killed(_):
+        raise SystemExit("between the commit and the telling")
+
+    (tmp_path / "file").write_bytes(b"1")
+    served.engine.on_event.append(killed)
+    with pytest.raises(SystemExit):
+        served.engine.upload("bucket-1", "a", tmp_path / "file")
+    served.restart(clean=False)
+    served.engine.on_event.append(told.append)
+    for _ in range(2):
+        served.engine.objects.events.resume()
+        served.store.write(lambda _: None)  # after what it submitted
+    assert [(event.type, event.name, event.resource["size"]) for event in told] == [("OBJECT_FINALIZE", "a", "1")]
