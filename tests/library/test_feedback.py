@@ -235,3 +235,14 @@ def test_points_are_in_order_and_of_today() -> None:
     assert [(point.value, point.at) for point in found] == [(0.8, ends[1]), (0.6, now)]
     assert (done.written, done.too_few, done.older) == (2, 1, 1 + 4)
     assert records.outcome({"k": 7.0, "o": np.True_}, 0, names=("k", "o", "t"), now=now)["outcome"] == "true"
+
+
+def test_the_log_of_an_endpoint_is_found(client: Client, unique) -> None:
+    kept = client.endpoints.create(unique("kept"), log_requests="flights.requests")
+    silent = client.endpoints.create(unique("silent"))
+    log = client.feedback.request_log(kept.display_name, key="id", versions={"77": "1"})
+    assert (log.table, log.versions) == (f"{client.config.project}.flights.requests", {"77": "1"})
+    with pytest.raises(exceptions.FailedPrecondition, match="log_requests="):
+        client.feedback.request_log(silent.display_name, key="id")
+    for each in (kept, silent):
+        client.endpoints.delete(each.name)
