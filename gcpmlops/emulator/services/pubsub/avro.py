@@ -46,7 +46,9 @@ def _read_json(schema: Any, data: bytes) -> None:
     given = json.loads(text)
     (record,) = fastavro.json_reader(io.StringIO(json.dumps(given)), schema)
     fastavro.validate(record, schema, strict=True)
-    if isinstance(given, dict) and isinstance(record, dict) and set(given) - set(record):
+    if isinstance(record, dict) and not isinstance(given, dict):
+        raise TypeError(f"{type(given).__name__} is no object")
+    if isinstance(record, dict) and set(given) - set(record):
         raise ValueError(f"unknown fields {sorted(set(given) - set(record))}")
 
 
