@@ -612,11 +612,10 @@ class Services:
         from gcpmlops.emulator.services.monitoring.uptime.probes import Prober
         from gcpmlops.emulator.services.monitoring.uptime.rounds import Rounds
 
-        context, prober = self._context, Prober(self.outbound)
-        rounds: Rounds = self._closed_later(
-            Rounds(context.store, context.agenda, prober, self._points, self.logs.write)
-        )
-        return rounds
+        agent = f"service-{self._settings.project_number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+        store, agenda, prober = self._context.store, self._context.agenda, Prober(self.outbound, agent)
+        made: Rounds = self._closed_later(Rounds(store, agenda, prober, self._points, self.logs.write))
+        return made
 
     @_made_once
     def _prediction_metrics(self) -> PredictionMetrics:

@@ -82,7 +82,7 @@ def _online(
 
 def _uptime(name: str, display_name: str, description: str, value_type: ValueType, unit: str = "1") -> Metric:
     """A metric of uptime checks."""
-    resources = ["uptime_url"]
+    resources = ["uptime_url", "cloud_run_revision"]
     return Metric(UPTIME + name, display_name, description, "GAUGE", value_type, unit, _OF_CHECKS, resources)
 
 

@@ -63,8 +63,10 @@ class EntryCounts:
 
 def _log(entry: Any) -> _Log:
     severity = log_severity_pb2.LogSeverity.Name(entry.severity)
-    log, own = unquote(entry.log_name.partition("/logs/")[2]), labels(entry.resource.labels)
-    return names.project_of(entry.log_name), log, severity, entry.resource.type, own
+    project, log = names.project_of(entry.log_name), unquote(entry.log_name.partition("/logs/")[2])
+    given = dict(entry.resource.labels)
+    own = given if "resource_container" in given else {"project_id": project, **given}
+    return project, log, severity, entry.resource.type, labels(own)
 
 
 def _of_log(key: _Log, tally: Any) -> Values:

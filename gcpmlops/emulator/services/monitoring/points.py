@@ -70,11 +70,11 @@ class Points:
             newest = self._newest.get(series)
             if newest is not None and point.end >= newest[1]:
                 self._newest[series] = (point.start, point.end)
+        for told in self.on_add:
+            told({series for series, _ in points})
         self._loose += len(points)
         if self._loose > _LOOSE:
             self.pack()
-        for told in self.on_add:
-            told({series for series, _ in points})
 
     def newest(self, series: Series) -> tuple[int, int] | None:
         """Start and end of the last point of a time series; None: it has none."""

@@ -23,6 +23,17 @@ _MOST_HEADERS = 100
 _PORTS = (1, 65535)
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,253}")
 _FIELD = "uptime_check_config"
+CLOUD_RUN = "cloud_run_revision"
+# Labels by resource, and whether a check needs them.
+_LABELS = {
+    "uptime_url": {"host": True},
+    CLOUD_RUN: {
+        "location": True,
+        "service_name": True,
+        "revision_name": False,
+        "configuration_name": False,
+    },
+}
 
 
 def fill(config: Any) -> None:
@@ -33,6 +44,7 @@ def fill(config: Any) -> None:
         config.timeout.FromSeconds(10)
     if config.HasField("http_check"):
         check = config.http_check
+        check.use_ssl = check.use_ssl or config.monitored_resource.type == CLOUD_RUN
         check.path = check.path if check.path.startswith("/") else f"/{check.path}"
         check.port = check.port or (443 if check.use_ssl else 80)
         check.request_method = check.request_method or _GET
@@ -90,18 +102,22 @@ def _check_resource(config: Any) -> None:
     if config.checker_type == _VPC or config.is_internal or config.internal_checkers:
         raise exceptions.MethodNotImplemented(f"{_FIELD}: checkers in a VPC are not built in this emulator.")
     resource = config.monitored_resource
-    if resource.type != "uptime_url":
+    if resource.type not in _LABELS:
         raise exceptions.MethodNotImplemented(
             f"{_FIELD}.monitored_resource.type {resource.type!r} is not built in this emulator: "
-            "take uptime_url, with the host."
+            f"take one of {', '.join(_LABELS)}."
         )
-    if not _HOST.fullmatch(resource.labels.get("host", "")):
-        raise validate.invalid(
-            f"{_FIELD}.monitored_resource.labels.host", "a host without scheme and path is required."
-        )
-    unknown = resource.labels.keys() - {"host", "project_id"}
+    known = _LABELS[resource.type]
+    for key in known:
+        if known[key] and not _HOST.fullmatch(resource.labels.get(key, "")):
+            text = "required, without scheme and path."
+            raise validate.invalid(f"{_FIELD}.monitored_resource.labels.{key}", text)
+    unknown = resource.labels.keys() - known.keys() - {"project_id"}
     if unknown:
-        raise validate.invalid(f"{_FIELD}.monitored_resource.labels", f"uptime_url has no {sorted(unknown)[0]!r}.")
+        text = f"{resource.type} has no {sorted(unknown)[0]!r}."
+        raise validate.invalid(f"{_FIELD}.monitored_resource.labels", text)
+    if resource.type == CLOUD_RUN and not config.HasField("http_check"):
+        raise validate.invalid(f"{_FIELD}.http_check", f"required for {CLOUD_RUN}.")
 
 
 def masked(config: Any) -> Any:

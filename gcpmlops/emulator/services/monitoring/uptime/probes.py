@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from gcpmlops.emulator.kernel import hosts
+from gcpmlops.emulator.services.functions import naming
 from gcpmlops.emulator.services.monitoring.uptime import matchers
+from gcpmlops.emulator.services.monitoring.uptime.checks import CLOUD_RUN
 from gcpmlops.emulator.services.outbound import Answer, Outbound, UnreachableError
 
 if TYPE_CHECKING:
@@ -47,17 +49,19 @@ class Prober:
 
     Args:
         outbound: reaches hosts, those of the emulator too.
+        agent: the service account that calls where a check says so.
     """
 
-    def __init__(self, outbound: Outbound) -> None:
+    def __init__(self, outbound: Outbound, agent: str) -> None:
         self._outbound = outbound
+        self._agent = agent
         self._lock = threading.Lock()
         self._lenient: httpx.Client | None = None
 
     def probe(self, config: Any) -> Outcome:
         """As an `UptimeCheckConfig` (protobuf) says, within its timeout."""
         timeout = config.timeout.ToTimedelta().total_seconds()
-        host, began = config.monitored_resource.labels["host"], time.perf_counter()
+        host, began = _host(config.monitored_resource), time.perf_counter()
         try:
             if config.HasField("tcp_check"):
                 with socket.create_connection((host, config.tcp_check.port), timeout):
@@ -74,8 +78,12 @@ class Prober:
 
     def _answer(self, check: Any, host: str, until: float) -> Answer:
         """The last of those that redirections lead to."""
-        url = f"{'https' if check.use_ssl else 'http'}://{host}:{check.port}{check.path}"
+        scheme = "https" if check.use_ssl else "http"
+        url = f"{scheme}://{host}:{check.port}{check.path}"
         method, body, headers = ("POST" if check.request_method == 2 else "GET"), check.body, _headers(check)
+        if check.HasField("service_agent_authentication"):
+            audience = f"{scheme}://{host}{check.path.partition('?')[0].rstrip('/')}"
+            headers |= self._outbound.oidc(self._agent, audience)
         for _ in range(_HOPS):
             left = until - time.perf_counter()
             if left <= 0:
@@ -110,6 +118,15 @@ class Prober:
             if self._lenient is None:
                 self._lenient = httpx.Client(verify=False)  # noqa: S501 - `validate_ssl` is off
             return self._lenient
+
+
+def _host(resource: Any) -> str:
+    """Of the resource that a check is about."""
+    if resource.type != CLOUD_RUN:
+        return str(resource.labels["host"])
+    own = resource.labels
+    service = f"projects/{own['project_id']}/locations/{own['location']}/services/{own['service_name']}"
+    return urlsplit(naming.service_url(service)).hostname or ""
 
 
 def _headers(check: Any) -> dict[str, str]:

@@ -106,7 +106,7 @@ class Rounds:
             }
             self._write_log(
                 f"projects/{project}/logs/monitoring.googleapis.com%2Fuptime_checks",
-                ("uptime_url", {**config.monitored_resource.labels, "project_id": project}),
+                (config.monitored_resource.type, {**config.monitored_resource.labels, "project_id": project}),
                 "WARNING",
                 payload,
                 {"check_id": check},
@@ -119,7 +119,8 @@ def _rows(config: Any, place: str, outcome: Outcome, now: datetime) -> Iterator[
     resource = labels({**config.monitored_resource.labels, "project_id": project})
     end = micros(now)
     for name, value_type, value in _values(outcome):
-        series = Series(project, UPTIME + name, metric, "uptime_url", resource, "GAUGE", value_type)
+        kind = config.monitored_resource.type
+        series = Series(project, UPTIME + name, metric, kind, resource, "GAUGE", value_type)
         yield series, Point(end, end, value)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -24,13 +25,15 @@ from gcpmlops.emulator.kernel.clock import TravelClock
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.services.functions import naming
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.reading import Reading
 from gcpmlops.emulator.services.monitoring.series import micros
+from gcpmlops.emulator.services.monitoring.uptime import checks
 from gcpmlops.emulator.services.monitoring.uptime.probes import Prober
 from gcpmlops.emulator.services.monitoring.uptime.rounds import Rounds
 from gcpmlops.emulator.services.monitoring.uptime.service import UptimeCheckService
-from gcpmlops.emulator.services.outbound import Outbound
+from gcpmlops.emulator.services.outbound import Answer, Outbound
 from gcpmlops.emulator.settings import Settings
 from gcpmlops.emulator.state.store import Store
 
@@ -116,7 +119,7 @@ def uptime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Uptime]:
         operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
         context = Context(store, clock, operations, Locks(), Settings(data_dir=folder), agenda)
         points, logs = Points(store), []
-        rounds = Rounds(store, agenda, Prober(outbound), points, lambda *entry: logs.append(entry))
+        rounds = Rounds(store, agenda, Prober(outbound, "agent@p1"), points, lambda *entry: logs.append(entry))
         yield Uptime(UptimeCheckService(context, rounds), agenda, clock, points, server, logs)
         agenda.close()
         rounds.close()
@@ -288,9 +291,14 @@ def test_an_update_and_lists(uptime: Uptime) -> None:
         ({"http_check": None}, exceptions.InvalidArgument, "http_check or tcp_check"),
         ({"http_check": {"port": 70000}}, exceptions.InvalidArgument, "70000"),
         ({"http_check": {"body": b"a"}}, exceptions.InvalidArgument, "only POST"),
-        ({"monitored_resource": {"type": "uptime_url"}}, exceptions.InvalidArgument, "a host without"),
+        ({"monitored_resource": {"type": "uptime_url"}}, exceptions.InvalidArgument, "labels.host: required"),
         ({"monitored_resource": {"type": "gce_instance"}}, exceptions.MethodNotImplemented, "gce_instance"),
         ({"monitored_resource": None}, exceptions.InvalidArgument, "monitored_resource"),
+        (
+            {"monitored_resource": {"type": "cloud_run_revision", "labels": {"location": "us-central1"}}},
+            exceptions.InvalidArgument,
+            "service_name: required",
+        ),
         ({"content_matchers": [{"content": ""}]}, exceptions.InvalidArgument, "1 to 1024"),
         ({"content_matchers": [{"content": "(", "matcher": "MATCHES_REGEX"}]}, exceptions.InvalidArgument, "regular"),
         ({"checker_type": "VPC_CHECKERS"}, exceptions.MethodNotImplemented, "VPC"),
@@ -311,3 +319,29 @@ def test_a_path_into_what_is_no_json(uptime: Uptime) -> None:
     matcher["json_path_matcher"] = {"json_path": "$..a", "json_matcher": "EXACT_MATCH"}
     with pytest.raises(exceptions.InvalidArgument, match="expected a path"):
         uptime.create(content_matchers=[matcher])
+
+
+def test_a_function_is_asked_as_monitorings_own_account() -> None:
+    """By the URL of its Cloud Run service, over TLS."""
+    sent: list[Any] = []
+
+    class Wire:
+        def oidc(self, email: str, audience: str) -> dict[str, str]:
+            return {"Authorization": f"{email} for {audience}"}
+
+        def send(self, method: str, url: str, *, headers: Any, **_: Any) -> Answer:
+            sent.append((method, url, headers["Authorization"]))
+            return Answer(204, {}, b"")
+
+    config = monitoring_v3.UptimeCheckConfig(
+        monitored_resource={
+            "type": "cloud_run_revision",
+            "labels": {"project_id": "p1", "location": "us-central1", "service_name": "retrain"},
+        },
+        http_check={"path": "/check?deep=1", "service_agent_authentication": {}},
+    )
+    message = monitoring_v3.UptimeCheckConfig.pb(config)
+    checks.fill(message)
+    assert Prober(Wire(), "agent@p1").probe(message).passed  # type: ignore[arg-type]
+    host = urlsplit(naming.service_url("projects/p1/locations/us-central1/services/retrain")).hostname
+    assert sent == [("GET", f"https://{host}:443/check?deep=1", f"agent@p1 for https://{host}/check")]
