@@ -125,7 +125,7 @@ class Entries:
         """The logs that hold entries."""
         self.before_read()
         marks = ",".join("?" * len(parents))
-        sql = f"SELECT DISTINCT log_name FROM log_entries WHERE parent IN ({marks}) ORDER BY log_name"
+        sql = f"{_NAMES} WHERE EXISTS (SELECT 1 FROM log_entries WHERE log_name = name AND parent IN ({marks}))"
         return [row[0] for row in self._store.read(lambda conn: conn.execute(sql, tuple(parents)).fetchall())]
 
     def delete_log(self, log_name: str) -> int:

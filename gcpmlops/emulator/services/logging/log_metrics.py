@@ -78,11 +78,16 @@ class LogMetrics:
         self._points = points
         self._lock = threading.Lock()
         self._metrics: dict[str, list[Compiled]] = {}
-        self.refresh()
+        self._entries = entries
+        self._load()
         entries.on_receive.append(self.count)
 
     def refresh(self) -> None:
-        """Metrics have changed."""
+        """Metrics have changed; what was written before counts by the old ones."""
+        self._entries.before_read()
+        self._load()
+
+    def _load(self) -> None:
         metrics: dict[str, list[Compiled]] = defaultdict(list)
         for parent, metric in named.all_of(self._store, LogMetric):
             if not metric.disabled:

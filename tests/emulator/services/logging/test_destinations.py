@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from google.cloud.logging_v2.types import LogEntry
+from google.api_core import exceptions
+from google.cloud.logging_v2.types import LogEntry, LogSink
 from google.protobuf import any_pb2
 
+from gcpmlops.emulator.services.bigquery.tables import Table
 from gcpmlops.emulator.services.logging import log_json
 from gcpmlops.emulator.services.logging.destinations import rows
+from gcpmlops.emulator.services.logging.destinations.bigquery import DatasetDestination
 from gcpmlops.emulator.services.logging.destinations.storage import BucketDestination
 
 NOON = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
@@ -69,6 +74,48 @@ def test_json_of_an_entry() -> None:
     assert b'"n":3,' in log_json.dump(entry)
     unknown = LogEntry.pb()(log_name="x", proto_payload=any_pb2.Any(type_url="a/b.C", value=b"1"))
     assert log_json.to_dict(unknown)["protoPayload"] == {"@type": "a/b.C", "value": "MQ=="}
+
+
+class Dataset:
+    """BigQuery's tables, in memory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.schemas: dict[str, list[Any]] = {}
+        self.rows: dict[str, list[Any]] = {}
+
+    def fields(self, table: Table) -> list[Any]:
+        if table.table not in self.schemas:
+            raise exceptions.NotFound("table")
+        return self.schemas[table.table]
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        yield self.directory
+
+    def load(self, table: Table, files: list[Path], config: dict[str, Any]) -> None:
+        assert "timePartitioning" not in config
+        self.schemas[table.table] = config["schema"]["fields"]
+        lines = files[0].read_bytes().splitlines()
+        self.rows[table.table] = self.rows.get(table.table, []) + [orjson.loads(line) for line in lines]
+
+
+def test_tables_are_by_log_and_day(tmp_path: Path) -> None:
+    dataset: Any = Dataset(tmp_path)
+    destination = DatasetDestination(lambda: dataset, "projects/p1/datasets/d", LogSink(name="s"))
+    destination.send([_entry("a", NOON, "my%2Flog"), _entry("b", NOON.replace(day=2), "my%2Flog")])
+    wrong = LogEntry.pb(LogEntry(log_name="projects/p1/logs/app", json_payload={"n": 1}, timestamp=NOON))
+    again = LogEntry.pb(LogEntry(log_name="projects/p1/logs/app", json_payload={"n": "x"}, timestamp=NOON))
+    destination.send([wrong, again])
+    assert {name: len(rows) for name, rows in dataset.rows.items()} == {
+        "my_log_20260501": 1,
+        "my_log_20260502": 1,
+        "app_20260501": 1,
+        "export_errors_20260501": 1,
+    }
+    assert dataset.rows["my_log_20260501"][0]["textPayload"] == "a"
+    (error,) = dataset.rows["export_errors_20260501"]
+    assert (error["schemaErrorDetail"], error["sink"]) == ("n: STRING, where the table has FLOAT", "s")
 
 
 def test_rows_and_their_schema() -> None:
