@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -188,8 +189,58 @@ def test_policies_and_schemas(pubsub: PubSub) -> None:
         name = schemas.create_schema(parent=parent, schema=schema, schema_id=pubsub.unique("schema")).name
         assert name in [one.name for one in schemas.list_schemas(parent=parent)]
         schemas.validate_schema(parent=parent, schema=schema)
+        first = schemas.get_schema(name=name).revision_id
+        second = schemas.commit_schema(name=name, schema=schema).revision_id
+        third = schemas.rollback_schema(name=name, revision_id=first).revision_id
+        assert [one.revision_id for one in schemas.list_schema_revisions(name=name)] == [third, second, first]
+        schemas.delete_schema_revision(request={"name": name, "revision_id": first})
         with pytest.raises(exceptions.InvalidArgument):
             schemas.validate_message(request={"parent": parent, "name": name, "message": b"[]", "encoding": "JSON"})
+        schemas.delete_schema(name=name)
+
+
+def test_administration(pubsub: PubSub) -> None:
+    """The calls that no other test here makes, each once, as a client sends them."""
+    project, publisher, subscriber = f"projects/{pubsub.project}", pubsub.publisher, pubsub.subscriber
+    topic = pubsub.topic(message_retention_duration=timedelta(hours=1))
+    subscription = pubsub.subscription(topic)
+    changed = publisher.update_topic(
+        request={"topic": {"name": topic, "labels": {"a": "b"}}, "update_mask": {"paths": ["labels"]}}
+    )
+    assert publisher.get_topic(topic=topic) == changed
+    assert topic in [one.name for one in publisher.list_topics(project=project)]
+    assert list(publisher.list_topic_subscriptions(topic=topic)) == [subscription]
+    given = {"name": subscription, "ack_deadline_seconds": 30}
+    updated = subscriber.update_subscription(
+        request={"subscription": given, "update_mask": {"paths": ["ack_deadline_seconds"]}}
+    )
+    assert subscriber.get_subscription(subscription=subscription) == updated
+    assert subscription in [one.name for one in subscriber.list_subscriptions(project=project)]
+    publisher.publish(topic, b"x").result()
+    (received,) = subscriber.pull(subscription=subscription, max_messages=5).received_messages
+    subscriber.modify_ack_deadline(subscription=subscription, ack_ids=[received.ack_id], ack_deadline_seconds=60)
+    name = subscriber.snapshot_path(pubsub.project, pubsub.unique("snap"))
+    snapshot = subscriber.create_snapshot(request={"name": name, "subscription": subscription})
+    subscriber.update_snapshot(
+        request={"snapshot": {"name": name, "labels": {"c": "d"}}, "update_mask": {"paths": ["labels"]}}
+    )
+    assert subscriber.get_snapshot(snapshot=name).labels == {"c": "d"}
+    assert name in [one.name for one in subscriber.list_snapshots(project=project)]
+    assert list(publisher.list_topic_snapshots(topic=topic)) == [name]
+    subscriber.acknowledge(subscription=subscription, ack_ids=[received.ack_id])
+    subscriber.seek(request={"subscription": subscription, "snapshot": snapshot.name})
+    (again,) = subscriber.pull(subscription=subscription, max_messages=5).received_messages
+    assert again.message == received.message
+    subscriber.delete_snapshot(snapshot=name)
+    push = {"push_endpoint": "http://127.0.0.1:9/"}
+    subscriber.modify_push_config(subscription=subscription, push_config=push)
+    with pytest.raises(exceptions.FailedPrecondition):
+        subscriber.pull(subscription=subscription, max_messages=1)
+    publisher.detach_subscription(request={"subscription": subscription})
+    subscriber.delete_subscription(subscription=subscription)
+    publisher.delete_topic(topic=topic)
+    with pytest.raises(exceptions.NotFound):
+        publisher.get_topic(topic=topic)
 
 
 def test_storage_tells_of_its_objects(pubsub: PubSub, bucket: str) -> None:

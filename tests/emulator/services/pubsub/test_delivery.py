@@ -74,6 +74,17 @@ def test_nothing_is_kept_of_what_nobody_needs(pubsub):
     assert (pubsub.stored("pubsub_batch"), pubsub.stored("pubsub_pending")) == (0, 0)
 
 
+def test_a_backlog_that_is_larger_than_its_memory_comes_from_the_store(pubsub, monkeypatch):
+    monkeypatch.setattr("gcpmlops.emulator.services.pubsub.batches._BYTES", 1000)
+    pubsub.topic()
+    pubsub.subscribe()
+    sent = [f"{batch}-{number}" for batch in range(20) for number in range(10)]
+    for first in range(0, 200, 10):
+        pubsub.publish(*sent[first : first + 10])
+    assert sum(batch.loaded is not None for batch in pubsub.broker.batches._known.values()) < 10
+    assert pubsub.texts(200) == sent
+
+
 def test_a_retry_policy_holds_a_message_back_by_how_often_it_failed(pubsub):
     pubsub.topic()
     pubsub.subscribe(retry_policy={"minimum_backoff": timedelta(seconds=10), "maximum_backoff": timedelta(seconds=30)})
