@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gcpmlops._feedback import measures
-from gcpmlops._feedback.sources import quoted, text
+from gcpmlops._feedback.sources import column, text
 from gcpmlops._feedback.windows import Window
 
 _DELAY = "TIMESTAMP_DIFF(observed_at, predicted_at, SECOND)"
@@ -69,7 +69,7 @@ SELECT
 
     def _joined(self) -> str:
         again = "key, version" if self.by_version else "key"
-        slices = "".join(f", {self._slice(name)} AS {quoted(name)}" for name in self.slices)
+        slices = "".join(f", {self._slice(number)} AS {column(number)}" for number in range(len(self.slices)))
         return f"""WITH logged AS (
   SELECT * FROM ({self.predictions}) WHERE predicted_at >= @since AND predicted_at < @until
 ),
@@ -79,7 +79,7 @@ latest AS (
 ),
 reported AS ({self.outcomes}),
 final AS (
-  SELECT * FROM reported QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY observed_at DESC) = 1
+  SELECT * FROM reported WHERE TRUE QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY observed_at DESC) = 1
 ),
 joined AS (
   SELECT latest.key, latest.predicted_at, latest.version, latest.p, latest.label, outcome, observed_at,
@@ -87,19 +87,24 @@ joined AS (
   FROM latest LEFT JOIN final ON latest.key = final.key
 )"""
 
-    def _slice(self, name: str) -> str:
-        column = quoted(name)
-        return f"COALESCE(latest.{column}, final.{column})" if name in self.known else f"latest.{column}"
+    def _slice(self, number: int) -> str:
+        name = column(number)
+        return f"COALESCE(latest.{name}, final.{name})" if self.slices[number] in self.known else f"latest.{name}"
 
     def _parts(self) -> list[str]:
-        found = [f"STRUCT(CONCAT({text(name + '=')}, IFNULL({quoted(name)}, 'null')) AS slice)" for name in self.slices]
+        found = [
+            f"STRUCT(CONCAT({text(name + '=')}, IFNULL({column(number)}, 'null')) AS slice)"
+            for number, name in enumerate(self.slices)
+        ]
         return ["STRUCT('all' AS slice)", *found]
 
     def _rank(self) -> str:
         if "roc_auc" not in self.metrics:
             return "0"
-        group = f"win, {'version, ' if self.by_version else ''}slice, (y IS NULL OR p IS NULL)"
-        return f"RANK() OVER (PARTITION BY {group} ORDER BY p) + (COUNT(*) OVER (PARTITION BY {group}, p) - 1) / 2"
+        # the mean of the ranks from below and from above: BigQuery does not partition by a FLOAT64, as ties would need
+        group = f"PARTITION BY win, {'version, ' if self.by_version else ''}slice, (y IS NULL OR p IS NULL)"
+        above = f"COUNT(*) OVER ({group}) + 1 - RANK() OVER ({group} ORDER BY p DESC)"
+        return f"(RANK() OVER ({group} ORDER BY p) + {above}) / 2"
 
     def parameters(self, *, since: Any, until: Any, late: int, threshold: float) -> dict[str, Any]:
         """Of both queries."""

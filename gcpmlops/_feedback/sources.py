@@ -46,12 +46,14 @@ class RequestLog:
 
     def select(self, table: str, columns: Mapping[str, str], slices: Sequence[str]) -> str:
         instance = "instance"
-        found = [f"{_value(instance, self._place(name))} AS {quoted(name)}" for name in slices]
+        found = "".join(
+            f", {_value(instance, self._place(name))} AS {column(number)}" for number, name in enumerate(slices)
+        )
         prediction = f"JSON_VALUE(response_payload[SAFE_OFFSET(place)], {text(path(self.prediction))})"
         known = " ".join(f"WHEN {text(key)} THEN {text(version)}" for key, version in self.versions.items())
         version = f"CASE deployed_model_id {known} ELSE deployed_model_id END" if known else "deployed_model_id"
         return f"""SELECT {_value(instance, self.key)} AS key, logging_time AS predicted_at, {version} AS version,
-  SAFE_CAST({prediction} AS FLOAT64) AS p, {prediction} AS label{"".join(f", {each}" for each in found)}
+  SAFE_CAST({prediction} AS FLOAT64) AS p, {prediction} AS label{found}
 FROM `{table}`, UNNEST(request_payload) AS instance WITH OFFSET AS place"""
 
     def _place(self, name: str) -> str:
@@ -86,7 +88,7 @@ class PredictionTable:
         score = f"SAFE_CAST({quoted(self.score)} AS FLOAT64)" if self.score else "CAST(NULL AS FLOAT64)"
         label = f"CAST({quoted(self.label or self.score)} AS STRING)" if self.label or self.score else "NULL"
         version = f"CAST({quoted(self.version)} AS STRING)" if self.version else "''"
-        found = "".join(f", {self._slice(name, columns)} AS {quoted(name)}" for name in slices)
+        found = "".join(f", {self._slice(name, columns)} AS {column(number)}" for number, name in enumerate(slices))
         return f"""SELECT CAST({quoted(self.key)} AS STRING) AS key,
   CAST({quoted(self.time)} AS TIMESTAMP) AS predicted_at, {version} AS version, {score} AS p, {label} AS label{found}
 FROM `{table}`"""
@@ -117,9 +119,13 @@ class OutcomeTable:
         """Rows of key, outcome (text), observed_at, and the slices that it has."""
         for name in (self.key, self.outcome, self.time):
             check_column(name, columns, self.table)
-        found = [f"CAST({quoted(name)} AS STRING) AS {quoted(name)}" for name in slices if name in columns]
+        found = "".join(
+            f", CAST({quoted(name)} AS STRING) AS {column(number)}"
+            for number, name in enumerate(slices)
+            if name in columns
+        )
         return f"""SELECT CAST({quoted(self.key)} AS STRING) AS key, CAST({quoted(self.outcome)} AS STRING) AS outcome,
-  CAST({quoted(self.time)} AS TIMESTAMP) AS observed_at{"".join(f", {each}" for each in found)}
+  CAST({quoted(self.time)} AS TIMESTAMP) AS observed_at{found}
 FROM `{table}` WHERE {quoted(self.key)} IS NOT NULL AND {quoted(self.outcome)} IS NOT NULL"""
 
 
@@ -129,6 +135,11 @@ def check_column(name: str, columns: Mapping[str, str], table: str) -> None:
         raise InvalidArgument(
             f"{table} has no column {name!r}", field="column", value=name, allowed=", ".join(columns) or "none"
         )
+
+
+def column(number: int) -> str:
+    """What a slice is called within the query: its own name could be one of ours."""
+    return f"s{number}"
 
 
 def path(given: str) -> str:

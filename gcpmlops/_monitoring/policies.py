@@ -14,7 +14,7 @@ from gcpmlops._durations import Duration
 from gcpmlops._handle import Named
 from gcpmlops._monitoring import conditions
 from gcpmlops._monitoring.alerts import Alert, LogMatch
-from gcpmlops._monitoring.descriptors import project_of, quoted
+from gcpmlops._monitoring.descriptors import CUSTOM, project_of, quoted
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, NotFound, translated
 from gcpmlops.types import Labels, check_labels, one_of
@@ -196,7 +196,7 @@ class Policies:
     def _created(self, wanted: Any) -> Policy:
         """Made; where somebody else made one at the same time, the first one stays."""
         with translated(f"alert policy {wanted.display_name}"):
-            made = self._clients.alert_policies.create_alert_policy(
+            made = _patient(wanted)(self._clients.alert_policies.create_alert_policy)(
                 name=project_of(self._clients), alert_policy=wanted, **self._clients.once
             )
         others = self._of_name(wanted.display_name)
@@ -230,6 +230,19 @@ class _Any(Named):
     """A resource of which the names are enough."""
 
     proto: Any
+
+
+def _patient(wanted: Any) -> Any:
+    """Repeats a call while Monitoring doesn't know a custom metric yet: that takes some seconds after it was made."""
+    from google.api_core import exceptions as theirs
+    from google.api_core.retry import Retry
+
+    ours = any(CUSTOM in each.condition_threshold.filter for each in wanted.conditions)
+
+    def is_new(exc: Exception) -> bool:
+        return ours and isinstance(exc, theirs.NotFound) and "metric" in str(exc)
+
+    return Retry(predicate=is_new, initial=1, maximum=10, timeout=60)
 
 
 def _seniority(policy: Policy) -> tuple[bool, str, str]:

@@ -160,7 +160,10 @@ class Rehearsal:
         return _Target(metric, labels, Resource(kind, resource), mark, limit + step, limit - step, period)
 
     def _threshold(self) -> Any:
-        for condition in self._policy.proto.conditions:
+        proto = self._policy.proto
+        if len(proto.conditions) > 1 and proto.combiner.name != "OR":
+            raise self._refused("all of its conditions have to be true at once", "Try it with real data.")
+        for condition in proto.conditions:
             if "condition_threshold" in condition:
                 return condition.condition_threshold
         raise self._refused(

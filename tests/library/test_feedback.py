@@ -132,7 +132,7 @@ def test_the_log_of_an_endpoint_as_it_is_kept(client: Client, unique) -> None:
     )
     client.bigquery.query(
         f"""INSERT INTO {name}.log VALUES
-        ('77', TIMESTAMP '2026-01-05 00:00:00', ['{{"id": 1, "car": "UA"}}', '{{"id": 2}}'],
+        ('77', TIMESTAMP '2026-01-05 00:00:00', ['{{"id": 1, "label": "UA"}}', '{{"id": 2}}'],
          ['[0.2, 0.8]', '[0.9, 0.1]']),
         ('88', TIMESTAMP '2026-01-06 00:00:00', ['[1, "AA"]', '[3, "AA"]', '{{}}'], ['[0.5, 0.5]', '[0.1, 0.9]'])"""
     )
@@ -146,13 +146,13 @@ def test_the_log_of_an_endpoint_as_it_is_kept(client: Client, unique) -> None:
         "metrics": ("roc_auc", "accuracy"),
         "minimum": 1,
     }
-    quality = client.feedback.quality(predictions=log, by=("version", "day", "car"), **options)
+    quality = client.feedback.quality(predictions=log, by=("version", "day", "label"), **options)
     rows = {(row.version, row.slice): row for row in quality}
-    assert set(rows) == {("1", "all"), ("1", "car=UA"), ("1", "car=null")}
+    assert set(rows) == {("1", "all"), ("1", "label=UA"), ("1", "label=null")}
     assert rows["1", "all"].values == {"roc_auc": 1.0, "accuracy": 1.0}
-    assert rows["1", "car=null"].values == {"roc_auc": None, "accuracy": 1.0}
+    assert rows["1", "label=null"].values == {"roc_auc": None, "accuracy": 1.0}
     assert (rows["1", "all"].delay_s, quality.left_over["without_key"]) == (pytest.approx(216_000, abs=43_200), 3)
-    lists = RequestLog(table=f"{name}.log", key="[0]", prediction="$[1]", features=("id", "car"))
+    lists = RequestLog(table=f"{name}.log", key="[0]", prediction="$[1]", features=("id", "label"))
     (row,) = client.feedback.quality(predictions=lists, by=("version",), **options)
     assert (row.version, row.start, row.predictions, row.outcomes) == ("88", None, 2, 1)
     with pytest.raises(exceptions.InvalidArgument, match="is a request log"):
