@@ -10,6 +10,7 @@ from google.api_core import exceptions
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
 from gcpmlops.emulator.kernel import masks
+from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.service import Context, Service
 
 _EMPTY_ETAG = b"\x00 \x01"  # of a resource that never had a policy
@@ -30,15 +31,17 @@ class Policies(Service):
         self._check = check
         self._permissions = permissions
         self._stored = context.store.collection(policy_pb2.Policy)
+        self._names = ProjectNames(str(self.settings.project_number), self.settings.project)
 
     def get_iam_policy(self, request: iam_policy_pb2.GetIamPolicyRequest) -> policy_pb2.Policy:
+        self._names.by_id(request)
         self._check(request.resource)
         stored: policy_pb2.Policy | None = self._stored.find(request.resource)
         return stored or policy_pb2.Policy(etag=_EMPTY_ETAG)
 
     def set_iam_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
         """Raises: Aborted for an etag that is no longer the policy's; InvalidArgument for a malformed member."""
-        _check_bindings(request.policy)
+        _check_bindings(self._names.by_id(request).policy)
         with self.locks(request.resource):
             before = self.get_iam_policy(iam_policy_pb2.GetIamPolicyRequest(resource=request.resource))
             if request.policy.etag and request.policy.etag != before.etag:
@@ -55,9 +58,14 @@ class Policies(Service):
     def test_iam_permissions(
         self, request: iam_policy_pb2.TestIamPermissionsRequest
     ) -> iam_policy_pb2.TestIamPermissionsResponse:
+        """Of a resource that isn't there: none."""
         for permission in request.permissions:
             if not permission.startswith(self._permissions):
                 raise exceptions.InvalidArgument(f"Permission {permission} is not valid for this resource.")
+        try:
+            self._check(self._names.by_id(request).resource)
+        except exceptions.NotFound:
+            return iam_policy_pb2.TestIamPermissionsResponse()
         return iam_policy_pb2.TestIamPermissionsResponse(permissions=request.permissions)
 
     def forget(self, resource: str) -> None:

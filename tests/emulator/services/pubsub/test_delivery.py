@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from google.api_core import exceptions
+from google.iam.v1 import iam_policy_pb2
 from google.protobuf import field_mask_pb2
 from google.pubsub_v1 import types
 
@@ -373,6 +374,24 @@ def test_what_is_not_there_is_not_found(pubsub):
     pubsub.topic()
     with pytest.raises(exceptions.AlreadyExists, match="resource=news"):
         pubsub.topic()
+
+
+def test_policies_go_with_their_resource_and_know_the_project_by_its_number_too(pubsub):
+    pubsub.topic()
+    number = TOPIC.replace("projects/p/", f"projects/{pubsub.context.settings.project_number}/")
+    policy = {"bindings": [{"role": "roles/pubsub.publisher", "members": ["user:me@example.com"]}]}
+    made = pubsub.policies.set_iam_policy(iam_policy_pb2.SetIamPolicyRequest(resource=number, policy=policy))
+    assert pubsub.policies.get_iam_policy(iam_policy_pb2.GetIamPolicyRequest(resource=TOPIC)) == made
+    ask = iam_policy_pb2.TestIamPermissionsRequest(resource=TOPIC, permissions=["pubsub.topics.get"])
+    assert pubsub.policies.test_iam_permissions(ask).permissions == ["pubsub.topics.get"]
+    for bad in ({"role": "publisher", "members": []}, {"role": "roles/x", "members": ["me"]}):
+        request = iam_policy_pb2.SetIamPolicyRequest(resource=TOPIC, policy={"bindings": [bad]})
+        with pytest.raises(exceptions.InvalidArgument):
+            pubsub.policies.set_iam_policy(request)
+    pubsub.publisher.delete_topic(types.DeleteTopicRequest(topic=TOPIC))
+    assert pubsub.policies.test_iam_permissions(ask).permissions == []
+    pubsub.topic()
+    assert not pubsub.policies.get_iam_policy(iam_policy_pb2.GetIamPolicyRequest(resource=TOPIC)).bindings
 
 
 def test_lists_come_in_pages(pubsub):
