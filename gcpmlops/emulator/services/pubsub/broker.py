@@ -40,6 +40,7 @@ class Broker:
         topics: the stored `Topic`s.
         subscriptions: the stored `Subscription`s.
         on_delete: told of every subscription that is deleted.
+        on_publish: called after messages were handed to subscriptions.
     """
 
     def __init__(self, context: Context, outbound: Outbound, write_log: WriteLog) -> None:
@@ -49,6 +50,7 @@ class Broker:
         self.topics = context.store.collection(types.Topic)
         self.subscriptions = context.store.collection(types.Subscription)
         self.on_delete: Callable[[str], object] = lambda _: None
+        self.on_publish: Callable[[], object] = lambda: None
         self.lock = threading.RLock()  # of the maps below
         self._queues: dict[str, Queue] = {}
         self._of_topic: dict[str, list[Queue]] = {}
@@ -101,6 +103,7 @@ class Broker:
             for queue, pending in deliveries:
                 queue.add(pending)
             self.retention.published(batch, deliveries)
+            self.on_publish()
         return [message.message_id for message in messages]
 
     def attach(self, resource: Any) -> Queue:
