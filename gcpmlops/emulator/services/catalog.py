@@ -496,7 +496,8 @@ class Services:
         from gcpmlops.emulator.services.pubsub.broker import Broker
 
         made: Broker = self._closed_later(Broker(self._context, self.outbound, self.logs.write))
-        BacklogGauges(self._points, self._context.agenda, lambda: waiting(made.queues()))
+        gauges = BacklogGauges(self._points, self._context.agenda, lambda: waiting(made.queues()))
+        made.on_publish = gauges.wake
         return made
 
     @_made_once

@@ -1,4 +1,4 @@
-"""What waits in Pub/Sub's subscriptions: looked at when somebody queries, and each minute while something waits."""
+"""What waits in Pub/Sub's subscriptions: looked at a minute after something came, and each minute while it waits."""
 
 from __future__ import annotations
 
@@ -40,21 +40,26 @@ class BacklogGauges:
         self._seen: list[Waiting] = []
         points.before_read.append(self.look)
 
+    def wake(self) -> None:
+        """Something may wait from now on."""
+        if not self._is_due:
+            self._is_due = True
+            self._agenda.after(_MINUTE, self._again, name="what waits in subscriptions")
+
     def look(self) -> None:
         """Stores how it is now, unless all was empty before, and still is."""
         with self._lock:
-            before, self._seen = self._seen, list(self._waiting())
-            is_some = any(count for _, count, _ in self._seen)
-            if not self._is_due and is_some:
-                self._is_due = True
-                self._agenda.after(_MINUTE, self._again, name="what waits in subscriptions")
-        if is_some or any(count for _, count, _ in before) or len(before) != len(self._seen):
+            seen = list(self._waiting())
+            before, self._seen = self._seen, seen
+        is_some = any(count for _, count, _ in seen)
+        if is_some:
+            self.wake()
+        if is_some or any(count for _, count, _ in before):
             now = micros(self._agenda.clock.now())
-            self._points.add([row for each in self._seen for row in _rows(each, now)])
+            self._points.add([row for each in seen for row in _rows(each, now)])
 
     def _again(self) -> None:
-        with self._lock:
-            self._is_due = False
+        self._is_due = False
         self.look()
 
 

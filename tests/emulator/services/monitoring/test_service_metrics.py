@@ -94,7 +94,7 @@ def test_requests_of_cloud_run(metrics: Metrics) -> None:
 
 def test_what_waits_in_a_subscription(metrics: Metrics) -> None:
     waiting: list[Waiting] = []
-    BacklogGauges(metrics.points, metrics.agenda, lambda: waiting)
+    gauges = BacklogGauges(metrics.points, metrics.agenda, lambda: waiting)
     name = "pubsub.googleapis.com/subscription/num_undelivered_messages"
     assert metrics.read(name) == {}
     waiting.append(("projects/p1/subscriptions/s", 5, START.timestamp()))
@@ -105,3 +105,9 @@ def test_what_waits_in_a_subscription(metrics: Metrics) -> None:
     assert metrics.read(name) == {"": [(0, 5), (60, 5), (120, 5), (180, 0)]}
     (ages,) = metrics.read("pubsub.googleapis.com/subscription/oldest_unacked_message_age").values()
     assert ages == [(0, 0), (60, 60), (120, 120), (180, 0)]
+    gauges.wake()
+    waiting[0] = ("projects/p1/subscriptions/s", 2, START.timestamp() + 10_120)
+    metrics.pass_by(60)
+    waiting[0] = ("projects/p1/subscriptions/s", 0, None)
+    assert metrics.agenda.travel(metrics.agenda.clock.now() + timedelta(days=30)) == 1
+    assert [value for _, value in metrics.read(name)[""]][-2:] == [2, 0]
