@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.services.logging.structured import parse
 
-_SPECIAL = "logging.googleapis.com/"
-_SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
-_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL", "TRACE": "DEBUG"}
-_TRACE = re.compile(r"([0-9a-f]{32})(?:/(\w+))?.*")
 Append = Callable[[Any], None]  # one LogEntry (protobuf)
 
 
@@ -37,11 +31,14 @@ class RevisionLog:
         if not text:
             return
         entry = self._entry(f"run.googleapis.com%2F{stream}")
-        payload = _object(text)
-        if payload is None:
+        structured = parse(text)
+        if structured is None:
             entry.text_payload = text
         else:
-            self._structured(entry, payload)
+            structured.fill(entry)
+            entry.ClearField("timestamp")  # instances know this machine's clock alone
+            if list(entry.json_payload.fields) == ["message"]:
+                entry.text_payload = str(structured.fields["message"]).rstrip("\n")
         self._append(entry)
 
     def say(self, severity: str, text: str) -> None:
@@ -83,35 +80,3 @@ class RevisionLog:
         entry.resource.labels.update(self._labels)
         entry.labels["goog-managed-by"] = "cloudfunctions"
         return entry
-
-    def _structured(self, entry: Any, payload: dict[str, Any]) -> None:
-        """Special fields go to their places in the entry; a lone message is text."""
-        from google.logging.type import log_severity_pb2
-
-        given = str(payload.pop("severity", "")).upper()
-        severity = _ALIASES.get(given, given)
-        if severity in _SEVERITIES:
-            entry.severity = log_severity_pb2.LogSeverity.Value(severity)
-        labels = payload.pop(f"{_SPECIAL}labels", {})
-        if isinstance(labels, dict):
-            entry.labels.update({str(key): str(value) for key, value in labels.items()})
-        trace = payload.pop(f"{_SPECIAL}trace", None) or payload.pop("trace", None)
-        if trace:
-            found = _TRACE.fullmatch(str(trace))
-            entry.trace = f"{self._project}/traces/{found[1]}" if found else str(trace)
-        entry.span_id = str(payload.pop(f"{_SPECIAL}spanId", "") or "")
-        entry.insert_id = str(payload.pop(f"{_SPECIAL}insertId", "") or "")
-        if list(payload) == ["message"]:
-            entry.text_payload = str(payload["message"]).rstrip("\n")
-        else:
-            entry.json_payload.update(payload)
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    if not text.startswith("{"):
-        return None
-    try:
-        found = orjson.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -12,6 +12,7 @@ import pytest
 from google.cloud.logging_v2.types import LogEntry
 
 from gcpmlops import Client
+from gcpmlops.emulator.services.functions.logs import RevisionLog
 from gcpmlops.emulator.services.logging import query, structured
 from gcpmlops.emulator.services.logging.writer import LogWriter
 
@@ -80,3 +81,18 @@ def test_what_the_librarys_handler_prints_arrives_as_it_was_meant(log: Any) -> N
     assert entry.trace.endswith("/traces/4bf92f3577b34da6a3ce929d0e0e4736")
     assert entry.source_location.function.startswith("test_what")
     assert set(entry.json_payload) == {"message", "logger", "n"}
+
+
+def test_a_functions_line_with_a_message_alone_is_text() -> None:
+    entries: list[Any] = []
+    log = RevisionLog("projects/p1/locations/us-central1/services/f", "f-1", entries.append)
+    for line in (
+        "plain",
+        '{"message": "alone", "severity": "ERROR"}',
+        '{"message": "m", "n": 1, "time": "2020-01-01T00:00:00Z"}',
+    ):
+        log.line("stdout", line)
+    plain, alone, whole = map(LogEntry.wrap, entries)
+    assert (plain.text_payload, alone.text_payload, alone.severity) == ("plain", "alone", 500)
+    assert dict(whole.json_payload) == {"message": "m", "n": 1}
+    assert whole.timestamp is None  # the emulator's time is set when it is stored
