@@ -9,6 +9,7 @@ import re
 import threading
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 KINDS = ("query", "load", "extract", "copy")
 _AT_ONCE = 16
+_SAME = timedelta(seconds=1)  # clocks that are no further apart are one
 
 
 class Now(Protocol):
@@ -63,10 +65,8 @@ class Jobs:
         query = job["configuration"].get("query")
         if query is None:
             raise BigQueryError("invalid", "Only query jobs can be dry runs")
-        answer = self._engine.call(
-            "/engine/query",
-            {"project": project, "job": "dry-run", "config": query, "caller": f"user:{caller}", "dry_run": True},
-        )
+        request = {"project": project, "job": "dry-run", "config": query, "caller": f"user:{caller}", "dry_run": True}
+        answer = self._engine.call("/engine/query", request | self._time())
         self._finish(job, answer)
         return job
 
@@ -146,6 +146,7 @@ class Jobs:
                     "job": result_key(job),
                     "config": configuration["query"],
                     "caller": f"user:{job['user_email']}",
+                    **self._time(),
                 },
             )
         if "copy" in configuration:
@@ -196,6 +197,11 @@ class Jobs:
         for job in self.records.unfinished():
             self._fail(job, BigQueryError("backendError", "The emulator was stopped while this job ran"))
             self.records.save(job)
+
+    def _time(self) -> dict[str, str]:
+        """The emulator's time for the engine, where it is not this machine's, which the engine goes by."""
+        now: datetime = self._clock.now()
+        return {} if abs(now - datetime.now(UTC)) < _SAME else {"now": now.isoformat()}
 
     def _millis(self) -> str:
         return str(int(self._clock.now().timestamp() * 1000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from bqemulator.row_access.identity import CallerIdentity
 from bqemulator.sql.rewriter.legacy_sql import rewrite_legacy_to_standard
 from sqlglot import exp
 
-from gcpmlops.emulator.services.bigquery.engine import destination, offsets, schema, statements
+from gcpmlops.emulator.services.bigquery.engine import current_time, destination, offsets, schema, statements
 from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference, reference_of
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, translate
 from gcpmlops.emulator.services.bigquery.engine.results import Results, canonical
@@ -57,6 +58,8 @@ class Queries:
             self._refuse_cancelled(job)
             self._running = job
             sql = _prepared(config, request["project"])
+            if request.get("now"):
+                sql = current_time.as_of(sql, datetime.fromisoformat(request["now"]))
             try:
                 statements.refuse_unbuilt(sql)
                 return await (self._dry_run(request, sql) if request.get("dry_run") else self._run(request, sql))
