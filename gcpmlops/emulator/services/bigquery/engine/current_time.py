@@ -1,4 +1,4 @@
-"""CURRENT_TIMESTAMP() and its siblings by the emulator's clock, where that is not this machine's: DuckDB asks that one."""
+"""CURRENT_TIMESTAMP() and its siblings by the emulator's clock, where DuckDB would ask this machine's."""
 
 from __future__ import annotations
 
