@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gcpmlops.batch_predictions import BatchPredictions
     from gcpmlops.bigquery import BigQuery
     from gcpmlops.clients import Clients
-    from gcpmlops.endpoints import Endpoints
+    from gcpmlops.endpoints import Endpoints, RolloutEvent
     from gcpmlops.evaluation import EvaluationResult
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.models import Model, Models
@@ -84,8 +84,9 @@ class Run:
         except DeadlineExceeded as error:
             self.say("WAITING", f"goes on later, from {STEPS[self.record['step']]}: {error.message}")
         except GcpMlopsError as error:
-            self.say("FAILED", str(error), step=STEPS[self.record["step"]])
-            self._ended(FAILED, error.message)
+            what = f"{STEPS[self.record['step']]}: {error.message.partition(chr(10))[0]}"
+            self.say("FAILED", what, error=str(error))
+            self._ended(FAILED, what)
         return str(self.record["outcome"])
 
     def say(self, kind: str, text: str, **facts: Any) -> None:
@@ -185,15 +186,14 @@ class Run:
         if not endpoint.traffic:  # nothing serves that it could be compared with
             endpoints.deploy(endpoint.name, model=model, **hardware)
             return "the first deployment"
-        tell = self.say
         endpoints.deploy(
-            endpoint.name,
-            model=model,
-            strategy=self.recipe.strategy,
-            on_event=lambda event: tell("CANARY", str(event)),
-            **hardware,
+            endpoint.name, model=model, strategy=self.recipe.strategy, on_event=self._canary_event, **hardware
         )
         return "canary"
+
+    def _canary_event(self, event: RolloutEvent) -> None:
+        if event.kind != "looked":
+            self.say("CANARY", str(event))
 
     def _request(self) -> Any:
         """The job of this run: its own output folder, its own tables."""
