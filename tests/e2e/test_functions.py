@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import zipfile
@@ -249,7 +250,8 @@ def test_kill_and_start_again(tmp_path: Path) -> None:
         with _connected(state) as client:
             client.functions.deploy("kept", source=PROBE, entry_point="probe", public=True)
             instance = psutil.Process(client.functions.call("kept")["pid"])
-            psutil.Process(state.pid).send_signal(signal.SIGKILL)
+            os.kill(state.pid, signal.SIGKILL)
+        launch.stop(state)  # reaps it
         until(lambda: not instance.is_running() or instance.status() == psutil.STATUS_ZOMBIE)
         state = launch.start(tmp_path / "data", ())
         with _connected(state) as client:

@@ -219,7 +219,7 @@ class Services:
             Api(*PACKAGES["logging"], self._logging),
             Api(*PACKAGES["storage"], self._storage_control),
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
-            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1,)),
+            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1, *self._project_routes())),
             Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._monitoring_routes()),
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler, names=names),
@@ -228,7 +228,7 @@ class Services:
                 *PACKAGES["cloudfunctions"],
                 self._functions,
                 aliases=("v2alpha", "v2beta"),
-                json_routes=(JsonRoute("GET", "/v1/projects/{p}/locations/{l}/functions", lambda *_: {}),),  # 1st gen.
+                json_routes=self._function_routes(),
                 names=names,
             ),
             Api(*PACKAGES["run"], self._run, names=names, json_routes=self._knative_routes()),
@@ -324,7 +324,16 @@ class Services:
         return (BigQueryRead(self._context, self.bigquery),)
 
     def _projects(self) -> Iterable[Service]:
-        return (self._project_service,)
+        return (self._project_service, self._project_policies)
+
+    def _project_routes(self) -> tuple[JsonRoute, ...]:
+        return iam_routes.routes(lambda: self._project_policies, "/v1/{resource=projects/*}")
+
+    @_made_once
+    def _project_policies(self) -> Policies:
+        from gcpmlops.emulator.services.project_policies import ProjectPolicies
+
+        return ProjectPolicies(self._context, self._project_service)
 
     def _monitoring(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.monitoring.groups import GroupService
@@ -361,7 +370,19 @@ class Services:
     def _functions(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.functions.service import FunctionService
 
-        return (FunctionService(self._context, self._function_deployments, self._authenticator.email),)
+        functions = FunctionService(self._context, self._function_deployments, self._authenticator.email)
+        return (functions, self._function_policies)
+
+    def _function_routes(self) -> tuple[JsonRoute, ...]:
+        first_generation = JsonRoute("GET", "/v1/projects/{p}/locations/{l}/functions", lambda *_: {})
+        pattern = "/v2/{resource=projects/*/locations/*/functions/*}"
+        return (first_generation, *iam_routes.routes(lambda: self._function_policies, pattern))
+
+    @_made_once
+    def _function_policies(self) -> Policies:
+        from gcpmlops.emulator.services.iam import Policies
+
+        return Policies(self._context, self._function_deployments.rows.get, permissions="cloudfunctions.")
 
     def _run(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.functions.run_services import Revisions
