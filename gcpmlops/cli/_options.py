@@ -6,6 +6,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -62,6 +63,19 @@ class Call:
     def say(self, text: str) -> None:
         """A sentence for people, on stderr: stdout is for results."""
         click.echo(text, err=True)
+
+    def keep(self, path: str, write: Callable[[Path], Any]) -> None:
+        """Have a file written, or by way of one an object of Cloud Storage."""
+        from tempfile import TemporaryDirectory
+
+        if not path.startswith("gs://"):
+            write(Path(path))
+        else:
+            with TemporaryDirectory() as folder:
+                local = Path(folder, path.rpartition("/")[2] or "result")
+                write(local)
+                self.read("storage.upload", local, destination=path)
+        self.say(f"Wrote {path}.")
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:

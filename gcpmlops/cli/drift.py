@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -111,7 +109,7 @@ def _run(
         _output.show_data(result.to_dict(), call.format)
     call.say(str(result))
     if report:
-        _keep(call, report, result)
+        call.keep(report, result.report)
     click.get_current_context().exit(1 if fail and result.verdict != "ok" else 0)
 
 
@@ -125,14 +123,3 @@ def _thresholds(given: Sequence[str]) -> dict[str, float]:
         except ValueError:
             raise click.BadParameter(f"{text!r} is not NUMBER or COLUMN=NUMBER") from None
     return found
-
-
-def _keep(call: Call, path: str, result: Any) -> None:
-    """To a file, or by way of one to Cloud Storage."""
-    if not path.startswith("gs://"):
-        result.report(Path(path))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            local = result.report(Path(folder, "report.html"))
-            call.read("storage.upload", local, destination=path)
-    call.say(f"Wrote {path}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -167,7 +166,7 @@ def check(call: Call, result: str, gates: str, champion: str | None) -> None:
 @click.argument("path", metavar="FILE.html")
 def report(call: Call, result: str, path: str) -> None:
     """Write the report of a kept evaluation."""
-    _keep(call, path, call.read("evaluation.read", result).report)
+    call.keep(path, call.read("evaluation.read", result).report)
 
 
 def _score(given: Sequence[str]) -> Any:
@@ -312,16 +311,4 @@ def _write(
     }
     for name, path in outputs.items():
         if path:
-            _keep(call, path, writers[name])
-
-
-def _keep(call: Call, path: str, write: Callable[[Path], Any]) -> None:
-    """To a file, or by way of one to Cloud Storage."""
-    if not path.startswith("gs://"):
-        write(Path(path))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            local = Path(folder, path.rpartition("/")[2] or "evaluation")
-            write(local)
-            call.read("storage.upload", local, destination=path)
-    call.say(f"Wrote {path}.")
+            call.keep(path, writers[name])
