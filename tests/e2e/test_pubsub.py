@@ -314,8 +314,8 @@ def test_rest_and_gcloud_do_the_same(pubsub: PubSub, shell: Shell, emulator: Run
 
 
 def test_every_message_is_handled_though_calls_fail_and_the_emulator_is_killed(tmp_path: Path) -> None:
-    """A tenth of the size that was measured: `python tests/e2e/scripts/at_least_once.py FOLDER 10000`."""
-    counted = runpy.run_path(str(SCRIPTS / "at_least_once.py"))["main"](tmp_path / "data", 1000)
-    assert counted["handled"] == 1000
-    assert counted["before the kill"] < 1000
-    assert counted["calls"] >= 1100
+    """Fewer than were measured: `python tests/e2e/scripts/at_least_once.py FOLDER 10000`."""
+    counted = runpy.run_path(str(SCRIPTS / "at_least_once.py"))["main"](tmp_path / "data", 600)
+    assert counted["handled"] == 600
+    assert counted["before the kill"] < 600
+    assert counted["calls"] >= 660

@@ -37,14 +37,20 @@ class Pusher:
         self._outbound = outbound
         self._write_log = write_log
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="push")
+        self._pushes: dict[str, Push] = {}
 
     def serve(self, queue: Queue) -> None:
         """Begins or stops, as the subscription's configuration has it."""
-        if not queue.resource.push_config.push_endpoint:
-            queue.on_ready = None
-        elif queue.on_ready is None:
-            queue.on_ready = Push(queue, self._context, self._outbound, self._pool, self._write_log).wake
-            queue.on_ready()
+        endpoint = queue.resource.push_config.push_endpoint
+        push = self._pushes.get(queue.name)
+        if push is not None and push.queue is queue and push.endpoint == endpoint:
+            return
+        self._pushes.pop(queue.name, None)
+        queue.on_ready = None
+        if endpoint:
+            push = self._pushes[queue.name] = Push(queue, self._context, self._outbound, self._pool, self._write_log)
+            queue.on_ready = push.wake
+            push.wake()
 
     def close(self) -> None:
         """Starts no more calls."""
@@ -52,12 +58,13 @@ class Pusher:
 
 
 class Push:
-    """One subscription's calls. The window grows by a success and is halved by a failure."""
+    """One subscription's calls to one endpoint. The window grows by a success and is halved by a failure."""
 
     def __init__(
         self, queue: Queue, context: Context, outbound: Outbound, pool: ThreadPoolExecutor, write_log: WriteLog
     ) -> None:
-        self._queue = queue
+        self.queue = queue
+        self.endpoint: str = queue.resource.push_config.push_endpoint
         self._context = context
         self._outbound = outbound
         self._pool = pool
@@ -73,7 +80,7 @@ class Push:
         with self._lock:
             while self._has_work() and self._workers < self._window:
                 self._workers += 1
-                self._context.agenda.begin(self._queue.name)
+                self._context.agenda.begin(self.queue.name)
                 try:
                     self._pool.submit(self._work)
                 except RuntimeError:  # the emulator is ending
@@ -81,11 +88,12 @@ class Push:
                     return
 
     def _has_work(self) -> bool:
-        return self._pause is None and self._queue.backlog.is_ready and not self._queue.is_deleted
+        is_served = self.queue.on_ready == self.wake and not self.queue.is_deleted
+        return is_served and self._pause is None and self.queue.backlog.is_ready
 
     def _left(self) -> None:
         self._workers -= 1
-        self._context.agenda.end(self._queue.name)
+        self._context.agenda.end(self.queue.name)
 
     def _work(self) -> None:
         try:
@@ -93,11 +101,11 @@ class Push:
                 try:
                     self._deliver(lease)
                 except Exception:  # a defect here must not keep a message
-                    log.exception("pushing for %s failed", self._queue.name)
-                    self._queue.fail([lease])
+                    log.exception("pushing for %s failed", self.queue.name)
+                    self.queue.fail([lease])
                 self.wake()
         except Exception:
-            log.exception("a worker of %s ended", self._queue.name)
+            log.exception("a worker of %s ended", self.queue.name)
             with self._lock:
                 self._left()
 
@@ -105,8 +113,8 @@ class Push:
         """The next message; None ends the worker, which is no longer counted then."""
         with self._lock:
             taken: list[Lease] = []
-            if self._has_work() and self._workers <= self._window and self._queue.on_ready is not None:
-                taken = self._queue.take(Want(messages=1, one_by_one=True))
+            if self._has_work() and self._workers <= self._window:
+                taken = self.queue.take(Want(messages=1, one_by_one=True))
             if not taken:
                 self._left()
             return taken[0] if taken else None
@@ -115,16 +123,16 @@ class Push:
         failure = self._failure(lease)
         if failure is None:
             self._succeeded()
-            self._queue.acknowledge([AckId(lease.number, lease.token)])
+            self.queue.acknowledge([AckId(lease.number, lease.token)])
         else:
             self._failed(failure)
-            self._queue.fail([lease])
+            self.queue.fail([lease])
 
     def _failure(self, lease: Lease) -> str | None:
         """Sends it; what is wrong with the answer, or None."""
-        resource = types.Subscription.pb(self._queue.resource)
+        resource = types.Subscription.pb(self.queue.resource)
         config = resource.push_config
-        content = wrapping.content(resource, self._queue.message(lease), self._queue.attempt(lease))
+        content = wrapping.content(resource, self.queue.message(lease), self.queue.attempt(lease))
         headers = {**content.headers, **self._token(config)}
         timeout = float(resource.ack_deadline_seconds)
         try:
@@ -153,7 +161,7 @@ class Push:
             failures = self._failures
             if failures >= _IN_A_ROW and self._pause is None:
                 pause = min(_MOST_S, _LEAST_S * 2.0 ** min(failures - _IN_A_ROW, 30))
-                self._pause = self._context.agenda.after(timedelta(seconds=pause), self._resume, name=self._queue.name)
+                self._pause = self._context.agenda.after(timedelta(seconds=pause), self._resume, name=self.queue.name)
         if failures & (failures - 1) == 0:  # the first, the second, the fourth, ... in a row
             self._log(failure, failures)
 
@@ -163,11 +171,10 @@ class Push:
         self.wake()
 
     def _log(self, failure: str, failures: int) -> None:
-        _, project, _, subscription = self._queue.name.split("/")
-        endpoint = self._queue.resource.push_config.push_endpoint
+        _, project, _, subscription = self.queue.name.split("/")
         self._write_log(
             f"projects/{project}/logs/pubsub.googleapis.com%2Fpush",
             ("pubsub_subscription", {"project_id": project, "subscription_id": subscription}),
             "WARNING",
-            f"Push to {endpoint} failed ({failure}), {failures} in a row: its messages are sent again later.",
+            f"Push to {self.endpoint} failed ({failure}), {failures} in a row: its messages are sent again later.",
         )

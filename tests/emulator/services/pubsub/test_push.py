@@ -218,6 +218,21 @@ def test_what_was_not_answered_is_pushed_again_after_a_restart(pubsub, pushed):
     assert sorted(texts(pubsub)) == ["a", "b"]
 
 
+def test_another_endpoint_does_not_wait_for_what_the_old_one_did(pubsub, pushed):
+    pushed()
+    pubsub.endpoint.answer = lambda _: 500
+    pubsub.publish("a")
+    pubsub.travel(minutes=5)
+    pubsub.endpoint.answer = lambda _: 200
+    other = types.PushConfig(push_endpoint=f"{URL}/other")
+    pubsub.subscriber.modify_push_config(types.ModifyPushConfigRequest(subscription=SUB, push_config=other))
+    pubsub.publish("b")
+    pubsub.settle()
+    assert (pubsub.endpoint.calls[-1][0], texts(pubsub)[-1]) == (f"{URL}/other", "b")
+    pubsub.travel(minutes=1)
+    assert pubsub.stored("pubsub_batch") == 0
+
+
 def test_a_push_subscription_can_become_one_to_pull_from_and_back(pubsub, pushed):
     pushed()
     pubsub.endpoint.answer = lambda _: 500
