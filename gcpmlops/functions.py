@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -61,6 +61,7 @@ class Functions:
         labels: Mapping[str, str] | None = None,
         description: str = "",
         public: bool = False,
+        invokers: Sequence[str] = (),
         wait: bool = True,
     ) -> Function:
         """A function, made or changed to this (CreateFunction, UpdateFunction); what is as it should be is left alone.
@@ -89,7 +90,8 @@ class Functions:
             labels: of the function.
             description: for people.
             public: everybody may call it; otherwise who has roles/run.invoker.
-            wait: False returns while it is DEPLOYING; `public` is then not looked at.
+            invokers: members that get that role, such as serviceAccount:EMAIL; those that have it keep it.
+            wait: False returns while it is DEPLOYING; `public` and `invokers` are then not looked at.
 
         Raises InvalidArgument, FailedPrecondition or OperationFailed with the build's or the start's traceback,
         PermissionDenied.
@@ -110,7 +112,7 @@ class Functions:
         if operation is not None:
             self._finish(operation, full)
         if not (topic or bucket):
-            self._set_public(full, public)
+            self._set_invokers(full, public, invokers)
         return self.get(full).wait()
 
     def get(self, name: str) -> Function:
@@ -252,20 +254,22 @@ class Functions:
             error.next_step = error.next_step or f"See its log: `gcpmlops functions logs {function_id}`."
             raise
 
-    def _set_public(self, name: str, public: bool) -> None:
+    def _set_invokers(self, name: str, public: bool, invokers: Sequence[str]) -> None:
         from google.iam.v1 import policy_pb2
 
         service = self.get(name).proto.service_config.service
         with translated(service):
             policy = self._clients.run.get_iam_policy({"resource": service}, **self._clients.idempotent)
-            bound = next((item for item in policy.bindings if item.role == _INVOKER), None)
-            if (bound is not None and _ANYONE in bound.members) == public:
+            others = [item for item in policy.bindings if item.role != _INVOKER or item.condition.expression]
+            bound = [item for item in policy.bindings if item.role == _INVOKER and not item.condition.expression]
+            before = {member for item in bound for member in item.members}
+            members = (before - {_ANYONE}) | set(invokers) | ({_ANYONE} if public else set())
+            if members == before:
                 return
-            if public and bound is None:
-                policy.bindings.append(policy_pb2.Binding(role=_INVOKER, members=[_ANYONE]))
-            elif bound is not None:
-                change: Callable[[str], None] = bound.members.append if public else bound.members.remove
-                change(_ANYONE)
+            del policy.bindings[:]
+            policy.bindings.extend(others)
+            if members:
+                policy.bindings.append(policy_pb2.Binding(role=_INVOKER, members=sorted(members)))
             self._clients.run.set_iam_policy({"resource": service, "policy": policy}, **self._clients.once)
 
     def _find(self, full: str) -> functions_types.Function | None:

@@ -51,6 +51,7 @@ class Wiring:
                 timeout=_FUNCTION,
                 env=env,
                 service_account=config.service_account,
+                invokers=[f"serviceAccount:{self._caller}"],
             )
         return made.url
 
@@ -181,7 +182,12 @@ class Wiring:
 
     @property
     def _caller(self) -> str:
-        return self.clients.config.service_account or self.clients.caller
+        """The service account whose token calls carry: the configured one, else the caller, where that is one.
+
+        Raises ConfigError where neither is.
+        """
+        account = self.clients.config.service_account or self.clients.caller
+        return account if account.endswith(".gserviceaccount.com") else self.clients.config.require("service_account")
 
 
 def tick(name: str) -> str:
