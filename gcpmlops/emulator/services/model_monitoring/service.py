@@ -50,6 +50,7 @@ class ModelDeploymentMonitoringJobs(Service):
         self._rows: Any = context.store.collection(Job)
         self._stats: Any = context.store.collection(Stats)
         self._endpoints: Any = context.store.collection(types.Endpoint)
+        context.agenda.on_back.append(self._begin_again)
 
     def resume(self) -> None:
         """Goes on with the jobs that are stored: what became due meanwhile is looked at in order."""
@@ -147,6 +148,12 @@ class ModelDeploymentMonitoringJobs(Service):
         found = [_merged([row for row in rows if row.objective == objective], request) for objective in wanted]
         page, token = paging.page([each for each in found if each is not None], request)
         return types.SearchModelDeploymentMonitoringStatsAnomaliesResponse(monitoring_stats=page, next_page_token=token)
+
+    def _begin_again(self) -> None:
+        """The clock was set back: what was to be looked at lies far ahead."""
+        for job in self._rows.list():
+            if job.state == State.JOB_STATE_RUNNING:
+                self._rounds.begin(job)
 
     def _get(self, name: str) -> Job:
         names.parse(checks.JOB, name)

@@ -197,6 +197,15 @@ def test_a_restart_goes_on_where_it_was(monitoring: Monitoring, tmp_path: Path) 
     assert again.get(job.name).next_schedule_time == START.replace(hour=15, minute=0)
 
 
+def test_a_clock_that_is_set_back(monitoring: Monitoring) -> None:
+    job = monitoring.create()
+    monitoring.advance(days=2)
+    monitoring.context.agenda.set_back(START)
+    monitoring.asked.ask(*carriers("AA"))
+    monitoring.advance(hours=1)
+    assert [point.end_time.hour for point in monitoring.stats(job.name)["carrier"]] == [11]
+
+
 def test_states(monitoring: Monitoring) -> None:
     job = monitoring.create()
     with pytest.raises(exceptions.FailedPrecondition, match="pause it first"):
