@@ -48,7 +48,7 @@ def aligned(frame: Frame, name: str, period: int, start: int, end: int) -> Frame
         made = _segmented(frame, align.run, period, start, end)
     if name == "ALIGN_RATE":
         made = replace(made, values=made.values / (period / MICROS))
-    if result == "INT64":
+    if result == "INT64" and made.values.dtype.kind == "f":  # whole numbers are beyond a double's, maybe
         made = replace(made, values=np.rint(made.values).astype(np.int64))
     kind = "DELTA" if align.keeps_kind and frame.kind != "GAUGE" else "GAUGE"
     starts = made.ends - period if kind == "DELTA" else made.ends

@@ -118,3 +118,10 @@ def test_reducing_percentiles_and_truth() -> None:
     several = line([Point(s * SECOND, s * SECOND, s < 30) for s in (10, 20, 40, 50)], "GAUGE", "BOOL")
     assert run([several], "ALIGN_FRACTION_TRUE", 60) == [[(60.0, 0.5)]]
     assert run([several], "ALIGN_COUNT_FALSE", 60) == [[(60.0, 2)]]
+
+
+def test_large_whole_numbers_stay_exact() -> None:
+    large = 2**62 + 1
+    own = line([Point(30 * SECOND, 30 * SECOND, large)], "GAUGE", "INT64")
+    for aligner in ("ALIGN_MAX", "ALIGN_SUM", "ALIGN_NEXT_OLDER"):
+        assert run([own], aligner, 60, reducer="REDUCE_MAX") == [[(60.0, large)]]
