@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections import defaultdict
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from google.api import label_pb2, metric_pb2
+from google.api_core import exceptions
 from google.cloud.logging_v2.types import LogMetric
 
 from gcpmlops.emulator.kernel.masks import raw
@@ -19,6 +21,8 @@ from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.extractors import Extractor
 from gcpmlops.emulator.services.monitoring.points import Points
 from gcpmlops.emulator.services.monitoring.series import Point, Series, labels, micros
+
+log = logging.getLogger(__name__)
 
 PREFIX = "logging.googleapis.com/user/"
 
@@ -90,8 +94,12 @@ class LogMetrics:
     def _load(self) -> None:
         metrics: dict[str, list[Compiled]] = defaultdict(list)
         for parent, metric in named.all_of(self._store, LogMetric):
-            if not metric.disabled:
+            if metric.disabled:
+                continue
+            try:
                 metrics[parent].append(compiled(metric))
+            except exceptions.GoogleAPICallError as error:  # made by another version
+                log.error("log-based metric %s counts nothing: %s", metric.name, error.message)
         with self._lock:
             self._metrics = dict(metrics)
 

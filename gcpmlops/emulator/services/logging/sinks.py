@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from gcpmlops.emulator.services.logging.destinations import address
 from gcpmlops.emulator.services.logging.destinations.address import Address
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.sink_errors import SinkErrors
+
+log = logging.getLogger(__name__)
 
 Make = Callable[[Address, LogSink], Destination]
 
@@ -98,7 +101,12 @@ class Sinks:
             delivery.close(flush=True)
 
     def _resume(self, name: str, sink: LogSink) -> None:
-        if (delivery := self._delivery(name, sink)) is not None:
+        try:
+            delivery = self._delivery(name, sink)
+        except exceptions.GoogleAPICallError as error:  # made by another version: the emulator starts without it
+            log.error("sink %s is at rest: %s", name, error.message)
+            return
+        if delivery is not None:
             self._deliveries[name] = delivery
             delivery.resume()
 

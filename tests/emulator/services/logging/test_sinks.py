@@ -219,3 +219,12 @@ def test_buckets_can_be_read(sinks_of: Any) -> None:
         assert config.get_bucket(types.GetBucketRequest(name=found[0].name)) == found[0]
         with pytest.raises(exceptions.NotFound):
             config.get_bucket(types.GetBucketRequest(name="projects/p1/locations/global/buckets/x"))
+
+
+def test_a_sink_of_another_version_does_not_stop_the_start(log: Any, sinks_of: Any) -> None:
+    stored = types.LogSink(name="old", destination=TOPIC, filter="nosuchfunction(1)")
+    log.context.store.collection(types.LogSink).put("projects/p1/sinks/old", stored, parent="projects/p1")
+    with sinks_of() as (_, config):
+        log.write("a")
+        assert config.get_sink(types.GetSinkRequest(sink_name="projects/p1/sinks/old")) == stored
+        config.delete_sink(types.DeleteSinkRequest(sink_name="projects/p1/sinks/old"))
