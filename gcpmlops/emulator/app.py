@@ -84,7 +84,7 @@ class Emulator:
     def __init__(self, settings: Settings, clock: TravelClock, stack: ExitStack) -> None:
         self.settings = settings
         reap_leftovers(settings.data_dir / "processes")
-        clock_file.ClockFile(settings.data_dir, clock)
+        stack.callback(clock_file.ClockFile(settings.data_dir, clock).close)
         self.identity = Identity.load(settings)
         self.sockets = server.sockets(settings.data_dir, stack)
         self.store = Store(settings.data_dir / "state.db", now=clock.now)
