@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from google.api_core import exceptions
 from google.cloud.logging_v2 import types
@@ -35,6 +36,7 @@ class LoggingServiceV2(Service):
         """All or, with an error that names the entries, nothing; with ``partial_success`` those that can be."""
         good, errors = writes.checked(types.WriteLogEntriesRequest.pb(request), self._names.own)
         if not request.dry_run and (request.partial_success or not errors):
+            writes.put_right(good, self.clock.now(), datetime.now(UTC))
             self._entries.append(good)
         if errors:
             raise writes.refused(errors)
