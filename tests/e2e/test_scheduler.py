@@ -74,7 +74,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own(data_dir: Path) -> Iterator[Running]:
     """An emulator whose clock may be moved."""
-    launch.start(data_dir, ["--project", "clock-project"])
+    launch.start(data_dir, ["--project", "clock-project"], tied=True)
     yield launch.alive(data_dir)
     if (state := launch.alive(data_dir)) is not None:
         launch.stop(state)
@@ -196,7 +196,7 @@ def test_a_kill_loses_neither_the_clock_nor_a_run(own: Running, data_dir: Path, 
         client.scheduler.ensure_job("hourly", schedule="0 * * * *", http=f"{target.url}/run")
     os.kill(own.pid, signal.SIGKILL)
     launch.stop(own)  # collects it
-    state = launch.start(data_dir, ["--project", "clock-project"])
+    state = launch.start(data_dir, ["--project", "clock-project"], tied=True)
     clock = EmulatorClock(state)
     assert clock.now() == before
     assert clock.advance("2h", patience=60).done >= 2
