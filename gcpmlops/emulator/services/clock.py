@@ -86,7 +86,7 @@ class ClockApp:
         if not order.get("back") and not self._is_empty():
             raise exceptions.InvalidArgument(
                 f"{_text(to)} is before the emulator's time, {_text(now)}. What it holds would have times that are yet "
-                "to come: if that is what you want, say --back."
+                "to come: if that is what you want, say --back (back=True)."
             )
         self._agenda.set_back(to)
         return 0
