@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from google.cloud.logging_v2.types import LogEntry
+from google.logging.type import log_severity_pb2
 from google.protobuf import timestamp_pb2
 
 from gcpmlops.emulator.kernel import filters, validate
@@ -32,6 +33,7 @@ _OLD = {
     "apphubSource",
     "apphubDestination",
 }  # of LogEntry, but not of the client's
+_SEVERITIES = tuple(log_severity_pb2.LogSeverity.keys())
 _DESCRIPTOR = LogEntry.pb().DESCRIPTOR
 
 
@@ -69,6 +71,8 @@ def compiled(text: str) -> Query:
     asked: list[str] = []
     functions = _AnyCase({**_FUNCTIONS, "log_id": partial(_log_id, asked=asked)})
     parsed = filters.parse(plain, functions, dialect=_DIALECT)
+    for path, comparator, value in parsed.comparisons:
+        _check_value(list(path), comparator, value)
     if _LOOSE.search(plain):
         return Query(parsed)
     since, until, job = "", "", ""
@@ -82,6 +86,18 @@ def compiled(text: str) -> Query:
         if path[0] in ("logName", "log_name") and comparator == "=":
             asked.append(unquote(value.partition("/logs/")[2]))
     return Query(parsed, since, "" if until == "9" else until, job, tuple(dict.fromkeys(asked)))
+
+
+def _check_value(path: list[str], comparator: str, value: str) -> None:
+    """Times and severities that there can't be are refused: nothing would ever be found."""
+    if comparator in (":", "=~", "!~") or len(path) != 1:
+        return
+    if path[0] in ("timestamp", "receiveTimestamp", "receive_timestamp") and not _time(value):
+        raise validate.invalid(
+            "filter", f"{path[0]} {comparator} {value!r}: expected a time such as 2026-05-01T12:00:00Z."
+        )
+    if path[0] == "severity" and value.upper() not in _SEVERITIES and not value.isdigit():
+        raise validate.invalid("filter", f"{value!r} is no severity (there are: {', '.join(_SEVERITIES)}).")
 
 
 def _time(text: str) -> str:

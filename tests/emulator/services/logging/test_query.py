@@ -42,7 +42,7 @@ _ENTRY = LogEntry.pb(ENTRY)
         'LOG_ID("my/log") AND logName="projects/p1/logs/my%2Flog"',
         "source(projects/p1)",
         "severity=error",
-        "severity>=WARNING severity<500.5 OR severity=500",
+        "severity>=WARNING severity<600 OR severity=500",
         "severity=(CRITICAL OR ERROR)",
         'timestamp>="2026-05-01" AND timestamp<=2026-05-01T12:00:00.000000001Z',
         'timestamp="2026-05-01T14:00:00+02:00"',
@@ -120,6 +120,8 @@ def test_does_not_match(text: str) -> None:
     ("text", "wrong"),
     [
         ("severity>=", "ends too early"),
+        ("severity>=LOUD", "no severity"),
+        ('timestamp>"yesterday"', "expected a time"),
         ("thud=1", "no field 'thud'"),
         ("operation.thud=1", "no field 'operation.thud'"),
         ('textPayload=~"("', "no regular expression"),
