@@ -94,11 +94,12 @@ class Backlog:
         left = want.size
         for item, lane in self._next(want):
             pending, index = item
-            size = self._messages(pending.batch)[index].ByteSize()
+            message = self._messages(pending.batch)[index]
+            size = message.ByteSize()
             if taken and size > left:
                 self._put_back(item, lane)
                 break
-            taken.append(self._lease(item, lane, size, want))
+            taken.append(self._lease(item, lane, message, want))
             left -= size
             if len(taken) >= want.messages or left <= 0:
                 break
@@ -219,10 +220,12 @@ class Backlog:
             lane.waiting.appendleft(item)
             self._offer(lane)
 
-    def _lease(self, item: Item, lane: Lane | None, size: int, want: Want) -> Lease:
+    def _lease(self, item: Item, lane: Lane | None, message: Any, want: Want) -> Lease:
         pending, index = item
         number = message_number(pending.batch.id, index)
-        lease = Lease(pending, index, number, next(self._tokens), want.deadline, size, lane, want.owner)
+        lease = Lease(
+            pending, index, message, number, next(self._tokens), want.deadline, message.ByteSize(), lane, want.owner
+        )
         self._leases[number] = lease
         if lane is not None:
             lane.out[number] = None

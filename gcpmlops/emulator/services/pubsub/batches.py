@@ -78,6 +78,12 @@ class Batches:
             self.keep(batch, loaded)
         return loaded
 
+    def drop(self, batch: Batch) -> None:
+        """Nobody will ask for it again."""
+        with self._lock:
+            if batch.id in self._kept:
+                self._forget(batch.id)
+
     def _forget(self, number: int) -> None:
         batch = self._kept.pop(number)
         batch.loaded = None

@@ -212,7 +212,7 @@ class Broker:
         return Batch(number, topic, now.timestamp(), len(messages), len(body)), body
 
     def _dead_letter(self, queue: Queue, lease: Lease, failed: int) -> None:
-        policy, message = queue.resource.dead_letter_policy, queue.message(lease)
+        policy, message = queue.resource.dead_letter_policy, lease.message
         if policy.dead_letter_topic not in self._of_topic:
             raise exceptions.NotFound(f"its dead-letter topic {policy.dead_letter_topic} does not exist.")
         request = Request()

@@ -108,6 +108,8 @@ class Journal:
             self._gathering = None
             gone = [pair for pair in pendings if not pair[1].left and not pair[0].retains_acked]
             unused = [pending.batch for _, pending in gone if self._is_last(pending)]
+        for batch in unused:
+            self._batches.drop(batch)
         kept = [pair for pair in pendings if not pair[1].is_over and not pair[0].is_deleted]
         conn.executemany(_SAVE, [(to.name, pending.batch.id, bytes(pending.done)) for to, pending in kept])
         pairs = [(to.name, pending.batch.id) for to, pending in gone]

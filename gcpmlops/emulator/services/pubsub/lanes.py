@@ -35,6 +35,7 @@ class Lease:
     """A message that is with a subscriber.
 
     Attributes:
+        message: the `PubsubMessage`.
         deadline: of its acknowledgement, in seconds since 1970; infinite for a pushed one.
         owner: the stream that holds it; None for a pulled or pushed one.
         is_dead: it failed for the last time, and is on its way to the dead letters.
@@ -42,6 +43,7 @@ class Lease:
 
     pending: Pending
     index: int
+    message: Any
     number: int
     token: int
     deadline: float

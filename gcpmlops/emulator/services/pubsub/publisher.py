@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from google.api_core import exceptions
 from google.protobuf import empty_pb2
@@ -14,6 +13,7 @@ from gcpmlops.emulator.kernel.paging import page
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.iam import Policies
 from gcpmlops.emulator.services.pubsub import checks, names
+from gcpmlops.emulator.services.pubsub.batches import Request
 from gcpmlops.emulator.services.pubsub.broker import Broker
 
 
@@ -98,7 +98,8 @@ class Publisher(Service):
 
     def publish(self, request: types.PublishRequest) -> types.PublishResponse:
         """Durable, and with every subscription, when this returns."""
-        message: Any = types.PublishRequest.pb(request)
+        message = Request()
+        message.CopyFrom(types.PublishRequest.pb(request))  # the broker keeps the messages, and writes into them
         self._broker.queues_of(message.topic)
         checks.messages(message)
         self._broker.validation.check(message.topic, message.messages)

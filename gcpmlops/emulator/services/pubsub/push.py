@@ -132,7 +132,7 @@ class Push:
         """Sends it; what is wrong with the answer, or None."""
         resource = types.Subscription.pb(self.queue.resource)
         config = resource.push_config
-        content = wrapping.content(resource, self.queue.message(lease), self.queue.attempt(lease))
+        content = wrapping.content(resource, lease.message, self.queue.attempt(lease))
         headers = {**content.headers, **self._token(config)}
         timeout = float(resource.ack_deadline_seconds)
         try:

@@ -52,7 +52,6 @@ class Queue:
         self._clock = clock
         self._agenda = agenda
         self._journal = journal
-        self._batches = batches
         self._dead_letter = dead_letter
         self.matches = filters.compiled(resource.filter)
         self.changed = threading.Condition()
@@ -142,10 +141,6 @@ class Queue:
     def attempt(self, lease: Lease) -> int:
         """The how manieth delivery of a message it is: counted where there is a dead-letter policy, else 0."""
         return self.backlog.failures.get(lease.number, 0) + 1 if self.max_attempts else 0
-
-    def message(self, lease: Lease) -> Any:
-        """The `PubsubMessage`."""
-        return self._batches.messages(lease.pending.batch)[lease.index]
 
     def acknowledge(self, acks: Iterable[AckId]) -> tuple[list[AckId], Future[None] | None]:
         """Messages that need no further delivery; returns those that were too late, and when it is durable."""

@@ -109,10 +109,10 @@ class Stream:
 
     def _response(self, leases: list[Lease]) -> Any:
         response = _Response()
-        add, message, attempt = response.received_messages.add, self._queue.message, self._queue.attempt
+        add, attempt = response.received_messages.add, self._queue.attempt
         for lease in leases:
             ack_id = f"{lease.number:x}-{lease.token:x}"
-            add(ack_id=ack_id, message=message(lease), delivery_attempt=attempt(lease))
+            add(ack_id=ack_id, message=lease.message, delivery_attempt=attempt(lease))
         resource = self._queue.resource
         response.subscription_properties.exactly_once_delivery_enabled = resource.enable_exactly_once_delivery
         response.subscription_properties.message_ordering_enabled = resource.enable_message_ordering

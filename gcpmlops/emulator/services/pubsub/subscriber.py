@@ -109,9 +109,7 @@ class Subscriber(Service):
         response = types.PullResponse.pb()()
         for lease in leases:
             ack_id = str(names.AckId(lease.number, lease.token))
-            response.received_messages.add(
-                ack_id=ack_id, message=queue.message(lease), delivery_attempt=queue.attempt(lease)
-            )
+            response.received_messages.add(ack_id=ack_id, message=lease.message, delivery_attempt=queue.attempt(lease))
         answer: types.PullResponse = response
         return answer
 

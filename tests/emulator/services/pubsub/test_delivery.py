@@ -75,6 +75,15 @@ def test_nothing_is_kept_of_what_nobody_needs(pubsub):
     assert (pubsub.stored("pubsub_batch"), pubsub.stored("pubsub_pending")) == (0, 0)
 
 
+def test_a_request_that_is_published_twice_is_two_messages(pubsub):
+    pubsub.topic()
+    pubsub.subscribe()
+    request = types.PublishRequest(topic=TOPIC, messages=[types.PubsubMessage(data=b"a")])
+    ids = [pubsub.publisher.publish(request).message_ids[0] for _ in range(2)]
+    assert [one.message.message_id for one in pubsub.pull()] == ids
+    assert request.messages[0].message_id == ""
+
+
 def test_a_backlog_that_is_larger_than_its_memory_comes_from_the_store(pubsub, monkeypatch):
     monkeypatch.setattr("gcpmlops.emulator.services.pubsub.batches._BYTES", 1000)
     pubsub.topic()
