@@ -29,6 +29,7 @@ def python(code: str) -> str:
         "import gcpmlops.experiments",
         "import gcpmlops.batch_predictions",
         "import gcpmlops.scheduler",
+        "import gcpmlops.functions",
         "import gcpmlops.evaluation.evaluation",
         "import gcpmlops.drift",
         "import gcpmlops.logs",
