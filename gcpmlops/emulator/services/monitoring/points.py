@@ -38,6 +38,7 @@ _MINUTE = 60_000_000  # microseconds
 _HOUR = 60 * _MINUTE
 _PACKED_AT_ONCE = 50  # series, while others wait to write
 _LOOSE = 60_000  # points in rows, as they were written, before they are put into chunks
+_COUNT = f"SELECT COUNT(*) FROM (SELECT 1 FROM monitoring_points LIMIT {_LOOSE})"
 
 
 class Points:
@@ -55,11 +56,11 @@ class Points:
         self._newest: dict[Series, tuple[int, int]] = {}
         self._packed: dict[int, int] = {}  # end of the last point in a chunk; the writer's thread alone uses it
         self._thinned: dict[int, int] = {}  # up to when
-        self._loose = 0
         self._packing = threading.Lock()
         self.before_read: list[Callable[[], None]] = []
         self.on_add: list[Callable[[Collection[Series]], None]] = []
         store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
+        self._loose: int = store.read(lambda conn: conn.execute(_COUNT).fetchone()[0])
 
     def add(self, points: Sequence[tuple[Series, Point]]) -> None:
         """Stores points, in one transaction. At the time of an earlier one: DELTA adds to it, GAUGE replaces it."""
