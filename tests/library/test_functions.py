@@ -188,7 +188,7 @@ def test_deploy_call_change(client: Client, hello: Function, source: Path) -> No
     policy = client.clients.run.get_iam_policy({"resource": other.proto.service_config.service})
     assert [list(binding.members) for binding in policy.bindings] == [["allUsers"]]
     client.functions.deploy("lib-hello", source=source, entry_point="hello", env={"A": "2"})
-    assert not client.clients.run.get_iam_policy({"resource": other.proto.service_config.service}).bindings[0].members
+    assert not client.clients.run.get_iam_policy({"resource": other.proto.service_config.service}).bindings
     assert "lib-hello" in [found.id for found in client.functions.list()]
     assert "url" in other._repr_html_()
 
