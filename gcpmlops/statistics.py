@@ -60,9 +60,13 @@ def equal_width_edges(low: float, high: float, bins: int = BINS) -> Floats:
     if low == high:
         half = max(0.5, abs(low) / 1e6)  # of a very large number 0.5 makes no difference
         low, high = max(low - half, -_LARGEST), min(high + half, _LARGEST)
-    if not np.isfinite(high - low):  # the width itself overflows
-        return np.linspace(low / 2, high / 2, bins + 1) * 2
-    return np.unique(np.linspace(low, high, bins + 1))
+    scale = 1.0 if _is_small(low, high) else 4.0  # a width would overflow otherwise; 4 keeps every digit
+    return np.unique(np.linspace(low / scale, high / scale, bins + 1) * scale)
+
+
+def _is_small(low: float, high: float) -> bool:
+    """Whether widths between the two can be computed with."""
+    return max(abs(low), abs(high)) < _LARGEST / 4
 
 
 def quantile_edges(sample: Floats, bins: int = BINS) -> Floats:
@@ -82,7 +86,7 @@ def histogram(values: Floats, edges: Floats) -> Counts:
     What lies outside the edges, infinities too, is counted in the interval at that end.
     """
     bins, low, high = edges.size - 1, float(edges[0]), float(edges[-1])
-    if not np.isfinite(high - low) or not np.array_equal(edges, np.linspace(low, high, bins + 1)):
+    if not _is_small(low, high) or not np.array_equal(edges, np.linspace(low, high, bins + 1)):
         inside = np.searchsorted(edges[1:-1], values[~np.isnan(values)], side="right")
         return np.bincount(inside, minlength=bins).astype(np.int64)
     counts = np.histogram(values, bins, (low, high))[0].astype(np.int64)
