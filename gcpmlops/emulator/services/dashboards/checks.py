@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
@@ -13,6 +14,8 @@ _MOST_COLUMNS = 48
 _MOST_WIDGETS = 100
 _FILTERED = ("TimeSeriesFilter", "RatioPart")
 _SHORTEST_S = 60
+_VARIABLE = re.compile(r"\$\{[^}]*\}")  # of the dashboard: a value, or a whole condition
+_ANYTHING = "resource.type:*"
 
 
 def check(dashboard: Any) -> None:
@@ -69,7 +72,7 @@ def _check_filter(part: Any, path: str) -> None:
     """Syntax; a metric that is not there yet may come."""
     if not part.filter:
         raise validate.invalid(f"{path}.filter", "required, but missing.")
-    selection.metric_type(selection.parse(part.filter))
+    selection.metric_type(selection.parse(_VARIABLE.sub(_ANYTHING, part.filter)))
     aggregation = part.aggregation
     if aggregation.per_series_aligner and aggregation.alignment_period.seconds < _SHORTEST_S:
         raise validate.invalid(f"{path}.aggregation.alignment_period", f"at least {_SHORTEST_S} s are required.")

@@ -88,6 +88,13 @@ def test_an_old_etag_overwrites_nothing(service: DashboardsService) -> None:
     assert again.display_name == "Flights"
 
 
+@pytest.mark.parametrize("text", ["AND ${team}", 'AND resource.labels.project_id = "${project.value}"', "${a} ${b}"])
+def test_variables_in_filters(service: DashboardsService, text: str) -> None:
+    made = create(service, grid_layout={"widgets": [chart(f'metric.type = "custom.googleapis.com/auc" {text}')]})
+    query = made.grid_layout.widgets[0].xy_chart.data_sets[0].time_series_query
+    assert query.time_series_filter.filter.endswith(text)
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [

@@ -120,6 +120,12 @@ def test_reducing_percentiles_and_truth() -> None:
     assert run([several], "ALIGN_COUNT_FALSE", 60) == [[(60.0, 2)]]
 
 
+def test_a_star_groups_by_every_label() -> None:
+    lines = [gauge((60, 1.0), a=str(n % 2), b=str(n)) for n in range(4)]
+    assert len(run(lines, "ALIGN_MEAN", 60, reducer="REDUCE_SUM", by=["metric.label.*"])) == 4
+    assert len(run(lines, "ALIGN_MEAN", 60, reducer="REDUCE_SUM", by=["metric.label.a", "resource.label.*"])) == 2
+
+
 def test_large_whole_numbers_stay_exact() -> None:
     large = 2**62 + 1
     own = line([Point(30 * SECOND, 30 * SECOND, large)], "GAUGE", "INT64")
