@@ -270,7 +270,7 @@ def test_a_time_without_zone_is_refused(bench):
         bench.agenda.at(datetime(2013, 1, 1), lambda: None, name="x")
 
 
-minutes = st.integers(0, 2000)
+minutes = st.integers(1, 2000)  # what is due at the start is done at once, by nobody who travels
 
 
 @settings(max_examples=60, deadline=None)
