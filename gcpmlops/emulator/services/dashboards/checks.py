@@ -57,7 +57,7 @@ def _check_mosaic(layout: Any) -> None:
 
 def _overlap(one: Any, other: Any) -> bool:
     across = one.x_pos < other.x_pos + other.width and other.x_pos < one.x_pos + one.width
-    return across and one.y_pos < other.y_pos + other.height and other.y_pos < one.y_pos + one.height
+    return bool(across and one.y_pos < other.y_pos + other.height and other.y_pos < one.y_pos + one.height)
 
 
 def _check_widget(widget: Any, path: str) -> None:
