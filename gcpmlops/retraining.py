@@ -225,11 +225,18 @@ class Retraining:
         self._tick(name, desk, decision)
         return decision.to_dict()
 
-    def timeline(self, name: str, *, run: str = "", limit: int | None = None) -> Timeline:
-        """Everything that happened, the oldest first; of one run, or the last `limit` events. Raises NotFound."""
+    def timeline(self, name: str, *, run: str = "", limit: int | None = None, incidents: bool = False) -> Timeline:
+        """Everything that happened, the oldest first; of one run, or the last `limit` events. Raises NotFound.
+
+        With `incidents` those of alerts about its model stand between: what was opened, and when it was over.
+        """
         ledger = self._ledger(name)
-        ledger.recipe()
-        return ledger.timeline(run=run, limit=limit)
+        recipe = ledger.recipe()
+        events = ledger.timeline(run=run, limit=limit)
+        if not incidents or not events:
+            return events
+        found = self._wiring.incidents(recipe.model, since=events[0].at)
+        return Timeline(sorted([*events, *found], key=lambda event: event.at))
 
     def runs(self, name: str) -> builtins.list[dict[str, Any]]:
         """The runs with their outcomes and what each step found, the oldest first. Raises NotFound."""

@@ -39,7 +39,7 @@ def main(weeks: int = 8) -> None:
             client.bigquery.load("flights.history", source=week)
             client.feedback.record_outcomes(asked, key="id", outcome="late")
             clock.advance("1d")  # a Monday: schedules have the function look at drift and quality
-        print(events := client.retraining.timeline("flights"))
+        print(events := client.retraining.timeline("flights", incidents=True))
         Path("timeline.html").write_text(events.page("Retraining flights"))
 
         after = flights[flights.scheduled.between("2013-07-08", "2013-08-08")].sample(6000, random_state=0)

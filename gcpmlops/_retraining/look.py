@@ -55,12 +55,11 @@ class Lookout:
         raise Unimplemented(f"a trigger {trigger!r}")
 
     def _by_drift(self, trigger: DataDrift, recipe: Recipe, now: datetime) -> Look:
-        own = {**dict.fromkeys(trigger.features, trigger.threshold), **trigger.thresholds}
         found = self.drift.compare(
             at(trigger.baseline, now),
             at(trigger.current, now),
             features=list(trigger.features) or None,
-            thresholds=own or trigger.threshold,
+            thresholds={"*": trigger.threshold, **trigger.thresholds},
         )
         evidence = found.to_dict()
         self._write_drift(found, recipe)

@@ -158,7 +158,7 @@ class Run:
         verdict = self.modules.evaluation.check(challenger, gates=self._gates(champion), champion=champion)
         self.modules.models.import_evaluation(self.facts["model"], challenger, verdict=verdict)
         if not verdict.passed:
-            failed = "; ".join(map(str, verdict.failed))
+            failed = "; ".join(str(each).removeprefix("FAILED").strip() for each in verdict.failed)
             self.say("GATES_FAILED", failed, verdict=verdict.to_dict())
             self._ended(GATES_FAILED, failed)
             return
@@ -280,7 +280,7 @@ class Run:
     def _ended(self, outcome: str, why: str) -> None:
         self.record |= {"outcome": outcome, "why": why, "ended": self.ledger.now().isoformat()}
         self._keep()
-        self.say("ENDED", f"{outcome}: {why}" if why else outcome, outcome=outcome)
+        self.say("ENDED", outcome, why=why)
 
 
 def _filled(value: Any, words: Mapping[str, str]) -> Any:

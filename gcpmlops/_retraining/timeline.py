@@ -14,7 +14,8 @@ SEVERITIES = {"FAILED": "ERROR", "DATA_ALERT": "ERROR", "ROLLED_BACK": "WARNING"
 _GOOD, _BAD, _WAIT, _PLAIN = "#137333", "#b3261e", "#8a5a00", "#3c4043"
 _COLORS = {
     "PROMOTED": _GOOD, "GATES_PASSED": _GOOD, "CASE_APPROVED": _GOOD,
-    "FAILED": _BAD, "DATA_ALERT": _BAD, "ROLLED_BACK": _BAD, "GATES_FAILED": _BAD, "INCIDENT_OPENED": _BAD,
+    "INCIDENT_CLOSED": _GOOD, "FAILED": _BAD, "DATA_ALERT": _BAD, "ROLLED_BACK": _BAD, "GATES_FAILED": _BAD,
+    "INCIDENT_OPENED": _BAD,
     "REFUSED": _WAIT, "CASE_OPENED": _WAIT, "CASE_SNOOZED": _WAIT, "CASE_DECLINED": _WAIT,
 }  # fmt: skip
 
@@ -58,7 +59,7 @@ class Event:
         return cls(**{**given, "at": datetime.fromisoformat(given["at"])})
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S}  {self.kind:<13} {self.text}"
+        return f"{self.at:%Y-%m-%d %H:%M:%S}  {self.kind:<15} {self.text}"
 
 
 class Timeline(list[Event]):
@@ -89,20 +90,17 @@ def _lines(events: Iterable[Event]) -> Iterable[str]:
             yield f'<div style="margin:1.4rem 0 .4rem;font-weight:600">{day}</div>'
         if event.run != run:
             run = event.run
-            yield f'<div style="margin:.3rem 0 .2rem 6.2rem;color:#5f6368;font-size:85%">{_run_title(run)}</div>'
+            title = f"run {run}, {event.who}" if run else ""
+            yield f'<div style="margin:.3rem 0 .2rem 6.2rem;color:#5f6368;font-size:85%">{html.escape(title)}</div>'
         yield _line(event)
-
-
-def _run_title(run: str) -> str:
-    return f"run {html.escape(run)}" if run else ""
 
 
 def _line(event: Event) -> str:
     color = _COLORS.get(event.kind, _PLAIN)
     dot = f"<span style='{_DOT}background:{color}'></span>"
-    who = f" <span style='color:#5f6368'>{html.escape(event.who)}</span>" if event.who else ""
+    who = f" <span style='color:#5f6368'>by {html.escape(event.who)}</span>" if event.who and not event.run else ""
     return (
-        f"<div style='display:flex'><span style='width:5.4rem;color:#5f6368;font-variant-numeric:tabular-nums'>"
+        f"<div style='display:flex'><span style='flex:none;width:5.4rem;color:#5f6368;font-variant-numeric:tabular-nums'>"
         f"{event.at:%H:%M:%S}</span><div style='{_TRACK}'>"
         f"{dot}<b style='color:{color};font-weight:600'>{event.kind.replace('_', ' ').lower()}</b> "
         f"{html.escape(event.text)}{who}</div></div>"

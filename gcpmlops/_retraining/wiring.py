@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops._retraining import source
 from gcpmlops._retraining.recipe import Recipe
+from gcpmlops._retraining.timeline import Event
 from gcpmlops._retraining.triggers import OnAlert, cron_of
 from gcpmlops.exceptions import NotFound, translated
 
@@ -95,6 +97,18 @@ class Wiring:
                     delete(request={field: resource}, **self.clients.once)
             except NotFound:
                 continue  # only a retraining that listens to alerts has them
+
+    def incidents(self, model: str, *, since: datetime) -> Iterator[Event]:
+        """What alerts about this model opened since then, and closed."""
+        for each in self.monitoring.incidents(since=since):
+            if each.labels.get("model") != model:
+                continue
+            about = ", ".join(
+                f"{key}={value}" for key, value in sorted(each.labels.items()) if key != "model" and value
+            )
+            yield Event(each.opened, "INCIDENT_OPENED", f"{each.policy}: {about}", facts={"incident": each.name})
+            if each.closed is not None:
+                yield Event(each.closed, "INCIDENT_CLOSED", f"{each.policy}: {about}", facts={"incident": each.name})
 
     def kick(self, name: str) -> None:
         """Has the function look now for what is left to do, without waiting for it."""

@@ -78,10 +78,11 @@ def look(call: Call, name: str) -> None:
 @_name
 @click.option("--run", "run_id", default="", help="Of one run.")
 @click.option("--limit", type=click.IntRange(1), help="The last ones.")
+@click.option("--incidents", is_flag=True, help="With those of alerts about its model.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Also as an HTML page.")
-def timeline(call: Call, name: str, run_id: str, limit: int | None, report: Path | None) -> None:
+def timeline(call: Call, name: str, run_id: str, limit: int | None, incidents: bool, report: Path | None) -> None:
     """Show everything that happened, the oldest first."""
-    events = call.read("retraining.timeline", name, run=run_id, limit=limit)
+    events = call.read("retraining.timeline", name, run=run_id, limit=limit, incidents=incidents)
     if report is not None:
         report.write_text(events.page(f"Retraining {name}"), "utf-8")
         call.say(f"Wrote {report}")

@@ -413,7 +413,8 @@ class Services:
         from gcpmlops.emulator.services.prediction.request_log import RequestLog
 
         tables, store = lambda: self._exports.sources.tables, self._context.store
-        return RequestLog(tables, self._context.clock.now, monitored=Sampling(store))
+        now, agenda = self._context.clock.now, self._context.agenda
+        return RequestLog(tables, now, monitored=Sampling(store), agenda=agenda)
 
     @_made_once
     def _model_monitoring(self) -> ModelDeploymentMonitoringJobs:

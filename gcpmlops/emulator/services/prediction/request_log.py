@@ -18,6 +18,7 @@ import orjson
 from google.api_core import exceptions
 
 from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.services.prediction.containers import Target
 from gcpmlops.emulator.services.prediction.served import Served
 from gcpmlops.emulator.services.prediction.spread import SAMPLING, Spread
@@ -28,6 +29,7 @@ TABLE = "request_response_logging"
 PAUSE_SECONDS = 0.3  # rows of that time are written together
 MOST_ROWS = 100_000  # that wait; further ones are left out
 TRIES = 3
+_BUSY = "the log of requests and responses"
 _FIELDS = (
     ("endpoint", "STRING", "NULLABLE"),
     ("deployed_model_id", "STRING", "NULLABLE"),
@@ -87,6 +89,7 @@ class RequestLog:
         now: the emulator's clock.
         start: how many points of the sample's even spread are left out.
         monitored: what Model Monitoring wants of an endpoint; None: nothing.
+        agenda: a clock that is moved waits until what was noted is written.
     """
 
     def __init__(
@@ -96,7 +99,9 @@ class RequestLog:
         *,
         start: int = 0,
         monitored: Callable[[Served], Sample | None] | None = None,
+        agenda: Agenda | None = None,
     ) -> None:
+        self._agenda = agenda
         self._tables = tables
         self._now = now
         self._wanted = monitored or (lambda _: None)
@@ -129,6 +134,8 @@ class RequestLog:
                 self._left_out += 1
                 return
             self._waiting.append(entry)
+            if len(self._waiting) == 1 and self._agenda is not None:
+                self._agenda.begin(_BUSY)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._keep_writing, name="request-log", daemon=True)
                 self._thread.start()
@@ -187,6 +194,8 @@ class RequestLog:
             places[entry.uri, location(entry.endpoint)].append(entry.row())
         for place, rows in places.items():
             self._append(*place, rows)
+        if entries and self._agenda is not None:
+            self._agenda.end(_BUSY)
 
     def _append(self, uri: str, location: str, rows: list[bytes]) -> None:
         for left in reversed(range(TRIES)):

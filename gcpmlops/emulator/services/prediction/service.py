@@ -48,7 +48,7 @@ class PredictionService(Service):
         super().__init__(context)
         self._containers = Containers(context.store, deployments, start=seed)
         self._observer = Observer(metrics)
-        self._log = request_log or RequestLog(tables, context.clock.now, start=seed)
+        self._log = request_log or RequestLog(tables, context.clock.now, start=seed, agenda=context.agenda)
         self._direct = Direct(self._containers, self._observer)
         self._explainer = Explainer(context.store, self._containers, self._observer)
         self._streaming = Streaming(self._containers, self._observer, self._log)
