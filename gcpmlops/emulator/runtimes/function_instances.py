@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 PENDING_SECONDS = 10.0  # Cloud Run lets a request wait so long for an instance
 IDLE_SECONDS = 15 * 60.0  # and keeps an idle instance so long; real time, however the clock is moved
 MACHINE_LIMIT = 4 * (os.cpu_count() or 1)  # instances of one revision
-DRAIN_SECONDS = 10.0
 
 _numbers = itertools.count(1)
 Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Instance]"]
@@ -131,8 +130,12 @@ class Instances:
         if ends:
             instance.end()
 
-    def stop(self, drain: float = DRAIN_SECONDS) -> None:
-        """Takes no more requests; instances end once idle, after ``drain`` seconds at most. Returns at once."""
+    def stop(self, drain: float | None = None) -> None:
+        """Takes no more requests; instances end once idle, after ``drain`` seconds at most. Returns at once.
+
+        Without ``drain`` what is under way has as long as a request may take.
+        """
+        drain = self.spec.timeout if drain is None else drain
         with self._lock:
             self._stopped = True
             leaving = [*self._ready, *self._starting]

@@ -137,7 +137,8 @@ class Deployments:
         function.update_time = self._context.clock.now()
         self._commit(function, number, service)
         self._serve(function, instances)
-        self.revisions.forget(function.name, keep=function.service_config.revision)
+        older = before.service_config.revision if before is not None else ""  # it may still be at work
+        self.revisions.forget(function.name, keep=(function.service_config.revision, older))
         return function
 
     def _commit(self, function: types.Function, number: int, service: str) -> None:
@@ -204,7 +205,7 @@ class Deployments:
             kept = types.Function(before)
             kept.state_messages = [_message(text)]
             self.rows.put(kept.name, kept)
-            self.revisions.forget(kept.name, keep=kept.service_config.revision)
+            self.revisions.forget(kept.name, keep=(kept.service_config.revision,))
         else:
             self._set_failed(function, text)
 

@@ -63,6 +63,20 @@ class Knative:
                 return revision_json(row)
         raise exceptions.NotFound(f"Revision {variables['revision']!r} was not found.")
 
+    def create_service(self, _: Mapping[str, str], body: Any) -> Json:
+        """Only functions' services can be here."""
+        template = (body or {}).get("spec", {}).get("template", {}).get("spec", {})
+        containers = [run.Container(image=str(found.get("image", ""))) for found in template.get("containers", ())]
+        service = run.Service(template=run.RevisionTemplate(containers=containers))
+        self._services.create_service(run.CreateServiceRequest(service=service))
+        return {}
+
+    def replace_service(self, variables: Mapping[str, str], _: Any) -> Json:
+        """The function is what can be changed."""
+        raise exceptions.MethodNotImplemented(
+            f"ReplaceService of {self._named(variables).name} is not built in this emulator: update the function."
+        )
+
     def delete_service(self, variables: Mapping[str, str], _: Any) -> Json:
         self._services.delete_service(run.DeleteServiceRequest(name=self._named(variables).name))
         return {"apiVersion": "v1", "kind": "Status", "status": "Success"}

@@ -26,6 +26,8 @@ def routes(make: Callable[[], Knative]) -> list[tuple[str, str, Callable[[Mappin
     return [
         ("GET", f"{serving}/services", later("list_services")),
         ("GET", f"{serving}/services/{{service}}", later("get_service")),
+        ("POST", f"{serving}/services", later("create_service")),
+        ("PUT", f"{serving}/services/{{service}}", later("replace_service")),
         ("DELETE", f"{serving}/services/{{service}}", later("delete_service")),
         ("GET", f"{serving}/revisions", later("list_revisions")),
         ("GET", f"{serving}/revisions/{{revision}}", later("get_revision")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from google.api_core import exceptions
@@ -93,11 +93,11 @@ class Revisions:
             maximum=service.max_instance_count,
         )
 
-    def forget(self, function: str, *, keep: str = "") -> None:
-        """Removes the sources of a function's revisions, but for one."""
+    def forget(self, function: str, *, keep: Collection[str] = ()) -> None:
+        """Removes the sources of a function's revisions, but for some."""
         home = self._home(function)
         for folder in home.iterdir() if home.is_dir() else ():
-            if folder.name != keep:
+            if folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _minor(self, runtime: str) -> int:

@@ -69,8 +69,9 @@ class FunctionService(Service):
         given = types.Function(request.function)
         given.build_config.source_provenance = types.SourceProvenance()
         masks.apply(request.update_mask, function, given, immutable=_OUTPUT_ONLY)
-        if "event_trigger" in function and _listens_to(function) != _listens_to(before):
-            function.event_trigger.trigger = ""
+        if "event_trigger" in function:
+            same = _listens_to(function) == _listens_to(before)
+            function.event_trigger.trigger = before.event_trigger.trigger if same else ""
         self._complete(function)
         if before.state == types.Function.State.ACTIVE and not _changed(before, function):
             return self._relabelled(function)
