@@ -59,9 +59,9 @@ class Backlog:
         self.failures: dict[int, int] = {}
 
     @property
-    def is_ready(self) -> bool:
-        """Whether something may be there to take."""
-        return bool(self._ready)
+    def ready(self) -> int:
+        """How many messages, or keys with messages, may be there to take."""
+        return len(self._ready)
 
     @property
     def size(self) -> int:

@@ -178,7 +178,6 @@ class Broker:
         """Stops pushing, and all that wait."""
         for queue in self.queues():
             queue.close()
-        self._pusher.close()
 
     def _restore(self) -> None:
         for topic in self.topics.list():

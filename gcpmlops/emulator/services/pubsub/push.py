@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,6 @@ from gcpmlops.emulator.services.pubsub.queues import Queue
 
 log = logging.getLogger(__name__)
 
-_THREADS = 256
 _FIRST_WINDOW, _WINDOW = 3, 32  # calls to one endpoint at a time
 _IN_A_ROW = 5  # failures after which an endpoint is left alone for a while
 _LEAST_S, _MOST_S = 0.1, 60.0  # that while
@@ -36,7 +34,6 @@ class Pusher:
         self._context = context
         self._outbound = outbound
         self._write_log = write_log
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="push")
         self._pushes: dict[str, Push] = {}
 
     def serve(self, queue: Queue) -> None:
@@ -48,26 +45,19 @@ class Pusher:
         self._pushes.pop(queue.name, None)
         queue.on_ready = None
         if endpoint:
-            push = self._pushes[queue.name] = Push(queue, self._context, self._outbound, self._pool, self._write_log)
+            push = self._pushes[queue.name] = Push(queue, self._context, self._outbound, self._write_log)
             queue.on_ready = push.wake
             push.wake()
-
-    def close(self) -> None:
-        """Starts no more calls."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Push:
     """One subscription's calls to one endpoint. The window grows by a success and is halved by a failure."""
 
-    def __init__(
-        self, queue: Queue, context: Context, outbound: Outbound, pool: ThreadPoolExecutor, write_log: WriteLog
-    ) -> None:
+    def __init__(self, queue: Queue, context: Context, outbound: Outbound, write_log: WriteLog) -> None:
         self.queue = queue
         self.endpoint: str = queue.resource.push_config.push_endpoint
         self._context = context
         self._outbound = outbound
-        self._pool = pool
         self._write_log = write_log
         self._lock = threading.Lock()
         self._window = _FIRST_WINDOW
@@ -78,18 +68,16 @@ class Push:
     def wake(self) -> None:
         """There may be messages: has them sent."""
         with self._lock:
-            while self._has_work() and self._workers < self._window:
+            free = self._window - self._workers
+            for _ in range(min(free, self.queue.backlog.ready) if self._has_work() else 0):
                 self._workers += 1
                 self._context.agenda.begin(self.queue.name)
-                try:
-                    self._pool.submit(self._work)
-                except RuntimeError:  # the emulator is ending
-                    self._left()
-                    return
+                # Not a pool's: those are waited for at the end of the process, and an endpoint may hang for long.
+                threading.Thread(target=self._work, name="push", daemon=True).start()
 
     def _has_work(self) -> bool:
         is_served = self.queue.on_ready == self.wake and not self.queue.is_deleted
-        return is_served and self._pause is None and self.queue.backlog.is_ready
+        return is_served and self._pause is None and self.queue.backlog.ready > 0
 
     def _left(self) -> None:
         self._workers -= 1

@@ -139,7 +139,7 @@ class Queue:
             return []
 
     def attempt(self, lease: Lease) -> int:
-        """The how manieth delivery of a message it is: counted where there is a dead-letter policy, else 0."""
+        """Which delivery of its message it is, from 1 on; 0 where no dead-letter policy has them counted."""
         return self.backlog.failures.get(lease.number, 0) + 1 if self.max_attempts else 0
 
     def acknowledge(self, acks: Iterable[AckId]) -> tuple[list[AckId], Future[None] | None]:

@@ -29,7 +29,7 @@ def content(subscription: Any, message: Any, attempt: int) -> Content:
     Args:
         subscription: `Subscription`, with its push configuration.
         message: `PubsubMessage`.
-        attempt: the how manieth delivery it is; 0: not told.
+        attempt: which delivery of the message it is; 0: not told.
     """
     config = subscription.push_config
     if config.WhichOneof("wrapper") == "no_wrapper":
