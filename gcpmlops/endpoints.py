@@ -64,7 +64,7 @@ class Endpoints(EndpointPredictions):
         super().__init__(clients, models)
         self._clock = Clock(now=ServiceClock(clients).now)
 
-    def now(self) -> datetime:
+    def _now(self) -> datetime:
         """The services' time."""
         return self._clock.now()
 

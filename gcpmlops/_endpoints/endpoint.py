@@ -46,7 +46,7 @@ class Endpoint(Named):
     def deploying_until(self) -> datetime | None:
         """The latest time at which the deployment that is under way ends; None where none is."""
         labels = dict(self.proto.labels)
-        under_way = history.is_under_way(labels, self._endpoints.now())
+        under_way = history.is_under_way(labels, self._endpoints._now())
         return datetime.fromtimestamp(history.claimed(labels)[1], UTC) if under_way else None
 
     @property

@@ -20,6 +20,7 @@ _COLORS = {
 }  # fmt: skip
 
 _DOT = "position:absolute;left:-6px;top:.55em;width:10px;height:10px;border-radius:5px;"
+_TIME = "flex:none;width:5.4rem;color:#5f6368;font-variant-numeric:tabular-nums"
 _TRACK = "position:relative;border-left:2px solid #dadce0;padding:.15rem 0 .15rem 1rem"
 
 
@@ -100,8 +101,7 @@ def _line(event: Event) -> str:
     dot = f"<span style='{_DOT}background:{color}'></span>"
     who = f" <span style='color:#5f6368'>by {html.escape(event.who)}</span>" if event.who and not event.run else ""
     return (
-        f"<div style='display:flex'><span style='flex:none;width:5.4rem;color:#5f6368;font-variant-numeric:tabular-nums'>"
-        f"{event.at:%H:%M:%S}</span><div style='{_TRACK}'>"
+        f"<div style='display:flex'><span style='{_TIME}'>{event.at:%H:%M:%S}</span><div style='{_TRACK}'>"
         f"{dot}<b style='color:{color};font-weight:600'>{event.kind.replace('_', ' ').lower()}</b> "
         f"{html.escape(event.text)}{who}</div></div>"
     )

@@ -16,7 +16,7 @@ _case = click.argument("case")
 
 @click.group()
 def retraining() -> None:
-    """Retraining by schedules, drift, falling quality, new data and alerts; cases to decide, one timeline."""
+    """Retraining: triggers, cases to decide, one timeline."""
 
 
 @command(retraining, "apply", changes=True, example="gcpmlops retraining apply retraining.yaml --mode auto")
@@ -99,7 +99,7 @@ def runs(call: Call, name: str) -> None:
 
 @command(retraining, "cases", example="gcpmlops retraining cases flights --state OPEN")
 @_name
-@click.option("--state", type=click.Choice(("OPEN", "APPROVED", "DECLINED", "SNOOZED")))
+@click.option("--state", type=click.Choice(("OPEN", "APPROVED", "DECLINED", "SNOOZED")), help="Only those.")
 def cases(call: Call, name: str, state: str | None) -> None:
     """List the decision cases, with their evidence in JSON and YAML."""
     found = call.read("retraining.cases", name, state=state)

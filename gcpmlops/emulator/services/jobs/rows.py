@@ -83,7 +83,6 @@ class JobRows(Generic[M]):
 
     def change(self, name: str, change: Callable[[Any], None]) -> M:
         """Edits a job in place, unless it has ended; returns it as it is then stored."""
-
         has_ended = False
 
         def edit(job: Any) -> Any:

@@ -124,6 +124,7 @@ _ALL = (
     _uptime("check_passed", "Check passed", "Whether a check was successful.", "BOOL"),
     _uptime("content_mismatch", "Content mismatch", "Whether the content was not as wanted.", "BOOL"),
     _uptime("http_status", "HTTP status", "The status that was answered.", "INT64"),
+    _uptime("time_until_ssl_cert_expires", "Certificate", "Days until it expires.", "DOUBLE", "d"),
     _uptime("request_latency", "Request latency", "How long a check took.", "DOUBLE", "ms"),
     Metric(f"{LOGGING}byte_count", "Log bytes", "Bytes of log entries that were received.", unit="By", labels=_OF_LOGS),
     Metric(f"{LOGGING}log_entry_count", "Log entries", "Log entries that were received.", labels=_OF_LOGS),

@@ -6,7 +6,8 @@ import base64
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -35,6 +36,7 @@ class Outcome:
         status: of HTTP; None: there was no answer, or it is no HTTP check.
         mismatch: the content is not as wanted; None: nobody looked.
         reason: why it did not pass.
+        certificate_days: until the server's certificate expires, in real time; None: it showed none.
     """
 
     passed: bool
@@ -42,6 +44,7 @@ class Outcome:
     status: int | None = None
     mismatch: bool | None = None
     reason: str = ""
+    certificate_days: float | None = None
 
 
 class Prober:
@@ -56,7 +59,7 @@ class Prober:
         self._outbound = outbound
         self._agent = agent
         self._lock = threading.Lock()
-        self._lenient: httpx.Client | None = None
+        self._clients: dict[bool, httpx.Client] = {}  # by whether they look at certificates
 
     def probe(self, config: Any) -> Outcome:
         """As an `UptimeCheckConfig` (protobuf) says, within its timeout."""
@@ -66,18 +69,19 @@ class Prober:
             if config.HasField("tcp_check"):
                 with socket.create_connection((host, config.tcp_check.port), timeout):
                     return Outcome(True, _since(began))
-            answer = self._answer(config.http_check, host, began + timeout)
+            answer, days = self._answer(config.http_check, host, began + timeout)
         except (UnreachableError, OSError) as error:
             return Outcome(False, _since(began), reason=str(error) or type(error).__name__)
-        return _judged(config, answer, _since(began))
+        return replace(_judged(config, answer, _since(began)), certificate_days=days)
 
     def close(self) -> None:
         """Ends its connections."""
-        if self._lenient is not None:
-            self._lenient.close()
+        with self._lock:
+            while self._clients:
+                self._clients.popitem()[1].close()
 
-    def _answer(self, check: Any, host: str, until: float) -> Answer:
-        """The last of those that redirections lead to."""
+    def _answer(self, check: Any, host: str, until: float) -> tuple[Answer, float | None]:
+        """The last of those that redirections lead to, and how many days its certificate is good for."""
         scheme = "https" if check.use_ssl else "http"
         url = f"{scheme}://{host}:{check.port}{check.path}"
         method, body, headers = ("POST" if check.request_method == 2 else "GET"), check.body, _headers(check)
@@ -88,9 +92,9 @@ class Prober:
             left = until - time.perf_counter()
             if left <= 0:
                 raise UnreachableError("no answer in time")
-            answer = self._send(method, url, headers, body, left, strict=check.validate_ssl)
+            answer, days = self._send(method, url, headers, body, left, strict=check.validate_ssl)
             if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
-                return answer
+                return answer, days
             url = urljoin(url, answer.headers["location"])
             if answer.status < 307:
                 method, body = "GET", b""
@@ -98,26 +102,38 @@ class Prober:
 
     def _send(
         self, method: str, url: str, headers: dict[str, str], body: bytes, timeout: float, *, strict: bool
-    ) -> Answer:
+    ) -> tuple[Answer, float | None]:
         parts = urlsplit(url)
-        if strict or parts.scheme == "http" or hosts.is_served(parts.hostname or ""):
-            return self._outbound.send(method, url, headers=headers, body=body, timeout=timeout)
+        if parts.scheme == "http" or hosts.is_served(parts.hostname or ""):
+            return self._outbound.send(method, url, headers=headers, body=body, timeout=timeout), None
         import httpx
 
         try:
-            answer = self._unverified().request(method, url, headers=headers, content=body, timeout=timeout)
+            with self._client(strict).stream(method, url, headers=headers, content=body, timeout=timeout) as answer:
+                days = _days(answer.extensions["network_stream"].get_extra_info("ssl_object"))
+                return Answer(answer.status_code, dict(answer.headers), answer.read()), days
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(str(error) or type(error).__name__) from None
-        return Answer(answer.status_code, dict(answer.headers), answer.content)
 
-    def _unverified(self) -> httpx.Client:
+    def _client(self, strict: bool) -> httpx.Client:
         """Certificates are not looked at unless a check says so."""
         import httpx
 
         with self._lock:
-            if self._lenient is None:
-                self._lenient = httpx.Client(verify=False)  # noqa: S501 - `validate_ssl` is off
-            return self._lenient
+            if strict not in self._clients:
+                self._clients[strict] = httpx.Client(verify=strict)
+            return self._clients[strict]
+
+
+def _days(connection: Any) -> float | None:
+    """Until the certificate of a TLS connection expires."""
+    from cryptography import x509
+
+    data = connection.getpeercert(binary_form=True) if connection is not None else None
+    if data is None:
+        return None
+    left = x509.load_der_x509_certificate(data).not_valid_after_utc - datetime.now(UTC)
+    return left.total_seconds() / 86400
 
 
 def _host(resource: Any) -> str:

@@ -131,3 +131,5 @@ def _values(outcome: Outcome) -> Iterator[tuple[str, ValueType, Value]]:
         yield "http_status", "INT64", outcome.status
     if outcome.mismatch is not None:
         yield "content_mismatch", "BOOL", outcome.mismatch
+    if outcome.certificate_days is not None:
+        yield "time_until_ssl_cert_expires", "DOUBLE", outcome.certificate_days

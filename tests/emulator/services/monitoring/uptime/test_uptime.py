@@ -246,6 +246,9 @@ def test_certificates_are_looked_at_where_that_is_said(uptime: Uptime) -> None:
     with serving(trustme.CA().issue_cert("127.0.0.1")) as server:
         check = {"path": "/health", "port": server.server_port, "use_ssl": True}
         assert uptime.outcome(http_check=check)[0]
+        ((days, *_), *others) = uptime.read("time_until_ssl_cert_expires").values()
+        assert days > 365  # as trustme makes them
+        assert len(others) == 5
         passed, message = uptime.outcome(http_check=check | {"validate_ssl": True})
     assert not passed
     assert "certificate" in message.lower()
