@@ -70,7 +70,7 @@ class Prober:
                 with socket.create_connection((host, config.tcp_check.port), timeout):
                     return Outcome(True, _since(began))
             answer, days = self._answer(config.http_check, host, began + timeout)
-        except (UnreachableError, OSError) as error:
+        except (UnreachableError, OSError, ValueError) as error:  # headers, say, that can't be sent
             return Outcome(False, _since(began), reason=str(error) or type(error).__name__)
         return replace(_judged(config, answer, _since(began)), certificate_days=days)
 
@@ -129,7 +129,7 @@ def _days(connection: Any) -> float | None:
     """Until the certificate of a TLS connection expires."""
     from cryptography import x509
 
-    data = connection.getpeercert(binary_form=True) if connection is not None else None
+    data = connection.getpeercert(True) if connection is not None else None
     if data is None:
         return None
     left = x509.load_der_x509_certificate(data).not_valid_after_utc - datetime.now(UTC)

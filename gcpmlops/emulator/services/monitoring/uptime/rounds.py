@@ -81,18 +81,23 @@ class Rounds:
         config = self._configs.find(name)
         if config is None:
             return
-        message, places = raw(config), locations(config.selected_regions)
         now = self._agenda.clock.now()
-        outcomes = list(self._pool.map(lambda _: self._prober.probe(message), places))
-        self._points.add(
-            [row for place, each in zip(places, outcomes, strict=True) for row in _rows(message, place, each, now)]
-        )
-        self._log(message, [(place, each) for place, each in zip(places, outcomes, strict=True) if not each.passed])
-        missed = max(0, (now - when) // config.period)  # real time that a slow target, or a sleeping machine, took
-        with self._lock:
-            goes_on = name in self._next
-        if goes_on:
-            self._appoint(name, when + config.period * (missed + 1))
+        try:
+            self._probe(config, now)
+        finally:
+            late = self._agenda.clock.now() - when  # a slow target, or a machine that slept, takes its time
+            missed = max(0, late // config.period)
+            with self._lock:
+                goes_on = name in self._next
+            if goes_on:
+                self._appoint(name, when + config.period * (missed + 1))
+
+    def _probe(self, config: Any, now: datetime) -> None:
+        message, places = raw(config), locations(config.selected_regions)
+        outcomes = self._pool.map(lambda _: self._prober.probe(message), places)
+        found = list(zip(places, outcomes, strict=True))
+        self._points.add([row for place, each in found for row in _rows(message, place, each, now)])
+        self._log(message, [(place, each) for place, each in found if not each.passed])
 
     def _log(self, config: Any, failed: Sequence[tuple[str, Outcome]]) -> None:
         project, check = names.project_of(config.name), config.name.rpartition("/")[2]

@@ -233,6 +233,13 @@ def test_what_is_sent(uptime: Uptime) -> None:
     assert uptime.server.answers["/posted"][1] == b"a=1"
 
 
+def test_a_header_that_can_not_be_sent(uptime: Uptime) -> None:
+    check = {"port": uptime.server.server_port, "headers": {"X-Key": "\u20ac"}}
+    passed, message = uptime.outcome(http_check=check)
+    assert not passed
+    assert "encode" in message
+
+
 def test_tcp_and_a_port_where_nobody_is(uptime: Uptime) -> None:
     assert uptime.outcome(http_check=None, tcp_check={"port": uptime.server.server_port})[0]
     with socket.socket() as free:
