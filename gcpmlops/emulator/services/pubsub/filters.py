@@ -11,7 +11,7 @@ from google.api_core import exceptions
 Predicate = Callable[[Mapping[str, str]], bool]
 
 _MAX_BYTES = 256
-_TOKEN = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[A-Za-z_][A-Za-z0-9_\-]*)|(?P<sign>!=|[=:.,()\-]))')
+_TOKEN = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[A-Za-z0-9_][A-Za-z0-9_\-]*)|(?P<sign>!=|[=:.,()\-]))')
 _ESCAPE = re.compile(
     r"\\(?:(?P<hex>x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U000[0-9A-Fa-f]{5}|U0010[0-9A-Fa-f]{4})"
     r"|(?P<octal>[0-3][0-7]{2})|(?P<other>.))"
@@ -97,7 +97,7 @@ class _Parser:
 
     def _name(self) -> str:
         token = self._peek()
-        if not token or not (token[0] == '"' or token[0].isalpha() or token[0] == "_"):
+        if not token or not (token[0] == '"' or token[0].isalnum() or token[0] == "_"):
             raise self._wrong("an attribute's key is expected instead of")
         self._at += 1
         return _unquoted(token)

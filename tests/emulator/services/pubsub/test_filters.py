@@ -19,6 +19,7 @@ COM = {"domain": "com", "iana.org/tag": "en", "n-1": "x"}
         ('attributes.missing != "org"', True),
         ('attributes."iana.org/tag" = "en"', True),
         ('attributes.n-1 = "x"', True),
+        ("attributes:1st", False),
         ('hasPrefix(attributes.domain, "co")', True),
         ('hasPrefix(attributes.missing, "")', False),
         ('attributes:domain AND attributes.domain != "com"', False),
