@@ -5,8 +5,8 @@ BIN := .venv/bin
 WORKERS ?= 2
 ARGS ?=
 
-# an activated environment or the caller's import path is none of ours
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+# an activated environment or the caller's import path is none of ours; without bytecode every process compiles anew
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format coverage cli-reference docs-check bench wheel clean
