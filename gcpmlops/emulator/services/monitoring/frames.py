@@ -87,7 +87,8 @@ def stored(
         chosen: ids and series.
         read: their chunks and rows, by ids: see `Points.columns`.
     """
-    return [_stored(members, read) for members in _alike(chosen, lambda pair: pair[1])]
+    found = [_stored(members, read) for members in _alike(chosen, lambda pair: pair[1])]
+    return [frame for frame in found if len(frame.row)]  # of a metric that was another kind once, nothing is left
 
 
 def of_points(lines: Sequence[tuple[Series, Sequence[Point]]]) -> list[Frame]:

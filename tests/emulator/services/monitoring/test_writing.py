@@ -180,6 +180,11 @@ def test_descriptors_are_made_changed_and_deleted(monitoring: Monitoring) -> Non
         monitoring.read("auc")
     monitoring.write("auc", 0.25)  # the same moment again: what was there is gone
     assert [point.value.double_value for line in monitoring.read("auc") for point in line.points] == [0.25]
+    service.delete_metric_descriptor(request)
+    monitoring.write("auc", 3, start=START - timedelta(seconds=60), kind="CUMULATIVE")  # and is another kind now
+    delta = {"alignment_period": timedelta(seconds=60), "per_series_aligner": "ALIGN_DELTA"}
+    (line,) = monitoring.read("auc", since=START - timedelta(seconds=60), aggregation=delta)
+    assert line.points[0].value.int64_value == 3
     with pytest.raises(exceptions.PermissionDenied):
         service.delete_metric_descriptor(
             monitoring_v3.DeleteMetricDescriptorRequest(name=f"projects/p1/metricDescriptors/{ONLINE}error_count")
