@@ -39,6 +39,7 @@ class BacklogGauges:
         self._is_due = False
         self._seen: list[Waiting] = []
         points.before_read.append(self.look)
+        agenda.on_back.append(self._again)  # the appointment may be far away now
 
     def wake(self) -> None:
         """Something may wait from now on."""

@@ -38,6 +38,7 @@ class Minutes(Generic[K]):
         self._since: datetime | None = None
         self._is_due = False  # there is an appointment
         points.before_read.append(self.flush)
+        agenda.on_back.append(self._over)  # the appointment may be far away now
 
     def change(self, edit: Callable[[dict[K, Any]], None]) -> None:
         """Counts: `edit` gets the minute's tallies."""

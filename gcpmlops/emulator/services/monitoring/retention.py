@@ -44,6 +44,7 @@ class Retention:
         self._store = store
         self._points = stored
         stored.on_add.append(self.on_add)
+        agenda.on_back.append(self._anew)
         self._agenda = agenda
         self._lock = threading.Lock()
         self._is_due = False
@@ -79,9 +80,13 @@ class Retention:
         self._store.write(told)
 
     def _look(self) -> None:
+        self.run()
+        self._anew()
+
+    def _anew(self) -> None:
+        """Another appointment than the one that is past, or far away since the clock was set back."""
         with self._lock:
             self._is_due = False
-        self.run()
         self.start()
 
     def _thin(self, conn: sqlite3.Connection, rows: Collection[Any], after: int, until: int, gone: int) -> None:

@@ -81,6 +81,19 @@ def test_log_entries_by_the_minute(metrics: Metrics) -> None:
     assert size[-1] == (60, entry("c").ByteSize())
 
 
+def test_a_clock_that_is_set_back(metrics: Metrics) -> None:
+    counts = EntryCounts(metrics.points, metrics.agenda)
+    counts.stored([entry("a")])
+    for listener in metrics.agenda.on_back:
+        metrics.agenda.clock.set(START - timedelta(days=365))
+        listener()
+    counts.stored([entry("b")])
+    metrics.pass_by(61)
+    text = 'metric.type = "logging.googleapis.com/log_entry_count"'
+    (line,) = Reading(metrics.points).lines("p1", text, 0, micros(START))
+    assert [point.value for point in line.points] == [1, 1]
+
+
 def test_requests_of_cloud_run(metrics: Metrics) -> None:
     counts = EntryCounts(metrics.points, metrics.agenda)
     counts.received([entry("printed")])
