@@ -193,11 +193,7 @@ class Feedback:
         )
         late = _NEVER_LATE if late_after is None else int(seconds_of(late_after, field="late_after"))
         parameters = question.parameters(since=since or _FIRST, until=until or _LAST, late=late, threshold=threshold)
-        rows = self._bigquery.query(question.sql(), parameters=parameters).rows()
-        given = {name: value for name, value in parameters.items() if name in ("since", "until", "late", "positive")}
-        left = self._bigquery.query(question.left_over(), parameters=given).rows()[0]
-        measured = tuple(_measured(row, question, minimum) for row in rows)
-        return Quality(measured, tuple(question.metrics), left, minimum, length)
+        return self._answer(question, parameters, minimum)
 
     def publish(self, quality: Quality, *, model: str) -> Published:
         """Write the figures as the metric gcpmlops/quality (labels model, version, metric, slice), for alerts.
@@ -209,16 +205,17 @@ class Feedback:
         if not model:
             raise InvalidArgument("the model has no name", field="model", value=model, allowed="a name")
         known = self._monitoring.read(publishing.METRIC, since="25h", labels={"model": model})
-        last = {
-            (each.labels.get("version", ""), each.labels.get("metric", ""), each.labels.get("slice", "")): each.points[
-                -1
-            ][0]
-            for each in known
-            if each.points
-        }
+        last = {publishing.key_of(each.labels): each.points[-1][0] for each in known if each.points}
         points, done = publishing.points(quality, model, now=self._clients.now(), last=last)
         self._monitoring.write_all(points)
         return done
+
+    def _answer(self, question: Question, parameters: Mapping[str, Any], minimum: int) -> Quality:
+        rows = self._bigquery.query(question.sql(), parameters=parameters).rows()
+        given = {name: value for name, value in parameters.items() if name != "threshold"}
+        left = self._bigquery.query(question.left_over(), parameters=given).rows()[0]
+        measured = tuple(_measured(row, question, minimum) for row in rows)
+        return Quality(measured, tuple(question.metrics), left, minimum, question.window)
 
     def _predictions(self, given: Predictions | str) -> Predictions:
         """A name is a table as `record_predictions` fills it. Raises InvalidArgument for a request log."""

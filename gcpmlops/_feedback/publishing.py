@@ -57,6 +57,11 @@ def points(
     return found, Published(len(found), too_few, older)
 
 
+def key_of(labels: Mapping[str, str]) -> Key:
+    """Of a time series of the metric."""
+    return labels.get("version", ""), labels.get("metric", ""), labels.get("slice", "")
+
+
 def _series(quality: Quality) -> dict[Key, Sequence[tuple[Measured, float | None]]]:
     """Values of each time series, oldest first."""
     found: dict[Key, list[tuple[Measured, float | None]]] = {}
