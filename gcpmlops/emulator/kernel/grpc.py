@@ -43,15 +43,18 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
         self._cache: dict[str, Any] = {}
 
     def service(self, handler_call_details: Any) -> Any:
-        """The handler of a method path; gRPC calls this once for every call."""
+        """The handler of a method path; gRPC calls this once for every call, and hides what is raised here."""
         path = handler_call_details.method
         handler = self._cache.get(path)
         if handler is None:
-            handler = self._cache[path] = self._make(path)
+            try:
+                handler = self._cache[path] = self._make(path)
+            except Exception as error:  # noqa: BLE001 - errors.py maps every one; the next call tries again
+                return grpc.unary_stream_rpc_method_handler(self._refusal(error))
         return handler
 
     def _make(self, path: str) -> Any:
-        _, proto, name = path.split("/")
+        proto, _, name = path.removeprefix("/").rpartition("/")
         if proto == _OPERATIONS and name in self._operations:
             return self._handler(self._operations[name], "v1")
         if proto == _IAM and name in _IAM_METHODS:
@@ -127,7 +130,7 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
         run.experimental_thread_pool = self._streams  # type: ignore[attr-defined]  # gRPC looks there for one
         return run
 
-    def _refusal(self, error: exceptions.GoogleAPICallError) -> Callable[[Any, Any], Any]:
+    def _refusal(self, error: Exception) -> Callable[[Any, Any], Any]:
         def run(_: Any, context: Any) -> Any:
             try:
                 self._call(context, "v1", "")
