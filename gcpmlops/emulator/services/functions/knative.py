@@ -49,7 +49,9 @@ class Knative:
     def list_revisions(self, variables: Mapping[str, str], _: Any) -> Json:
         project = self._id(variables["project"])
         prefix = f"projects/{project}/locations/"
+        selected = variables.get("labelSelector", "").rpartition("serving.knative.dev/service=")[2].strip()
         found = [row for row in self._deployments.run.revisions.list() if row.name.startswith(prefix)]
+        found = [row for row in found if selected in ("", row.service)]
         return {
             "apiVersion": _SERVING,
             "kind": "RevisionList",
@@ -90,6 +92,10 @@ class Knative:
         json_format.ParseDict((body or {}).get("policy", {}), policy)
         request = iam_policy_pb2.SetIamPolicyRequest(resource=self._resource(variables), policy=policy)
         return _json(self._services.set_iam_policy(request))
+
+    def test_permissions(self, _: Mapping[str, str], body: Any) -> Json:
+        """The caller owns everything, what is still to be made as well."""
+        return {"permissions": list((body or {}).get("permissions", ()))}
 
     def _resource(self, variables: Mapping[str, str]) -> str:
         parent = f"projects/{self._id(variables['project'])}/locations/{variables['location']}"
@@ -144,7 +150,7 @@ def revision_json(row: run.Revision) -> Json:
         "spec": _revision_spec(row),
         "status": {
             "observedGeneration": row.generation,
-            "conditions": _conditions(row.conditions),
+            "conditions": [*_conditions(row.conditions), {"type": "Active", "status": "True"}],
             "imageDigest": row.containers[0].image,
             "serviceName": row.service,
         },
