@@ -38,6 +38,7 @@ class BacklogGauges:
         self._lock = threading.Lock()
         self._is_due = False
         self._seen: list[Waiting] = []
+        self._at = agenda.clock.now()  # when what is stored was so
         points.before_read.append(self.look)
         agenda.on_back.append(self._again)  # the appointment may be far away now
 
@@ -48,16 +49,19 @@ class BacklogGauges:
             self._agenda.after(_MINUTE, self._again, name="what waits in subscriptions")
 
     def look(self) -> None:
-        """Stores how it is now, unless all was empty before, and still is."""
+        """Stores how it is now: what has changed, and each minute what waits; not again to who queries because of it."""
         with self._lock:
-            seen = list(self._waiting())
-            before, self._seen = self._seen, seen
-        is_some = any(count for _, count, _ in seen)
+            now, seen = self._agenda.clock.now(), list(self._waiting())
+            is_some = any(count for _, count, _ in seen)
+            is_known = seen == self._seen and not (is_some and not self._at <= now < self._at + _MINUTE)
+            is_empty = not is_some and not any(count for _, count, _ in self._seen)
+            self._seen = seen
+            if not is_known:
+                self._at = now
         if is_some:
             self.wake()
-        if is_some or any(count for _, count, _ in before):
-            now = micros(self._agenda.clock.now())
-            self._points.add([row for each in seen for row in _rows(each, now)])
+        if not is_known and not is_empty:
+            self._points.add([row for each in seen for row in _rows(each, micros(now))])
 
     def _again(self) -> None:
         self._is_due = False
@@ -68,8 +72,8 @@ def waiting(queues: Iterable[Queue]) -> Iterator[Waiting]:
     """Of subscriptions at work."""
     for queue in queues:
         with queue.changed:
-            pendings = [pending for pending in queue.backlog.pendings.values() if pending.left]
-            yield queue.name, queue.backlog.size, pendings[0].batch.at if pendings else None
+            oldest = next((pending for pending in queue.backlog.pendings.values() if pending.left), None)
+            yield queue.name, queue.backlog.size, None if oldest is None else oldest.batch.at
 
 
 def _rows(found: Waiting, now: int) -> Iterable[tuple[Series, Point]]:
