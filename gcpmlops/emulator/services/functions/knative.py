@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from gcpmlops.emulator.settings import project_number
 
 Json = dict[str, Any]
 _SERVING = "serving.knative.dev/v1"
+_SELECTOR = re.compile(r"serving\.knative\.dev/service\s*(?:==?|in)\s*\(?([\w,\s-]+)")
 
 
 class Knative:
@@ -49,9 +51,10 @@ class Knative:
     def list_revisions(self, variables: Mapping[str, str], _: Any) -> Json:
         project = self._id(variables["project"])
         prefix = f"projects/{project}/locations/"
-        selected = variables.get("labelSelector", "").rpartition("serving.knative.dev/service=")[2].strip()
+        selector = _SELECTOR.search(variables.get("labelSelector", ""))
+        selected = re.split(r"[\s,]+", selector[1].strip()) if selector else []
         found = [row for row in self._deployments.run.revisions.list() if row.name.startswith(prefix)]
-        found = [row for row in found if selected in ("", row.service)]
+        found = [row for row in found if not selected or row.service in selected]
         return {
             "apiVersion": _SERVING,
             "kind": "RevisionList",
@@ -93,7 +96,7 @@ class Knative:
         request = iam_policy_pb2.SetIamPolicyRequest(resource=self._resource(variables), policy=policy)
         return _json(self._services.set_iam_policy(request))
 
-    def test_permissions(self, _: Mapping[str, str], body: Any) -> Json:
+    def permissions(self, _: Mapping[str, str], body: Any) -> Json:
         """The caller owns everything, what is still to be made as well."""
         return {"permissions": list((body or {}).get("permissions", ()))}
 

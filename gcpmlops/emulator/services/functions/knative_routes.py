@@ -34,5 +34,5 @@ def routes(make: Callable[[], Knative]) -> list[tuple[str, str, Callable[[Mappin
         ("GET", located, later("list_services")),
         ("GET", f"{located}/{{service}}:getIamPolicy", later("get_policy")),
         ("POST", f"{located}/{{service}}:setIamPolicy", later("set_policy")),
-        ("POST", f"{located}/{{service}}:testIamPermissions", later("test_permissions")),
+        ("POST", f"{located}/{{service}}:testIamPermissions", later("permissions")),
     ]
