@@ -49,7 +49,7 @@ class BacklogGauges:
             self._agenda.after(_MINUTE, self._again, name="what waits in subscriptions")
 
     def look(self) -> None:
-        """Stores how it is now: what has changed, and each minute what waits; not again to who queries because of it."""
+        """Stores how it is: what has changed, and each minute what waits; not again for who queries because of it."""
         with self._lock:
             now, seen = self._agenda.clock.now(), list(self._waiting())
             is_some = any(count for _, count, _ in seen)
