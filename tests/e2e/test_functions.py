@@ -216,6 +216,43 @@ def test_events_of_a_topic_and_of_a_bucket(client: Client, bucket: str, unique) 
     assert not any(on_topic in name or on_bucket in name for name in names)
 
 
+def test_the_service_behind_it_by_every_api(
+    probe: Caller, client: Client, google_environment: dict[str, str], tmp_path: Path
+) -> None:
+    name = probe.function.proto.service_config.service
+    services, revisions = run_v2.ServicesClient(transport="rest"), run_v2.RevisionsClient()
+    service = services.get_service(name=name)
+    assert (service.uri, service.template.timeout.seconds) == (probe.function.service_url, 2)
+    assert name in [found.name for found in services.list_services(parent=client.clients.parent)]
+    assert service.latest_ready_revision in [found.name for found in revisions.list_revisions(parent=name)]
+    container = run_v2.Container(image="gcr.io/x/y")
+    made = run_v2.Service(template=run_v2.RevisionTemplate(containers=[container]))
+    with pytest.raises(google_exceptions.MethodNotImplemented, match=r"CreateService.*gcr\.io/x/y"):
+        services.create_service(parent=client.clients.parent, service=made, service_id="other")
+
+    credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    session = google.auth.transport.requests.AuthorizedSession(credentials)
+    project = client.config.project
+    base = f"https://us-central1-run.googleapis.com/apis/serving.knative.dev/v1/namespaces/{project}"
+    shown = session.get(f"{base}/services/probe-it").json()
+    assert (shown["kind"], shown["status"]["url"]) == ("Service", probe.function.service_url)
+    for selector, there in (
+        ("serving.knative.dev/service in (probe-it)", True),
+        ("serving.knative.dev/service=x", False),
+    ):
+        listed = session.get(f"{base}/revisions", params={"labelSelector": selector}).json()["items"]
+        assert (shown["status"]["latestReadyRevisionName"] in [item["metadata"]["name"] for item in listed]) is there
+    enabled = session.get(f"https://serviceusage.googleapis.com/v1/projects/{project}/services/run.googleapis.com")
+    assert enabled.json()["state"] == "ENABLED"
+
+    functions = functions_v2.FunctionServiceClient()
+    url = functions.generate_download_url({"name": probe.function.name}).download_url
+    (tmp_path / "source.zip").write_bytes(requests.get(url, timeout=10).content)
+    with zipfile.ZipFile(tmp_path / "source.zip") as archive:
+        assert archive.read("main.py") == PROBE.read_bytes()
+    assert "python311" in [found.name for found in functions.list_runtimes(parent=client.clients.parent).runtimes]
+
+
 def test_curl_and_the_plain_port(shell: Shell, probe: Caller, emulator) -> None:
     bearer = f"Authorization: Bearer {probe.token}"
     done = shell.tool("curl", "-sS", "-H", bearer, "-d", "abc", f"{probe.function.url}/p")
