@@ -40,7 +40,7 @@ class ErrorRate:
         above: share of the requests.
         by_model: each deployed model by itself, as a canary needs it.
         window: of the requests that are counted together; whole minutes.
-        duration: how long it has to be so; 0: one window is enough.
+        duration: how long it has to be so; with 0 an incident stays open where no data come any more.
         minimum_requests: in the window; fewer requests are no reason.
     """
 
@@ -50,7 +50,7 @@ class ErrorRate:
     above: float = 0.05
     by_model: bool = False
     window: Duration = "5m"
-    duration: Duration = 0
+    duration: Duration = "1m"
     minimum_requests: int = 0
 
     def conditions(self, endpoint: EndpointName) -> list[Any]:
@@ -68,12 +68,13 @@ class ErrorRate:
             above=self.above,
             aggregations=rate,
             duration=self.duration,
+            quiet=True,
         )
         if not self.minimum_requests:
             return [found]
         enough = (self.minimum_requests - 0.5) / seconds_of(self.window, field="window")
         title = f"at least {self.minimum_requests} requests in {_spoken(self.window)}"
-        busy = conditions.threshold(title, every, above=enough, aggregations=rate, duration=self.duration)
+        busy = conditions.threshold(title, every, above=enough, aggregations=rate, duration=self.duration, quiet=True)
         return [found, busy]
 
     def runbook(self) -> str:
@@ -98,7 +99,7 @@ class Latency:
     """5, 50, 95 or 99."""
     by_model: bool = False
     window: Duration = "5m"
-    duration: Duration = 0
+    duration: Duration = "1m"
 
     def conditions(self, endpoint: EndpointName) -> list[Any]:
         if self.percentile not in (5, 50, 95, 99):
@@ -111,7 +112,11 @@ class Latency:
         by = (_MODEL,) if self.by_model else ("resource.labels.endpoint_id",)
         title = f"p{self.percentile} of the latency is above {self.above_ms:g} ms"
         steps = conditions.aligned("delta", reduce=f"p{self.percentile}", by=by, every=self.window)
-        return [conditions.threshold(title, where, above=self.above_ms, aggregations=steps, duration=self.duration)]
+        return [
+            conditions.threshold(
+                title, where, above=self.above_ms, aggregations=steps, duration=self.duration, quiet=True
+            )
+        ]
 
     def runbook(self) -> str:
         return (

@@ -44,9 +44,15 @@ def threshold(
     aggregations: Sequence[Any],
     of: str = "",
     duration: Duration = 0,
+    quiet: bool = False,
 ) -> Any:
-    """A condition on values; `of` is the filter of what they are divided by, aggregated alike."""
+    """A condition on values; `of` is the filter of what they are divided by, aggregated alike.
+
+    `quiet`: no data are good news, which closes an incident; Google takes that with a duration only.
+    """
     comparison, value = one_limit(above, below)
+    seconds = minutes(duration, field="duration")
+    missing = "EVALUATION_MISSING_DATA_INACTIVE" if quiet and seconds else 0
     kind = _google.alert.AlertPolicy.Condition.MetricThreshold
     return _google.alert.AlertPolicy.Condition(
         display_name=title,
@@ -57,8 +63,9 @@ def threshold(
             denominator_aggregations=list(aggregations) if of else [],
             comparison=comparison,
             threshold_value=value,
-            duration={"seconds": minutes(duration, field="duration")},
+            duration={"seconds": seconds},
             trigger={"count": 1},
+            evaluation_missing_data=missing,
         ),
     )
 

@@ -44,6 +44,10 @@ def test_error_rate_is_a_ratio_of_like_with_like() -> None:
     assert list(spec.aggregations[0].group_by_fields) == ["metric.labels.deployed_model_id"]
     assert (spec.threshold_value, spec.comparison.name) == (0.02, "COMPARISON_GT")
     assert busy.condition_threshold.threshold_value == pytest.approx(59.5 / 300)
+    # no errors are no data: they have to close the incident; Google takes that with a duration only
+    assert spec.evaluation_missing_data.name == "EVALUATION_MISSING_DATA_INACTIVE"
+    at_once, *_ = conditions(ErrorRate(endpoint="flights", duration=0))
+    assert at_once.condition_threshold.evaluation_missing_data.name == "EVALUATION_MISSING_DATA_UNSPECIFIED"
 
 
 def test_every_kind_has_conditions_and_a_runbook() -> None:
