@@ -36,11 +36,11 @@ class Call:
 
         return Client(**self.settings)
 
-    def read(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def read(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """`client.METHOD(...)`, for "storage.get" and the like."""
         return operator.attrgetter(method)(self.client)(*args, **kwargs)
 
-    def change(self, api: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    def change(self, api: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """`client.METHOD(...)`; with --dry-run it is only shown, with the Google API that it would call."""
         if not self.dry_run:
             return self.read(method, *args, **kwargs)
