@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gcpmlops.emulator.kernel import names
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Waiting = tuple[str, int, float | None]  # subscription, messages, when the oldest came in seconds since 1970
 
 _MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_QUIET = timedelta(hours=25)  # as long as policies look back
 _SECOND = 1_000_000
 
 
@@ -38,30 +40,44 @@ class BacklogGauges:
         self._lock = threading.Lock()
         self._is_due = False
         self._seen: list[Waiting] = []
-        self._at = agenda.clock.now()  # when what is stored was so
+        self._at = self._fresh = agenda.clock.now()  # when what is stored was so, and until when that will do
+        self._some: datetime | None = None  # when something waited
         points.before_read.append(self.look)
         agenda.on_back.append(self._again)  # the appointment may be far away now
 
     def wake(self) -> None:
         """Something may wait from now on."""
-        if not self._is_due:
-            self._is_due = True
-            self._agenda.after(_MINUTE, self._again, name="what waits in subscriptions")
+        self._wake(_MINUTE)
 
     def look(self) -> None:
         """Stores how it is: what has changed, and each minute what waits; not again for who queries because of it."""
         with self._lock:
             now, seen = self._agenda.clock.now(), list(self._waiting())
-            is_some = any(count for _, count, _ in seen)
-            is_known = seen == self._seen and not (is_some and not self._at <= now < self._at + _MINUTE)
-            is_empty = not is_some and not any(count for _, count, _ in self._seen)
+            pause = self._pause(now, seen)
+            is_known = pause is None or (seen == self._seen and self._at <= now < self._fresh)
             self._seen = seen
-            if not is_known:
-                self._at = now
-        if is_some:
-            self.wake()
-        if not is_known and not is_empty:
+            if not is_known and pause is not None:
+                self._at, self._fresh = now, now + pause
+        if pause is not None:
+            self._wake(pause)
+        if not is_known:
             self._points.add([row for each in seen for row in _rows(each, micros(now))])
+
+    def _pause(self, now: datetime, seen: list[Waiting]) -> timedelta | None:
+        """Until the next look: a minute while something waits, longer and longer once nothing does; None: no more.
+
+        Policies learn from a zero that what they watched is over; without a point they could not.
+        """
+        if any(count for _, count, _ in seen):
+            self._some = now
+        if self._some is None or not now - self._some < _QUIET:
+            return None
+        return min(max(_MINUTE, now - self._some), _HOUR)
+
+    def _wake(self, after: timedelta) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self._agenda.after(after, self._again, name="what waits in subscriptions")
 
     def _again(self) -> None:
         self._is_due = False
