@@ -32,7 +32,7 @@ def test_the_example() -> None:
     drift, quality = given["triggers"]
     assert isinstance(drift, DataDrift)
     assert isinstance(quality, QualityBelow)
-    assert (drift.every, quality.prediction) == ("0 6 * * 1", "$[1]")
+    assert (drift.every, quality.prediction) == ("0 6 8 * *", "$[1]")
 
 
 @pytest.mark.parametrize(
