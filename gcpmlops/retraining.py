@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import builtins
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,11 +21,11 @@ from gcpmlops._jobs.settings import JobRequest, JobSettings
 from gcpmlops._retraining import cases, wiring
 from gcpmlops._retraining import recipe as recipes
 from gcpmlops._retraining.cases import Case
-from gcpmlops._retraining.desk import Decision, Desk
+from gcpmlops._retraining.desk import NOTHING, Decision, Desk
 from gcpmlops._retraining.ledger import Ledger
 from gcpmlops._retraining.look import Lookout
 from gcpmlops._retraining.recipe import Budget, Recipe
-from gcpmlops._retraining.run import UNDER_WAY, Modules
+from gcpmlops._retraining.run import Modules
 from gcpmlops._retraining.timeline import Event, Timeline
 from gcpmlops._retraining.triggers import DataDrift, NewData, OnAlert, QualityBelow, Schedule, Trigger
 from gcpmlops._retraining.wiring import Wiring
@@ -158,10 +159,10 @@ class Retraining:
             canary=recipes.canary_dict(canary or Canary()), deploy=dict(deploy or {}), server=dict(server or {}),
             budget=budget or Budget(), cool_down=seconds_of(cool_down, field="cool_down"), samples=samples,
         )  # fmt: skip
-        ledger = self._ledger(name)
+        self._wiring.check(recipe)
         url = self._wiring.deploy(runtime=runtime, memory=memory)
-        ledger.keep_recipe(recipe)
-        ledger.change("setup", lambda old: {**(old or {"at": ledger.now().isoformat()}), "url": url})
+        ledger = self._ledger(name)
+        self._keep(ledger, recipe, url)
         return RetrainingSetup(recipe, url, tuple(self._wiring.connect(recipe, url)), ledger.folder)
 
     def apply(self, path: Path_, **changes: Any) -> RetrainingSetup:
@@ -183,9 +184,8 @@ class Retraining:
 
     def list(self) -> list[RetrainingSetup]:
         """All that this staging bucket knows."""
-        root = f"{self._root}/"
-        found = {each.uri.removeprefix(root).partition("/")[0] for each in self._storage.list(root)}
-        return [self.get(name) for name in sorted(found)]
+        found = self._storage.list(f"{self._root}/")
+        return [self.get(each.uri.split("/")[-2]) for each in found if each.uri.endswith("/recipe.json")]
 
     def run(self, name: str, *, why: str = "asked for", force: bool = False) -> Decision:
         """Retrain now, in this process, and wait: what a pipeline step does. `force` leaves out cool-down and budget.
@@ -209,21 +209,19 @@ class Retraining:
         return [desk.called(each, {}) for each in self._ledger(name).recipe().triggers if not isinstance(each, OnAlert)]
 
     def handle(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What the function does with a call: {"retraining": NAME, "trigger": INDEX or "work"}, or a Pub/Sub push.
+        """What the function does with a call: {"retraining": NAME, "trigger": INDEX or "work"}, or a push of Pub/Sub.
 
         Raises InvalidArgument for another one, NotFound.
         """
         name, which = str(body.get("retraining", "")), str(body.get("trigger", ""))
-        _check_name(name)
-        desk, recipe = self._desk(name, seconds=_CALL), self._ledger(name).recipe()
+        desk, triggers = self._desk(name, seconds=_CALL), self._ledger(name).recipe().triggers
         if which == wiring.WORK:
-            decision = desk.work()
-        elif which.isdigit() and int(which) < len(recipe.triggers):
-            decision = desk.called(recipe.triggers[int(which)], _incident(body))
-        else:
-            raise InvalidArgument(field="trigger", value=which, allowed="the index of one of its triggers, or work")
-        self._tick(name, desk, decision)
-        return decision.to_dict()
+            return desk.work().to_dict()
+        if which == wiring.ALERT:
+            return self._alerted(desk, triggers, _incident(body)).to_dict()
+        if which.isdigit() and int(which) < len(triggers):
+            return desk.called(triggers[int(which)], {}).to_dict()
+        raise InvalidArgument(field="trigger", value=which, allowed="the index of one of its triggers, work, or alert")
 
     def timeline(self, name: str, *, run: str = "", limit: int | None = None, incidents: bool = False) -> Timeline:
         """Everything that happened, the oldest first; of one run, or the last `limit` events. Raises NotFound.
@@ -231,11 +229,12 @@ class Retraining:
         With `incidents` those of alerts about its model stand between: what was opened, and when it was over.
         """
         ledger = self._ledger(name)
-        recipe = ledger.recipe()
         events = ledger.timeline(run=run, limit=limit)
+        if not events:
+            ledger.recipe()  # a retraining that is deleted has a timeline all the same
         if not incidents or not events:
             return events
-        found = self._wiring.incidents(recipe.model, since=events[0].at)
+        found = self._wiring.incidents(ledger.recipe().model, since=events[0].at)
         return Timeline(sorted([*events, *found], key=lambda event: event.at))
 
     def runs(self, name: str) -> builtins.list[dict[str, Any]]:
@@ -268,21 +267,32 @@ class Retraining:
 
     def pause(self, name: str) -> None:
         """Nothing but people sets it off any more. Raises NotFound."""
-        self._ledger(name).recipe()
+        ledger = self._ledger(name)
+        ledger.recipe()
         self._wiring.pause(name)
+        ledger.say("PAUSED", "its triggers are not looked at")
 
     def resume(self, name: str) -> None:
         """The triggers are looked at again. Raises NotFound."""
-        self._ledger(name).recipe()
-        self._wiring.resume(name)
-
-    def delete(self, name: str, *, purge: bool = False) -> None:
-        """Remove its schedules and its topic; with `purge` what was kept of it, too. Models and tables stay."""
         ledger = self._ledger(name)
         ledger.recipe()
+        self._wiring.resume(name)
+        ledger.say("UNPAUSED", "its triggers are looked at again")
+
+    def delete(self, name: str, *, purge: bool = False) -> None:
+        """Remove its schedules and what brings alerts; with `purge` its timeline, runs and cases, too.
+
+        Models, tables and the function stay. Raises NotFound where nothing of it is left.
+        """
+        ledger = self._ledger(name)
+        if not (purge and self._storage.list(f"{ledger.folder}/")):
+            ledger.recipe()
         self._wiring.remove(name)
         if purge:
             ledger.remove()
+        else:
+            ledger.say("DELETED", "its schedules are gone; the timeline stays")
+            ledger.take("recipe")
 
     def _decide(
         self, name: str, case: str, state: str, reason: str, who: str | None, *, until: datetime | None = None
@@ -292,12 +302,24 @@ class Retraining:
         desk = self._desk(name, seconds=None)
         return desk.decide(case, state, who=who or self._clients.caller, reason=reason, until=until)
 
-    def _tick(self, name: str, desk: Desk, decision: Decision) -> None:
-        """The function looks again every ten minutes while something is left to do, and only then."""
-        if decision.decision == UNDER_WAY or (decision.run and not desk.is_done):
-            self._wiring.ticking(name, on=True)
-        elif decision.run:
-            self._wiring.ticking(name, on=False)
+    def _alerted(self, desk: Desk, triggers: Sequence[Trigger], incident: dict[str, Any]) -> Decision:
+        """Alerts of all policies come by one subscription; one that is no trigger may have got the channel by hand."""
+        policy = str(incident.get("policy_name", ""))
+        for trigger in triggers:
+            if isinstance(trigger, OnAlert) and trigger.policy == policy:
+                return desk.called(trigger, incident)
+        return Decision(NOTHING, f"no trigger is the alert policy {policy!r}")
+
+    def _keep(self, ledger: Ledger, recipe: Recipe, url: str) -> None:
+        """The recipe, and on the timeline what is new in it."""
+        before, setup = ledger.find_recipe(), ledger.get("setup")
+        ledger.keep_recipe(recipe)
+        ledger.change("setup", lambda old: {**(old or {"at": ledger.now().isoformat()}), "url": url})
+        if before is None or setup is None:
+            ledger.say("SET_UP", f"in the mode {recipe.mode}", mode=recipe.mode)
+        elif changed := recipe.differs(before):
+            mode = f"; the mode is {recipe.mode} now" if "mode" in changed else ""
+            ledger.say("SET_UP", f"anew: {', '.join(changed)}{mode}", mode=recipe.mode)
 
     def _uploaded(self, name: str, source: Path_ | None, settings: JobSettings) -> dict[str, Any]:
         """The job's request; the code is put where it stays."""
@@ -314,7 +336,10 @@ class Retraining:
         return made
 
     def _desk(self, name: str, *, seconds: float | None) -> Desk:
-        return Desk(self._ledger(name), self._lookout, self._modules, seconds=seconds)
+        def ticking(on: bool) -> None:
+            self._wiring.ticking(name, on)
+
+        return Desk(self._ledger(name), self._lookout, self._modules, seconds=seconds, ticking=ticking)
 
     def _ledger(self, name: str) -> Ledger:
         _check_name(name)
@@ -327,7 +352,7 @@ class Retraining:
 
 
 def _check_name(name: str) -> None:
-    if not name or not all(char.isalnum() or char == "-" for char in name) or not name[0].isalpha() or len(name) > 40:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,39}", name):
         raise InvalidArgument(
             field="retraining", value=name, allowed="up to 40 letters, digits and hyphens, a letter first"
         )
@@ -345,7 +370,11 @@ def _gates(given: Path_ | Sequence[Gate]) -> list[dict[str, Any]]:
 
 
 def _incident(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What Cloud Monitoring published, out of a Pub/Sub push."""
-    data = body.get("message", {}).get("data", "")
-    found: dict[str, Any] = json.loads(base64.b64decode(data)).get("incident", {}) if data else {}
+    """What Cloud Monitoring published, out of a Pub/Sub push. Raises InvalidArgument."""
+    try:
+        found = json.loads(base64.b64decode(body["message"]["data"]))["incident"]
+    except (KeyError, TypeError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidArgument(field="message", allowed="a notification of Cloud Monitoring, pushed by Pub/Sub")
     return found

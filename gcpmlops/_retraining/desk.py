@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,15 +14,19 @@ from gcpmlops._retraining.claim import ClaimedError, claimed
 from gcpmlops._retraining.ledger import Ledger
 from gcpmlops._retraining.look import Look, Lookout
 from gcpmlops._retraining.recipe import AUTO, PROPOSE
-from gcpmlops._retraining.run import UNDER_WAY, Modules, Run, new_record
+from gcpmlops._retraining.run import FAILED, UNDER_WAY, Modules, Run, new_record
 from gcpmlops._retraining.triggers import Trigger, to_dict
+from gcpmlops.exceptions import GcpMlopsError
 
 NOTHING, REFUSED, DATA_ALERT, PROPOSED = "NOTHING", "REFUSED", "DATA_ALERT", "PROPOSED"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a call led to: NOTHING, REFUSED, DATA_ALERT, PROPOSED, or the outcome of a run, and why."""
+    """What a call led to: NOTHING, REFUSED, DATA_ALERT, PROPOSED, or the outcome of a run, and why.
+
+    FAILED without a run: the trigger could not be looked at.
+    """
 
     decision: str
     why: str
@@ -38,19 +42,39 @@ class Decision:
 
 
 class Desk:
-    """Args: `seconds` is what a call may take; a run that takes longer is gone on with by the next one."""
+    """Decides, and has done what was decided.
 
-    def __init__(self, ledger: Ledger, lookout: Lookout, modules: Modules, *, seconds: float | None) -> None:
+    Args:
+        seconds: what a call may take; a run that takes longer is gone on with by the next one.
+        ticking: told whether something is left to do, before a run begins and after it: whoever is killed meanwhile
+            is followed by somebody else.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lookout: Lookout,
+        modules: Modules,
+        *,
+        seconds: float | None,
+        ticking: Callable[[bool], None],
+    ) -> None:
         self._ledger = ledger
         self._lookout = lookout
         self._modules = modules
         self._seconds = seconds
+        self._ticking = ticking
         self._recipe = ledger.recipe()
 
     def called(self, trigger: Trigger, incident: Mapping[str, Any]) -> Decision:
         """A trigger's turn to be looked at."""
         now = self._ledger.now()
-        look = self._lookout.look(trigger, self._recipe, now=now, since=self._since(), incident=incident)
+        try:
+            look = self._lookout.look(trigger, self._recipe, now=now, since=self._since(), incident=incident)
+        except GcpMlopsError as error:
+            why = f"the trigger {trigger.kind} could not be looked at: {error.message}"
+            self._ledger.say("LOOK_FAILED", why, trigger=to_dict(trigger), error=str(error))
+            return Decision(FAILED, why)
         if look.broken:
             self._ledger.say("DATA_ALERT", look.why, trigger=to_dict(trigger), evidence=look.evidence)
             return Decision(DATA_ALERT, look.why)
@@ -62,21 +86,20 @@ class Desk:
 
     def work(self) -> Decision:
         """What is left to do: a run that was not ended, an approved case, a request."""
-        if (open_run := self._unfinished()) is not None:
-            return self._guarded(f"run {open_run['id']}", lambda: self._go(open_run))
+        if (left := self._unfinished()) is not None:
+            return self._guarded(f"run {left['id']}", lambda: self._go(left))
         for case in self._approved():
             return self.start(case.trigger, f"{case.why}; approved by {case.who}: {case.reason}", {}, case=case)
-        for request in self._ledger.all("requests"):
-            self._ledger.change(f"requests/{request['id']}", lambda old: {**(old or {}), "taken": True})
-            if not request.get("taken"):
-                return self.start({"kind": "request"}, request["why"], {}, force=request["force"], who=request["who"])
+        for asked in self._ledger.all("requests"):
+            if self._ledger.take(f"requests/{asked['id']}"):
+                return self.start({"kind": "request"}, asked["why"], {}, force=asked["force"], who=asked["who"])
+        self._ticking(False)
         return Decision(NOTHING, "nothing is left to do")
 
     @property
     def is_done(self) -> bool:
         """Whether `work` would find nothing."""
-        waiting = any(not each.get("taken") for each in self._ledger.all("requests"))
-        return not waiting and self._unfinished() is None and not self._approved()
+        return self._unfinished() is None and not self._approved() and not self._ledger.all("requests")
 
     def start(
         self,
@@ -88,16 +111,20 @@ class Desk:
         case: Case | None = None,
         who: str = "",
     ) -> Decision:
-        """A run, where nothing is against it; `force` and an approved case leave out cool-down and budget."""
+        """A run, where nothing is against it; `force` and an approved case leave out cool-down and budget.
+
+        One that was interrupted goes first, whatever set this one off.
+        """
         run_id = f"{self._ledger.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
         def begin() -> Decision:
-            against = (
-                "" if force or case else limits.refusal(self._recipe, self._ledger.all("runs"), self._ledger.now())
-            )
-            if against:
+            if (left := self._unfinished()) is not None:
+                return self._go(left)
+            now, runs = self._ledger.now(), self._ledger.all("runs")
+            if not (force or case) and (against := limits.refusal(self._recipe, runs, now)):
                 return self._refuse(trigger, why, against)
-            record = new_record(run_id, now=self._ledger.now(), trigger=trigger, why=why)
+            self._ticking(True)
+            record = new_record(run_id, now=now, trigger=trigger, why=why)
             record["mode"] = AUTO if case else self._recipe.mode
             self._ledger.put(f"runs/{run_id}", record)
             if case is not None:
@@ -132,11 +159,15 @@ class Desk:
         outcome = run.go()
         return Decision(outcome, run.record["why"], run=record["id"])
 
-    def _guarded(self, about: str, do: Any, *, trigger: Mapping[str, Any] | None = None, why: str = "") -> Decision:
+    def _guarded(
+        self, about: str, do: Callable[[], Decision], *, trigger: Mapping[str, Any] | None = None, why: str = ""
+    ) -> Decision:
         try:
             with claimed(self._ledger, about):
-                decision: Decision = do()
-                return decision
+                decision = do()
+            if decision.run:
+                self._ticking(not self.is_done)
+            return decision
         except ClaimedError as error:
             return self._refuse(trigger, why, error.message) if trigger else Decision(REFUSED, error.message)
 

@@ -52,6 +52,13 @@ class Ledger:
                 next_step="See what there is with `gcpmlops retraining list`; client.retraining.ensure sets one up.",
             ) from None
 
+    def find_recipe(self) -> Recipe | None:
+        """None where there is none."""
+        try:
+            return self.recipe()
+        except NotFound:
+            return None
+
     def keep_recipe(self, recipe: Recipe) -> None:
         """From the next run on."""
         self._storage.upload(recipe.to_json(), destination=f"{self.folder}/recipe.json", content_type=_JSON)
@@ -104,6 +111,14 @@ class Ledger:
                 continue
             return record
         raise FailedPrecondition(f"{uri} changes all the time", resource=uri, next_step="Try it again.")
+
+    def take(self, what: str) -> bool:
+        """Removes a record; whether this call did it, and none of others at the same time."""
+        try:
+            self._storage.delete(f"{self.folder}/{what}.json")
+        except NotFound:
+            return False
+        return True
 
     def remove(self) -> None:
         """All of it."""

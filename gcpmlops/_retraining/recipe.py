@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -83,10 +82,10 @@ class Recipe:
         if "target" not in self.evaluate:
             raise InvalidArgument("which column is the outcome?", field="evaluate", allowed="target=COLUMN, ...")
 
-    @property
-    def digest(self) -> str:
-        """Of all that it says."""
-        return hashlib.sha256(self.to_json()).hexdigest()[:16]
+    def differs(self, other: Recipe) -> list[str]:
+        """Names of what is not the same."""
+        mine, theirs = json.loads(self.to_json()), json.loads(other.to_json())
+        return [name for name in mine if mine[name] != theirs.get(name)]
 
     @property
     def strategy(self) -> Canary:

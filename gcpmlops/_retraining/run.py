@@ -6,6 +6,7 @@ What a step found is kept in the run's record before the next one begins, so tha
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from gcpmlops.batch_predictions import BatchPredictions
     from gcpmlops.bigquery import BigQuery
     from gcpmlops.clients import Clients
-    from gcpmlops.endpoints import Endpoints, RolloutEvent
+    from gcpmlops.endpoints import Endpoint, Endpoints, RolloutEvent
     from gcpmlops.evaluation import EvaluationResult
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.models import Model, Models
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 PROMOTED, CANDIDATE_KEPT, GATES_FAILED, ROLLED_BACK = "PROMOTED", "CANDIDATE", "GATES_FAILED", "ROLLED_BACK"
 FAILED, UNDER_WAY = "FAILED", "UNDER_WAY"
+_TRIES = 3  # of a step whose process is killed
+_log = logging.getLogger("gcpmlops.retraining")
 STEPS = ("data", "training", "register", "predict", "gate", "rollout")
 
 
@@ -78,16 +81,38 @@ class Run:
         """The steps that are left; the outcome, UNDER_WAY where the time was over."""
         try:
             while self.record["outcome"] == UNDER_WAY:
-                step = STEPS[self.record["step"]]
-                getattr(self, f"_{step}")()
+                self._begin()
+                getattr(self, f"_{self._step}")()
                 self._keep(step=min(self.record["step"] + 1, len(STEPS) - 1))
         except DeadlineExceeded as error:
-            self.say("WAITING", f"goes on later, from {STEPS[self.record['step']]}: {error.message}")
+            self.record["tries"] = 0
+            self._keep()
+            self.say("WAITING", f"goes on later, from {self._step}: {error.message}")
         except GcpMlopsError as error:
-            what = f"{STEPS[self.record['step']]}: {error.message.partition(chr(10))[0]}"
-            self.say("FAILED", what, error=str(error))
-            self._ended(FAILED, what)
+            self._failed(error.message, str(error))
+        except Exception as error:  # noqa: BLE001 - a run that says nothing would be begun again for ever
+            _log.exception("run %s of %s", self.id, self.recipe.name)
+            self._failed(f"{type(error).__name__}: {error}", repr(error))
         return str(self.record["outcome"])
+
+    @property
+    def _step(self) -> str:
+        return STEPS[self.record["step"]]
+
+    def _begin(self) -> None:
+        """A step, for the first time or again. Raises GcpMlopsError where whoever tries it is killed."""
+        tries = self.record.get("tries", 0)
+        if tries >= _TRIES:
+            raise GcpMlopsError(f"its process was killed {tries} times; see the log of the function or the machine")
+        if tries:
+            self.say("RESUMED", f"from {self._step}: the one who did it was killed")
+        self.record["tries"] = tries + 1
+        self._keep()
+
+    def _failed(self, message: str, whole: str) -> None:
+        what = f"{self._step}: {message.partition(chr(10))[0]}"
+        self.say("FAILED", what, error=whole)
+        self._ended(FAILED, what)
 
     def say(self, kind: str, text: str, **facts: Any) -> None:
         """An event of this run."""
@@ -162,7 +187,7 @@ class Run:
             self.say("GATES_FAILED", failed, verdict=verdict.to_dict())
             self._ended(GATES_FAILED, failed)
             return
-        self.say("GATES_PASSED", f"{len(verdict.results)} gates", verdict=verdict.to_dict())
+        self.say("GATES_PASSED", f"all {len(verdict.results)}", verdict=verdict.to_dict())
         if self.recipe.mode == CANDIDATE:
             self._ended(CANDIDATE_KEPT, f"{self.facts['model']} waits: the mode is candidate")
 
@@ -181,15 +206,33 @@ class Run:
         self._ended(PROMOTED, f"{self.recipe.model}@{model.version_id}")
 
     def _deployed(self, model: Model) -> str:
+        """How it came to production. Raises RolloutFailed; DeadlineExceeded where a call of its own is needed first."""
         endpoints, hardware = self.modules.endpoints, dict(self.recipe.deploy)
         endpoint = endpoints.get(self.recipe.endpoint)
+        if (share := self._share(endpoint, model)) == 100:
+            return "an earlier attempt"
+        if share is not None:
+            endpoints.rollback(endpoint.name, undeploy=True)
+            raise GcpMlopsError("it was killed in the middle of the canary; the traffic is what it was before")
         if not endpoint.traffic:  # nothing serves that it could be compared with
             endpoints.deploy(endpoint.name, model=model, **hardware)
             return "the first deployment"
+        if self._late:
+            raise DeadlineExceeded("the canary gets a call of its own")
         endpoints.deploy(
             endpoint.name, model=model, strategy=self.recipe.strategy, on_event=self._canary_event, **hardware
         )
         return "canary"
+
+    def _share(self, endpoint: Endpoint, model: Model) -> int | None:
+        """Of the traffic, that an attempt before this one has given it; None where it is not there."""
+        ids = [key for key, named in endpoint.deployed.items() if named == model.versioned_name]
+        return max((endpoint.traffic.get(each, 0) for each in ids), default=None)
+
+    @property
+    def _late(self) -> bool:
+        """Whether much of this call's time is over: a rollout that is cut off has to be undone."""
+        return self.seconds is not None and (self._left() or 0) < self.seconds / 2
 
     def _canary_event(self, event: RolloutEvent) -> None:
         if event.kind != "looked":
@@ -274,7 +317,7 @@ class Run:
     def _keep(self, *, step: int | None = None, **facts: Any) -> None:
         self.facts.update(facts)
         if step is not None:
-            self.record["step"] = step
+            self.record |= {"step": step, "tries": 0}
         self.ledger.put(f"runs/{self.id}", self.record)
 
     def _ended(self, outcome: str, why: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops._retraining import source
 from gcpmlops._retraining.recipe import Recipe
 from gcpmlops._retraining.timeline import Event
-from gcpmlops._retraining.triggers import OnAlert, cron_of
+from gcpmlops._retraining.triggers import KINDS, OnAlert, cron_of
+from gcpmlops._scheduler.requests import check_schedule, check_time_zone
 from gcpmlops.exceptions import NotFound, translated
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ FUNCTION = "gcpmlops-retraining"
 _TICK = "*/10 * * * *"
 _CALL = 1800  # seconds: the longest that Cloud Scheduler waits
 _FUNCTION = 3600  # seconds: the longest that a function may take
-WORK = "work"
+WORK, ALERT = "work", "alert"
 
 
 @dataclass(frozen=True)
@@ -60,43 +62,42 @@ class Wiring:
     def connect(self, recipe: Recipe, url: str) -> list[str]:
         """A schedule for each trigger that is looked at by the clock, and what brings alerts; the schedules' names."""
         names = [self._schedule(recipe, url, *each) for each in self._schedules(recipe)]
-        for index, trigger in enumerate(recipe.triggers):
-            if isinstance(trigger, OnAlert):
-                self._listen(recipe, url, index, trigger)
+        policies = [each.policy for each in recipe.triggers if isinstance(each, OnAlert)]
+        if policies:
+            self._listen(recipe.name, url, policies)
+        else:
+            self._deafen(recipe.name)
         for job in self.scheduler.list():
             if _is_of(job.id, recipe.name) and job.id not in names:
                 self.scheduler.delete(job.id)
         return names
 
+    def check(self, recipe: Recipe) -> None:
+        """Whether `connect` could: before anything is changed. Raises InvalidArgument, NotFound for an alert policy."""
+        for _, cron, zone, _ in self._schedules(recipe):
+            check_schedule(cron)
+            check_time_zone(zone)
+        for trigger in recipe.triggers:
+            if isinstance(trigger, OnAlert):
+                self._policy(trigger.policy)
+
     def pause(self, name: str) -> None:
-        """Nothing sets it off any more, but people."""
+        """Nothing sets it off any more, but people; what is under way is ended."""
         for job in self._jobs(name):
-            self.scheduler.pause(job)
+            if job != tick(name):
+                self.scheduler.pause(job)
 
     def resume(self, name: str) -> None:
-        """The other way; the tick stays as it is."""
+        """The other way."""
         for job in self._jobs(name):
             if job != tick(name):
                 self.scheduler.resume(job)
 
     def remove(self, name: str) -> None:
-        """The schedules, topic and subscription; the function stays, others use it."""
+        """The schedules, and what brings alerts; the function stays, others use it."""
         for job in self._jobs(name):
             self.scheduler.delete(job)
-        project = self.clients.config.require("project")
-        for delete, field, resource in (
-            (
-                self.clients.subscriber.delete_subscription,
-                "subscription",
-                f"projects/{project}/subscriptions/{topic(name)}",
-            ),
-            (self.clients.publisher.delete_topic, "topic", f"projects/{project}/topics/{topic(name)}"),
-        ):
-            try:
-                with translated(resource):
-                    delete(request={field: resource}, **self.clients.once)
-            except NotFound:
-                continue  # only a retraining that listens to alerts has them
+        self._deafen(name)
 
     def incidents(self, model: str, *, since: datetime) -> Iterator[Event]:
         """What alerts about this model opened since then, and closed."""
@@ -116,7 +117,10 @@ class Wiring:
 
     def ticking(self, name: str, on: bool) -> None:
         """Whether the function looks every ten minutes for what is left to do."""
-        (self.scheduler.resume if on else self.scheduler.pause)(tick(name))
+        try:
+            (self.scheduler.resume if on else self.scheduler.pause)(tick(name))
+        except NotFound:
+            return  # deleted meanwhile
 
     def _schedules(self, recipe: Recipe) -> Iterator[tuple[str, str, str, str]]:
         """Id, cron, time zone, and which trigger is meant."""
@@ -149,47 +153,83 @@ class Wiring:
             return False
         return True
 
-    def _listen(self, recipe: Recipe, url: str, index: int, trigger: OnAlert) -> None:
-        """Alert policy -> Pub/Sub channel -> topic -> push subscription -> function."""
+    def _listen(self, name: str, url: str, policies: Sequence[str]) -> None:
+        """Alert policy -> Pub/Sub channel -> topic -> push subscription -> function; other policies are let go of."""
         from gcpmlops.monitoring import PubSub
 
-        project = self.clients.config.require("project")
-        name = f"projects/{project}/topics/{topic(recipe.name)}"
-        self._ensure(self.clients.publisher.create_topic, {"name": name})
+        publisher, subscriber = self.clients.publisher, self.clients.subscriber
+        subscription, topic_name = self._alerts(name)
+        self._create(publisher.create_topic, {"name": topic_name})
         push: dict[str, Any] = {
-            "push_endpoint": f"{url}?retraining={recipe.name}&trigger={index}",
+            "push_endpoint": f"{url}?retraining={name}&trigger={ALERT}",
             "oidc_token": {"service_account_email": self._caller, "audience": url},
         }
-        subscription = f"projects/{project}/subscriptions/{topic(recipe.name)}"
-        request = {"name": subscription, "topic": name, "push_config": push, "ack_deadline_seconds": 600}
-        self._ensure(self.clients.subscriber.create_subscription, request)
-        channel = self.monitoring.ensure_channel(f"retraining {recipe.name}", PubSub(topic=name))
-        self._add_channel(trigger.policy, channel.name)
+        request = {"name": subscription, "topic": topic_name, "push_config": push, "ack_deadline_seconds": 600}
+        if not self._create(subscriber.create_subscription, request):
+            change = {"subscription": subscription, "push_config": push}
+            with translated(subscription):
+                subscriber.modify_push_config(request=change, **self.clients.idempotent)
+        channel = self.monitoring.ensure_channel(f"retraining {name}", PubSub(topic=topic_name)).name
+        wanted = {self._policy(each).name for each in policies}
+        for policy in self._policies():
+            told = channel in policy.notification_channels
+            if told != (policy.name in wanted):
+                others = [each for each in policy.notification_channels if each != channel]
+                self._tell(policy, others if told else [*others, channel])
 
-    def _add_channel(self, policy: str, channel: str) -> None:
-        parent = f"projects/{self.clients.config.require('project')}"
-        with translated(f"alert policy {policy}", next_step="Make it with client.monitoring.ensure_alert."):
-            listed = self.clients.alert_policies.list_alert_policies(
-                request={"name": parent, "filter": f'display_name="{policy}"'}, **self.clients.idempotent
+    def _deafen(self, name: str) -> None:
+        """No alert is brought any more."""
+        subscription, topic_name = self._alerts(name)
+        for channel in self.monitoring.list_channels(f'display_name="retraining {name}"'):
+            if channel.proto.labels.get("topic") == topic_name:
+                self.monitoring.delete_channel(channel.name, force=True)
+        subscriber, publisher = self.clients.subscriber, self.clients.publisher
+        for delete, field, resource in (
+            (subscriber.delete_subscription, "subscription", subscription),
+            (publisher.delete_topic, "topic", topic_name),
+        ):
+            try:
+                with translated(resource):
+                    delete(request={field: resource}, **self.clients.once)
+            except NotFound:
+                continue  # only a retraining that listens to alerts has them
+
+    def _alerts(self, name: str) -> tuple[str, str]:
+        """Full names of the subscription and the topic."""
+        project = self.clients.config.require("project")
+        return f"projects/{project}/subscriptions/{topic(name)}", f"projects/{project}/topics/{topic(name)}"
+
+    def _policies(self) -> list[Any]:
+        request = {"name": f"projects/{self.clients.config.require('project')}"}
+        with translated("alert policies"):
+            return list(self.clients.alert_policies.list_alert_policies(request=request, **self.clients.idempotent))
+
+    def _policy(self, name: str) -> Any:
+        found = next((each for each in self._policies() if each.display_name == name), None)
+        if found is None:
+            raise NotFound(
+                f"there is no alert policy {name!r}",
+                resource=name,
+                next_step="See them with `gcpmlops monitoring list-alerts`; client.monitoring.ensure_alert makes one.",
             )
-            found = next(iter(listed), None)
-            if found is None:
-                raise NotFound(f"there is no alert policy {policy!r}", resource=policy)
-            if channel not in found.notification_channels:
-                found.notification_channels.append(channel)
-                mask = {"paths": ["notification_channels"]}
-                self.clients.alert_policies.update_alert_policy(
-                    request={"alert_policy": found, "update_mask": mask}, **self.clients.once
-                )
+        return found
 
-    def _ensure(self, create: Any, request: dict[str, Any]) -> None:
+    def _tell(self, policy: Any, channels: Sequence[str]) -> None:
+        policy.notification_channels[:] = channels
+        change: Any = {"alert_policy": policy, "update_mask": {"paths": ["notification_channels"]}}
+        with translated(policy.display_name):
+            self.clients.alert_policies.update_alert_policy(request=change, **self.clients.once)
+
+    def _create(self, create: Any, request: dict[str, Any]) -> bool:
+        """Whether it was not there."""
         from google.api_core.exceptions import AlreadyExists
 
         with translated(request["name"]):
             try:
                 create(request=request, **self.clients.once)
             except AlreadyExists:
-                return  # as it should be
+                return False
+        return True
 
     def _jobs(self, name: str) -> list[str]:
         return [job.id for job in self.scheduler.list() if _is_of(job.id, name)]
@@ -215,5 +255,4 @@ def topic(name: str) -> str:
 
 
 def _is_of(job: str, name: str) -> bool:
-    rest = job.removeprefix(f"retraining-{name}-")
-    return rest != job and (rest == WORK or rest.partition("-")[0].isdigit())
+    return re.fullmatch(rf"retraining-{re.escape(name)}-({WORK}|\d+-({'|'.join(KINDS)}))", job) is not None

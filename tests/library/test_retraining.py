@@ -43,6 +43,10 @@ class Book(Ledger):
 
     time = START
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.ticks: list[bool] = []
+
     def now(self) -> datetime:
         return self.time
 
@@ -92,7 +96,7 @@ def runs(monkeypatch) -> Iterator[type[Done]]:
 
 
 def desk_at(ledger: Book, look: Look | None = None) -> Desk:
-    return Desk(ledger, Seen(look or Look(True, "it is time")), None, seconds=None)
+    return Desk(ledger, Seen(look or Look(True, "it is time")), None, seconds=None, ticking=ledger.ticks.append)
 
 
 def kinds(ledger: Book) -> list[str]:
@@ -138,7 +142,7 @@ class TestWhatATriggerLeadsTo:
             goes_on.set()
         assert first.result().decision == "PROMOTED"
         assert second.decision == "REFUSED"
-        assert second.why.startswith(f"run {first.result().run} is under way since 2013-07-01T06:00:00")
+        assert second.why.startswith(f"run {first.result().run} is under way since 2013-07-01 06:00:00 UTC")
 
     def test_a_claim_left_by_a_crash_runs_out(self, ledger) -> None:
         with pytest.raises(KeyboardInterrupt), claimed(ledger, "run x"):
