@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -149,7 +150,16 @@ class Services:
         self._authenticator = authenticator
         self._function_directory = Directory()
         self.apps: dict[str, Asgi] = self._apps(store, authenticator)
-        self.apis = [BoundApi(api) for api in self._apis()]
+        self.apis = [BoundApi(replace(api, services=self._alone(api.services))) for api in self._apis()]
+
+    def _alone(self, make: Callable[[], Iterable[Service]]) -> Callable[[], Iterable[Service]]:
+        """One thread at a time imports our modules: two that come from both ends of a package would fail."""
+
+        def made() -> Iterable[Service]:
+            with self._making:
+                return tuple(make())
+
+        return made
 
     def start(self, port: int) -> None:
         """Once the port is known: children can be told how to reach the emulator; endpoints serve again."""

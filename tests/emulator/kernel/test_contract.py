@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
+from pathlib import Path
 
 import pytest
 
+from gcpmlops import emulator
 from gcpmlops.emulator.kernel import contract
 
 AIPLATFORM = "google.cloud.aiplatform_v1"
@@ -55,3 +58,13 @@ def test_garbage_collection_goes_on_after_an_import() -> None:
     with pytest.raises(ModuleNotFoundError):
         contract.services("google.cloud.no_such_package")
     assert gc.isenabled()
+
+
+def test_nothing_imports_a_part_of_a_client_package() -> None:
+    """While another thread imports the whole, each would wait for the other: Python ends that with a _DeadlockError.
+
+    `from google.x_v1 import types` waits for the whole first.
+    """
+    part = re.compile(r"^\s*(?:from|import) google(?:\.\w+)*_v\d\w*\.\w.*", re.MULTILINE)
+    sources = Path(emulator.__file__).parent.rglob("*.py")
+    assert [found for source in sources for found in part.findall(source.read_text("utf-8"))] == []

@@ -71,10 +71,10 @@ class RevisionLog:
         self._append(entry)
 
     def _entry(self, log_id: str, severity: str = "DEFAULT") -> Any:
-        from google.cloud.logging_v2.types import LogEntry
+        from google.cloud.logging_v2 import types
         from google.logging.type import log_severity_pb2
 
-        entry = LogEntry.pb()(log_name=f"{self._project}/logs/{log_id}")
+        entry = types.LogEntry.pb()(log_name=f"{self._project}/logs/{log_id}")
         entry.severity = log_severity_pb2.LogSeverity.Value(severity)
         entry.resource.type = "cloud_run_revision"
         entry.resource.labels.update(self._labels)

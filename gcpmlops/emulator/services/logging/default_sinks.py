@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from google.cloud.logging_v2.types import LifecycleState, LogBucket, LogSink
+from google.cloud.logging_v2 import types
 
 DEFAULT, REQUIRED = "_Default", "_Required"
 # Audit logs that nothing excludes.
@@ -14,25 +14,25 @@ KEPT = (
 _DAYS = {DEFAULT: 30, REQUIRED: 400}
 
 
-def default_sinks(parent: str) -> list[LogSink]:
+def default_sinks(parent: str) -> list[types.LogSink]:
     """As they are until somebody changes `_Default`."""
     audit = [f'LOG_ID("{name.removeprefix("/logs/").replace("%2F", "/")}")' for name in KEPT]
     filters = {REQUIRED: " OR ".join(audit), DEFAULT: " AND ".join(f"NOT {each}" for each in audit)}
     return [
-        LogSink(name=name, destination=f"logging.googleapis.com/{bucket_name(parent, name)}", filter=text)
+        types.LogSink(name=name, destination=f"logging.googleapis.com/{bucket_name(parent, name)}", filter=text)
         for name, text in filters.items()
     ]
 
 
-def buckets(parent: str) -> list[LogBucket]:
+def buckets(parent: str) -> list[types.LogBucket]:
     """Both of a project."""
     return [
-        LogBucket(
+        types.LogBucket(
             name=bucket_name(parent, key),
             description={DEFAULT: "Default bucket", REQUIRED: "Audit bucket"}[key],
             retention_days=days,
             locked=key == REQUIRED,
-            lifecycle_state=LifecycleState.ACTIVE,
+            lifecycle_state=types.LifecycleState.ACTIVE,
         )
         for key, days in _DAYS.items()
     ]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from google.api_core import exceptions
-from google.cloud.logging_v2.types import LogEntry
+from google.cloud.logging_v2 import types
 
 from gcpmlops.emulator.kernel.agenda import Agenda, Appointment
 from gcpmlops.emulator.kernel.clock import Clock
@@ -147,7 +147,7 @@ class Delivery:
         while True:
             last = self._entries.last()
             rows = self._entries.routed(self.parent, self._seq, size)
-            read = [(row["seq"], LogEntry.pb().FromString(row["body"])) for row in rows]
+            read = [(row["seq"], types.LogEntry.pb().FromString(row["body"])) for row in rows]
             due = [each for each in read if before is None or _received(each[1]) < before]
             chosen = [entry for _, entry in due if self._matches(entry)]
             if chosen:

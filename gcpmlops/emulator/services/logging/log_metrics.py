@@ -12,7 +12,7 @@ from typing import Any
 
 from google.api import label_pb2, metric_pb2
 from google.api_core import exceptions
-from google.cloud.logging_v2.types import LogMetric
+from google.cloud.logging_v2 import types
 
 from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.kernel.service import Context
@@ -93,7 +93,7 @@ class LogMetrics:
 
     def _load(self) -> None:
         metrics: dict[str, list[Compiled]] = defaultdict(list)
-        for parent, metric in named.all_of(self._store, LogMetric):
+        for parent, metric in named.all_of(self._store, types.LogMetric):
             if metric.disabled:
                 continue
             try:
@@ -119,7 +119,7 @@ class LogMetrics:
             self._points.add(list(_points(tallies)))
 
 
-def compiled(metric: LogMetric) -> Compiled:
+def compiled(metric: types.LogMetric) -> Compiled:
     """Raises InvalidArgument for a filter or an extractor that doesn't parse."""
     message = raw(metric)
     found = {key: extractors.parse(text, f"label_extractors.{key}") for key, text in metric.label_extractors.items()}

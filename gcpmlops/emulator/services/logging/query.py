@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote
 
-from google.cloud.logging_v2.types import LogEntry
+from google.cloud.logging_v2 import types
 from google.logging.type import log_severity_pb2
 from google.protobuf import timestamp_pb2
 
@@ -34,7 +34,7 @@ _OLD = {
     "apphubDestination",
 }  # of LogEntry, but not of the client's
 _SEVERITIES = tuple(log_severity_pb2.LogSeverity.keys())
-_DESCRIPTOR = LogEntry.pb().DESCRIPTOR
+_DESCRIPTOR = types.LogEntry.pb().DESCRIPTOR
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from google.api_core import exceptions
-from google.cloud.logging_v2.types import LogSink
+from google.cloud.logging_v2 import types
 
 from gcpmlops.emulator.services.logging.destinations.address import Address
 from gcpmlops.emulator.services.logging.writer import WriteLog
@@ -27,7 +27,7 @@ class SinkErrors:
         self._lock = threading.Lock()
         self._last: dict[str, str] = {}
 
-    def report(self, name: str, sink: LogSink, where: Address, error: exceptions.GoogleAPICallError) -> None:
+    def report(self, name: str, sink: types.LogSink, where: Address, error: exceptions.GoogleAPICallError) -> None:
         """Tells an error of a sink's destination."""
         code, detail = _code(where, error), str(error.message)
         with self._lock:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from google.api_core import exceptions
-from google.cloud.logging_v2.types import LogExclusion, LogSink
+from google.cloud.logging_v2 import types
 
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.services.logging import named, query
@@ -24,7 +24,7 @@ from gcpmlops.emulator.services.logging.sink_errors import SinkErrors
 
 log = logging.getLogger(__name__)
 
-Make = Callable[[Address, LogSink], Destination]
+Make = Callable[[Address, types.LogSink], Destination]
 
 
 class Sinks:
@@ -43,33 +43,33 @@ class Sinks:
         self._make = make
         self._errors = errors
         self._cursors = Cursors(context.store)
-        self._sinks: Any = context.store.collection(LogSink)
-        self.exclusions: Any = context.store.collection(LogExclusion)  # `changed` is to be called after a change
+        self._sinks: Any = context.store.collection(types.LogSink)
+        self.exclusions: Any = context.store.collection(types.LogExclusion)  # `changed` is to be called after a change
         self._lock = threading.RLock()
         self._deliveries: dict[str, Delivery] = {}
         self._kept: dict[str, Callable[[Any], bool]] = {}
-        for parent, sink in named.all_of(context.store, LogSink):
+        for parent, sink in named.all_of(context.store, types.LogSink):
             self._resume(f"{parent}/sinks/{sink.name}", sink)
         self._refresh()
         entries.is_routed = lambda: bool(self._deliveries)
         entries.on_receive.append(self._received)
 
-    def list(self, parent: str) -> list[LogSink]:
+    def list(self, parent: str) -> list[types.LogSink]:
         """A project's sinks, the two that each project has first."""
         stored = {sink.name: sink for sink in self._sinks.list(parent)}
         first = [stored.pop(sink.name, sink) for sink in default_sinks(parent)]
         return first + list(stored.values())
 
-    def get(self, name: str) -> LogSink:
+    def get(self, name: str) -> types.LogSink:
         """Raises NotFound."""
         parent, _, key = name.rpartition("/sinks/")
-        found: LogSink | None = self._sinks.find(name)
+        found: types.LogSink | None = self._sinks.find(name)
         standard = {sink.name: sink for sink in default_sinks(parent)}
         if found is None and key not in standard:
             raise exceptions.NotFound(f"Sink {key} does not exist in {parent}.")
         return found or standard[key]
 
-    def put(self, parent: str, sink: LogSink, *, is_new: bool) -> LogSink:
+    def put(self, parent: str, sink: types.LogSink, *, is_new: bool) -> types.LogSink:
         """Makes or replaces one; a new one, and one that was off, begins with the next entry. Raises AlreadyExists."""
         name = f"{parent}/sinks/{sink.name}"
         with self._lock:
@@ -100,7 +100,7 @@ class Sinks:
         for delivery in deliveries:
             delivery.close(flush=True)
 
-    def _resume(self, name: str, sink: LogSink) -> None:
+    def _resume(self, name: str, sink: types.LogSink) -> None:
         try:
             delivery = self._delivery(name, sink)
         except exceptions.GoogleAPICallError as error:  # made by another version: the emulator starts without it
@@ -110,7 +110,7 @@ class Sinks:
             self._deliveries[name] = delivery
             delivery.resume()
 
-    def _restart(self, name: str, sink: LogSink) -> None:
+    def _restart(self, name: str, sink: types.LogSink) -> None:
         goes_on = name in self._deliveries
         self._stop(name)
         if not goes_on:
@@ -126,7 +126,7 @@ class Sinks:
         if (delivery := self._deliveries.pop(name, None)) is not None:
             delivery.close(flush=False)
 
-    def _delivery(self, name: str, sink: LogSink) -> Delivery | None:
+    def _delivery(self, name: str, sink: types.LogSink) -> Delivery | None:
         where = address.parse(sink.destination)
         if sink.disabled or where.kind == "logging":
             return None
@@ -153,10 +153,10 @@ class Sinks:
     def _refresh(self) -> None:
         """Which entries readers see, project by project."""
         kept: dict[str, list[Callable[[Any], bool]]] = defaultdict(list)
-        for parent, sink in named.all_of(self._context.store, LogSink):
+        for parent, sink in named.all_of(self._context.store, types.LogSink):
             if sink.name == DEFAULT:
                 kept[parent].append(_nothing if sink.disabled else matching(sink))
-        for parent, exclusion in named.all_of(self._context.store, LogExclusion):
+        for parent, exclusion in named.all_of(self._context.store, types.LogExclusion):
             if not exclusion.disabled:
                 kept[parent].append(partial(_is_not, query.compiled(exclusion.filter)))
         self._kept = {parent: partial(_all, tests) for parent, tests in kept.items()}
@@ -167,7 +167,7 @@ class Sinks:
         return test is None or entry.log_name.endswith(KEPT) or test(entry)
 
 
-def matching(sink: LogSink) -> Callable[[Any], bool]:
+def matching(sink: types.LogSink) -> Callable[[Any], bool]:
     """Which entries a sink takes. Raises InvalidArgument for a filter that doesn't parse."""
     wanted = query.compiled(sink.filter)
     excluded = [query.compiled(each.filter) for each in sink.exclusions if not each.disabled]

@@ -186,9 +186,9 @@ def _entry(
     payload: Mapping[str, Any] | None,
     labels: Mapping[str, str],
 ) -> Any:
-    from google.cloud.logging_v2.types import LogEntry  # 0.2 s: when something is logged first
+    from google.cloud.logging_v2 import types  # 0.2 s: when something is logged first
 
-    entry = LogEntry.pb()(log_name=log_name, severity=log_severity_pb2.LogSeverity.Value(severity))
+    entry = types.LogEntry.pb()(log_name=log_name, severity=log_severity_pb2.LogSeverity.Value(severity))
     entry.resource.type = resource[0]
     entry.resource.labels.update(resource[1])
     entry.labels.update(labels)

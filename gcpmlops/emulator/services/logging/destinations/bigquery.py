@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import orjson
 from google.api_core import exceptions
-from google.cloud.logging_v2.types import LogSink
+from google.cloud.logging_v2 import types
 
 from gcpmlops.emulator.services.bigquery.tables import Table, Tables
 from gcpmlops.emulator.services.logging import log_json
@@ -42,7 +42,7 @@ class DatasetDestination:
         sink: knows whether tables are partitioned.
     """
 
-    def __init__(self, tables: Callable[[], Tables], dataset: str, sink: LogSink) -> None:
+    def __init__(self, tables: Callable[[], Tables], dataset: str, sink: types.LogSink) -> None:
         self._tables = tables
         _, self._project, _, self._dataset = dataset.split("/")
         self._sink = sink

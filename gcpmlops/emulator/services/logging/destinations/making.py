@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from google.cloud.logging_v2.types import LogSink
+from google.cloud.logging_v2 import types
 
 from gcpmlops.emulator.services.logging.delivery import Destination
 from gcpmlops.emulator.services.logging.destinations.address import Address
@@ -35,7 +35,7 @@ class Destinations:
     tables: Callable[[], Tables]
     now: Callable[[], datetime]
 
-    def __call__(self, where: Address, sink: LogSink) -> Destination:
+    def __call__(self, where: Address, sink: types.LogSink) -> Destination:
         if where.kind == "pubsub":
             return TopicDestination(self.publisher, where.name)
         if where.kind == "storage":

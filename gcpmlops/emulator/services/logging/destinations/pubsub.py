@@ -25,7 +25,7 @@ class TopicDestination:
 
     def send(self, entries: Sequence[Any]) -> None:
         """Raises what Pub/Sub does."""
-        from google.pubsub_v1.types import PubsubMessage
+        from google.pubsub_v1 import types
 
         messages: list[Any] = []
         size = 0
@@ -35,12 +35,12 @@ class TopicDestination:
                 self._publish(messages)
                 messages, size = [], 0
             attributes = {"logging.googleapis.com/timestamp": entry.timestamp.ToJsonString()}
-            messages.append(PubsubMessage(data=data, attributes=attributes))
+            messages.append(types.PubsubMessage(data=data, attributes=attributes))
             size += len(data)
         if messages:
             self._publish(messages)
 
     def _publish(self, messages: Sequence[Any]) -> None:
-        from google.pubsub_v1.types import PublishRequest
+        from google.pubsub_v1 import types
 
-        self._publisher().publish(PublishRequest(topic=self._topic, messages=messages))
+        self._publisher().publish(types.PublishRequest(topic=self._topic, messages=messages))
