@@ -1,0 +1,161 @@
+"""What answers on every host, as lists."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gcpmlops.emulator.kernel.auth import Authenticator
+from gcpmlops.emulator.kernel.hosts import INVOCATION
+from gcpmlops.emulator.kernel.http import Asgi
+from gcpmlops.emulator.kernel.identity import IamCredentials, Metadata, OAuth
+from gcpmlops.emulator.kernel.project_names import ProjectNames
+from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
+from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.services import iam_routes
+from gcpmlops.emulator.services.bigquery.app import BigQueryApp
+from gcpmlops.emulator.services.catalog.functions import Functions
+from gcpmlops.emulator.services.catalog.packages import PACKAGES
+from gcpmlops.emulator.services.catalog.parts import made_once
+from gcpmlops.emulator.services.clock import ClockApp
+from gcpmlops.emulator.services.functions.build_account import BuildAccount
+from gcpmlops.emulator.services.functions.invocation import Invocation
+from gcpmlops.emulator.services.resumption import Resumption
+from gcpmlops.emulator.services.service_usage import ServiceUsage
+from gcpmlops.emulator.services.storage.app import StorageApp
+from gcpmlops.emulator.state.store import Store
+
+if TYPE_CHECKING:
+    from gcpmlops.emulator.services.iam import Policies
+    from gcpmlops.emulator.services.projects import Projects
+
+
+class Services(Functions):
+    """All of them; the arguments are those of `Parts`."""
+
+    def __init__(
+        self, context: Context, store: Store, authenticator: Authenticator, sockets: Path, stack: ExitStack
+    ) -> None:
+        super().__init__(context, store, authenticator, sockets, stack)
+        self.apps: dict[str, Asgi] = self._apps(store, authenticator)
+        self.apis = [BoundApi(replace(api, services=self._alone(api.services))) for api in self._apis()]
+
+    def _alone(self, make: Callable[[], Iterable[Service]]) -> Callable[[], Iterable[Service]]:
+        """One thread at a time imports our modules: two that come from both ends of a package would fail."""
+
+        def made() -> Iterable[Service]:
+            with self._making:
+                return tuple(make())
+
+        return made
+
+    def start(self, port: int) -> None:
+        """Once the port is known: children can be told how to reach the emulator; endpoints serve again."""
+        self._port = port
+        self._resume_logging()
+        resume = Resumption(self._context.store, self._context.agenda)
+        resume("google.cloud.aiplatform.v1.Endpoint", "endpoints", lambda: self._deployments.resume())
+        resume("google.pubsub.v1.Subscription", "subscriptions", lambda: self._broker)
+        if not resume("google.cloud.functions.v2.Function", "functions", lambda: self._function_deployments.resume()):
+            self._function_directory.complete.set()
+        resume("google.monitoring.v3.AlertPolicy", "alert policies", lambda: self._alerting)
+        resume("google.monitoring.v3.UptimeCheckConfig", "uptime checks", lambda: self._uptime.resume())
+        resume("google.cloud.scheduler.v1.Job", "the jobs of Cloud Scheduler", lambda: self._timetable)
+        resume(
+            "google.cloud.aiplatform.v1.ModelDeploymentMonitoringJob",
+            "model monitoring",
+            lambda: self._model_monitoring,
+        )
+        self._lifecycle.resume()
+        threading.Thread(target=self._tell_events, name="object events", daemon=True).start()
+
+    def _tell_events(self) -> None:
+        """What a kill kept from the listeners of object events; functions are among them."""
+        self._function_directory.complete.wait()
+        self.storage.objects.events.resume()
+
+    def _apps(self, store: Store, authenticator: Authenticator) -> dict[str, Asgi]:
+        storage = StorageApp(self.storage, max_body_bytes=self._settings.max_body_bytes)
+        bigquery = BigQueryApp(
+            self.bigquery, store, self.storage, self._data / "bigquery", self._context.clock, self._settings.project
+        )
+        return {
+            "storage": self._closed_later(storage),
+            "bigquery": self._closed_later(bigquery),
+            "oauth2": OAuth(authenticator),
+            "metadata": Metadata(authenticator, self._settings),
+            "iamcredentials": IamCredentials(authenticator),
+            "serviceusage": ServiceUsage(),
+            "cloudbuild": BuildAccount(),
+            INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
+            "emulator": ClockApp(self._context.agenda, store.is_empty),
+        }
+
+    def _apis(self) -> Iterable[Api]:
+        names = ProjectNames(str(self._settings.project_number), self._settings.project)
+        v1 = JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1)
+        return (
+            Api(*PACKAGES["aiplatform"], self._vertex, aliases=("v1beta1",), names=names),
+            Api(*PACKAGES["logging"], self._logging),
+            Api(*PACKAGES["storage"], self._storage_control),
+            Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
+            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1, *self._project_routes())),
+            Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._monitoring_routes()),
+            Api(*PACKAGES["dashboards"], self._dashboards, names=names),
+            Api(*PACKAGES["cloudscheduler"], self._scheduler, names=names),
+            Api(*PACKAGES["pubsub"], self._pubsub, json_routes=self._pubsub_routes(), names=names),
+            Api(
+                *PACKAGES["cloudfunctions"],
+                self._functions,
+                aliases=("v2alpha", "v2beta"),
+                json_routes=self._function_routes(),
+                names=names,
+            ),
+            Api(*PACKAGES["run"], self._run, names=names, json_routes=self._knative_routes()),
+        )
+
+    def _storage_control(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.storage.control import StorageControl
+
+        return (StorageControl(self._context, self.storage),)
+
+    def _bigquery_read(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.bigquery.read_api import BigQueryRead
+
+        return (BigQueryRead(self._context, self.bigquery),)
+
+    def _projects(self) -> Iterable[Service]:
+        return (self._project_service, self._project_policies)
+
+    def _project_routes(self) -> tuple[JsonRoute, ...]:
+        return iam_routes.routes(lambda: self._project_policies, "/v1/{resource=projects/*}")
+
+    @made_once
+    def _project_policies(self) -> Policies:
+        from gcpmlops.emulator.services.project_policies import ProjectPolicies
+
+        return ProjectPolicies(self._context, self._project_service)
+
+    def _monitoring(self) -> Iterable[Service]:
+        from gcpmlops.emulator.services.monitoring.groups import GroupService
+        from gcpmlops.emulator.services.monitoring.service import MetricService
+        from gcpmlops.emulator.services.monitoring.uptime.service import UptimeCheckService
+
+        self._replica_gauges.start()
+        metrics = MetricService(self._context, self._points, self._metric_types, self._reading)
+        uptime = UptimeCheckService(self._context, self._uptime)
+        return (metrics, uptime, GroupService(self._context, self._points), *self._alerting.services())
+
+    def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self._project_service.get_v1(variables, body)
+        return answer
+
+    @made_once
+    def _project_service(self) -> Projects:
+        from gcpmlops.emulator.services.projects import Projects
+
+        return Projects(self._context)
