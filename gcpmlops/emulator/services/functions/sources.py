@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -55,22 +56,33 @@ class Sources:
         source = given.storage_source
         if not source.bucket or not source.object_:
             raise validate.invalid("build_config.source", "needs a storage_source with bucket and object.")
+        bucket, own = self._bucket("gcf-v2-sources", function), function.rpartition("/")[2]
+        if source.bucket == bucket and source.object_.startswith(f"{own}/"):  # of an earlier deployment
+            return source, self._storage.local_path(bucket, source.object_)
+        name = f"{own}/{uuid.uuid4().hex[:12]}/function-source.zip"  # what serves keeps its own if this one fails
+        with tempfile.NamedTemporaryFile(prefix="gcpmlops-source-") as file:
+            file.write(self._content(source))
+            file.flush()
+            self._storage.upload(bucket, name, Path(file.name), ZIP)
+        generation = self._storage.objects.get(bucket, name).generation
+        kept = types.StorageSource(bucket=bucket, object_=name, generation=generation)
+        return kept, self._storage.local_path(bucket, name)
+
+    def _content(self, source: types.StorageSource) -> bytes:
+        """The generation that is named, else the live one."""
         try:
-            record = self._storage.objects.get(source.bucket, source.object_, source.generation or None)
-            path = self._storage.local_path(source.bucket, source.object_)
+            record, data = self._storage.objects.get_with_data(source.bucket, source.object_, source.generation or None)
         except exceptions.NotFound:
             where = f"gs://{source.bucket}/{source.object_}"
             raise validate.invalid(
                 "build_config.source.storage_source",
                 f"{where} is not found: upload the source archive to it, or to the URL of generateUploadUrl, first.",
             ) from None
-        bucket = self._bucket("gcf-v2-sources", function)
-        name = f"{function.rpartition('/')[2]}/function-source.zip"
-        if (source.bucket, source.object_) != (bucket, name):
-            self._storage.upload(bucket, name, path, ZIP)
-            record = self._storage.objects.get(bucket, name)
-        kept = types.StorageSource(bucket=bucket, object_=name, generation=record.generation)
-        return kept, self._storage.local_path(bucket, name)
+        return (
+            data
+            if record.blob is None and data is not None
+            else self._storage.blobs.path(str(record.blob)).read_bytes()
+        )
 
     def _bucket(self, prefix: str, name: str, domain: str = "") -> str:
         region, project = names.location_of(name), names.project_of(name)
