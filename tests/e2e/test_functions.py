@@ -150,6 +150,11 @@ def test_a_failed_update_leaves_what_served(probe: Caller, client: Client, tmp_p
     assert (after.state, after.revision) == ("ACTIVE", before.revision)
     assert "ZeroDivisionError" in after.error
     assert probe().status_code == 200
+    relabelled = functions_v2.Function(name=before.name, labels={"a": "b"})
+    relabelled.service_config.environment_variables = {"GREETING": "ho"}
+    mask = {"paths": ["service_config.environment_variables", "labels"]}
+    client.clients.functions.update_function(function=relabelled, update_mask=mask).result(timeout=60)
+    assert probe().json()["env"]["GREETING"] == "ho"  # of the source that serves, not of the one that failed
 
 
 def test_archives_that_lie(google_environment: dict[str, str], client: Client, bucket: str, tmp_path: Path) -> None:
