@@ -1,12 +1,12 @@
-"""What all handles on Vertex AI resources have: the name, in its three forms."""
+"""What handles on resources have in common: their names."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-class Named:
-    """Reads the names off `proto`, Google's message, which the subclass declares."""
+class Resource:
+    """Reads the name off `proto`, Google's message, which the subclass declares."""
 
     proto: Any
 
@@ -19,6 +19,10 @@ class Named:
     def id(self) -> str:
         """The last part of the name."""
         return self.name.rpartition("/")[2]
+
+
+class Named(Resource):
+    """With a name for people, as Vertex AI's and Cloud Monitoring's resources have."""
 
     @property
     def display_name(self) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _html, _waiting
+from gcpmlops._handle import Resource
 from gcpmlops.exceptions import DeadlineExceeded, OperationFailed
 
 if TYPE_CHECKING:
@@ -16,21 +17,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Function:
+class Function(Resource):
     """`proto` is Google's own message."""
 
     proto: functions_types.Function
     _fetch: Callable[[str], Function] = field(repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """projects/PROJECT/locations/LOCATION/functions/ID."""
-        return str(self.proto.name)
-
-    @property
-    def id(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition("/")[2]
 
     @property
     def state(self) -> str:

@@ -7,26 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops import _html
+from gcpmlops._handle import Resource
 
 if TYPE_CHECKING:
     from gcpmlops._google import scheduler_job
 
 
 @dataclass(frozen=True)
-class ScheduledJob:
+class ScheduledJob(Resource):
     """`proto` is Google's own message."""
 
     proto: scheduler_job.Job
-
-    @property
-    def name(self) -> str:
-        """projects/PROJECT/locations/LOCATION/jobs/ID."""
-        return str(self.proto.name)
-
-    @property
-    def id(self) -> str:
-        """The last part of the name."""
-        return self.name.rpartition("/")[2]
 
     @property
     def state(self) -> str:
