@@ -1,0 +1,1 @@
+"""The source of the function that retrains; it is copied, and imported nowhere else."""
