@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import builtins
+import hashlib
 import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +32,7 @@ from gcpmlops._retraining.triggers import DataDrift, NewData, OnAlert, QualityBe
 from gcpmlops._retraining.wiring import Wiring
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument
-from gcpmlops.types import Path_
+from gcpmlops.types import GsUri, Path_
 
 if TYPE_CHECKING:
     from gcpmlops.evaluation import Gate
@@ -184,8 +185,8 @@ class Retraining:
 
     def list(self) -> list[RetrainingSetup]:
         """All that this staging bucket knows."""
-        found = self._storage.list(f"{self._root}/")
-        return [self.get(each.uri.split("/")[-2]) for each in found if each.uri.endswith("/recipe.json")]
+        found = Ledger(self._clients, self._storage, self._root, "").uris()
+        return [self.get(uri.split("/")[-2]) for uri in found if uri.endswith("/recipe.json")]
 
     def run(self, name: str, *, why: str = "asked for", force: bool = False) -> Decision:
         """Retrain now, in this process, and wait: what a pipeline step does. `force` leaves out cool-down and budget.
@@ -285,7 +286,7 @@ class Retraining:
         Models, tables and the function stay. Raises NotFound where nothing of it is left.
         """
         ledger = self._ledger(name)
-        if not (purge and self._storage.list(f"{ledger.folder}/")):
+        if not (purge and ledger.uris()):
             ledger.recipe()
         self._wiring.remove(name)
         if purge:
@@ -322,7 +323,7 @@ class Retraining:
             ledger.say("SET_UP", f"anew: {', '.join(changed)}{mode}", mode=recipe.mode)
 
     def _uploaded(self, name: str, source: Path_ | None, settings: JobSettings) -> dict[str, Any]:
-        """The job's request; the code is put where it stays."""
+        """The job's request; the code is put where it stays, the same code once."""
         from gcpmlops._jobs import plan
         from gcpmlops._preflight import require
 
@@ -331,8 +332,15 @@ class Retraining:
         planned = plan.plan(self._clients, request)
         if request.preflight:
             require(training._problems(planned))
-        plan.upload(self._clients, self._storage, planned)
-        made: dict[str, Any] = json.loads(type(planned.job).to_json(planned.job))
+        content = b"".join(each.content for each in planned.packages.values())
+        folder = GsUri.parse(f"{self._root}/{name}") / f"code/{hashlib.sha256(content).hexdigest()[:16]}"
+
+        def moved(text: str) -> str:
+            return text.replace(str(planned.staging), str(folder))
+
+        packages = {moved(uri): package for uri, package in planned.packages.items()}
+        plan.upload(self._clients, self._storage, replace(planned, packages=packages, staging=folder))
+        made: dict[str, Any] = json.loads(moved(type(planned.job).to_json(planned.job)))
         return made
 
     def _desk(self, name: str, *, seconds: float | None) -> Desk:

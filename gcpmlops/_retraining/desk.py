@@ -72,7 +72,7 @@ class Desk:
         try:
             look = self._lookout.look(trigger, self._recipe, now=now, since=self._since(), incident=incident)
         except GcpMlopsError as error:
-            why = f"the trigger {trigger.kind} could not be looked at: {error.message}"
+            why = f"the trigger {trigger.kind} could not be looked at: {error.message.partition(chr(10))[0]}"
             self._ledger.say("LOOK_FAILED", why, trigger=to_dict(trigger), error=str(error))
             return Decision(FAILED, why)
         if look.broken:

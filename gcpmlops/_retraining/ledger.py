@@ -74,7 +74,7 @@ class Ledger:
 
     def timeline(self, *, run: str = "", limit: int | None = None) -> Timeline:
         """The events so far; of one run; the latest ones with a `limit`."""
-        uris = [each.uri for each in self._storage.list(f"{self.folder}/timeline/")]
+        uris = self.uris("timeline/")
         events = [Event.from_json(self._storage.read(uri)) for uri in uris[-limit if limit and not run else None :]]
         chosen = [event for event in events if run in ("", event.run)]
         return Timeline(chosen[-limit:] if limit else chosen)
@@ -93,7 +93,14 @@ class Ledger:
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         """Records of a kind such as runs, the oldest first."""
-        return [json.loads(self._storage.read(each.uri)) for each in self._storage.list(f"{self.folder}/{kind}/")]
+        return [json.loads(self._storage.read(uri)) for uri in self.uris(f"{kind}/")]
+
+    def uris(self, under: str = "") -> list[str]:
+        """Of all objects there, sorted; none where there is not even the bucket."""
+        try:
+            return [each.uri for each in self._storage.list(f"{self.folder}/{under}")]
+        except NotFound:
+            return []
 
     def change(self, what: str, new: Callable[[dict[str, Any] | None], Mapping[str, Any]]) -> dict[str, Any]:
         """Replaces a record by what `new` makes of it, also where others do the same at the same time.

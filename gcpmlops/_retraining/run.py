@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops import _google, _staging
 from gcpmlops._retraining.ledger import Ledger
 from gcpmlops._retraining.recipe import CANDIDATE, Recipe
-from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, NotFound, RolloutFailed
+from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, JobFailed, NotFound, RolloutFailed
 
 if TYPE_CHECKING:
     from gcpmlops.batch_predictions import BatchPredictions
@@ -88,6 +88,8 @@ class Run:
             self.record["tries"] = 0
             self._keep()
             self.say("WAITING", f"goes on later, from {self._step}: {error.message}")
+        except JobFailed as error:
+            self._failed(f"{error.message} {error.cause if error.exit_code else ''}".strip(), str(error))
         except GcpMlopsError as error:
             self._failed(error.message, str(error))
         except Exception as error:  # noqa: BLE001 - a run that says nothing would be begun again for ever
@@ -133,6 +135,14 @@ class Run:
         for what, rows in counts.items():
             if not rows:
                 raise GcpMlopsError(f"the query for {what} gives no rows at {self.at:%Y-%m-%d %H:%M} UTC")
+            self._check_columns(what)
+
+    def _check_columns(self, what: str) -> None:
+        """Before money is spent on training. Raises GcpMlopsError."""
+        columns = self.modules.bigquery.get_table(self.facts[f"{what}_table"]).columns
+        wanted = [*self.recipe.features, *([self.recipe.evaluate["target"]] if what == "evaluation" else [])]
+        if missing := [name for name in wanted if name not in columns]:
+            raise GcpMlopsError(f"the query for {what} gives no column {', '.join(missing)}, but {', '.join(columns)}")
 
     def _training(self) -> None:
         training = self.modules.training

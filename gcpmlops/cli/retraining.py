@@ -12,6 +12,7 @@ from gcpmlops.cli._options import Call, command
 _name = click.argument("name")
 _reason = click.option("--reason", required=True, help="Why; it is kept with who decided.")
 _case = click.argument("case")
+_who = click.option("--who", help="Who decided; default: the credentials' account.")
 
 
 @click.group()
@@ -41,7 +42,8 @@ def get(call: Call, name: str) -> None:
 @command(retraining, "list", example="gcpmlops retraining list")
 def list_(call: Call) -> None:
     """List all that the staging bucket knows."""
-    call.show_all(call.read("retraining.list"), _setup, what="retrainings")
+    found = call.read("retraining.list")
+    call.show_all(found, _setup_row if call.format == "table" else _setup, what="retrainings")
 
 
 @command(retraining, "run", changes=True, example='gcpmlops retraining run flights --why "release 4"')
@@ -67,11 +69,12 @@ def trigger(call: Call, name: str, why: str, force: bool) -> None:
     call.say(f"Asked. What becomes of it: gcpmlops retraining timeline {name}")
 
 
-@command(retraining, "look", example="gcpmlops retraining look flights")
+@command(retraining, "look", changes=True, example="gcpmlops retraining look flights")
 @_name
 def look(call: Call, name: str) -> None:
-    """Look at all triggers now, in this process, as the function does when it is their turn."""
-    call.show_all(call.read("retraining.look", name), lambda each: each.to_dict(), what="triggers")
+    """Look at all triggers now, and do what follows, in this process, as the function does when it is their turn."""
+    found = call.change("BigQuery, Cloud Storage, JobService.CreateCustomJob, ...", "retraining.look", name)
+    call.show_all(found, lambda each: each.to_dict(), what="triggers")
 
 
 @command(retraining, "timeline", example="gcpmlops retraining timeline flights --limit 20")
@@ -110,18 +113,22 @@ def cases(call: Call, name: str, state: str | None) -> None:
 @_name
 @_case
 @_reason
-def approve(call: Call, name: str, case: str, reason: str) -> None:
+@_who
+def approve(call: Call, name: str, case: str, reason: str, who: str | None) -> None:
     """Have the function do what CASE proposes."""
-    call.show(call.change("CloudScheduler.RunJob", "retraining.approve", name, case, reason=reason), _case_row)
+    call.show(call.change("CloudScheduler.RunJob", "retraining.approve", name, case, reason=reason, who=who), _case_row)
 
 
 @command(retraining, "decline", changes=True, example='gcpmlops retraining decline flights CASE --reason "holidays"')
 @_name
 @_case
 @_reason
-def decline(call: Call, name: str, case: str, reason: str) -> None:
+@_who
+def decline(call: Call, name: str, case: str, reason: str, who: str | None) -> None:
     """Let CASE be."""
-    call.show(call.change("storage objects.insert", "retraining.decline", name, case, reason=reason), _case_row)
+    call.show(
+        call.change("storage objects.insert", "retraining.decline", name, case, reason=reason, who=who), _case_row
+    )
 
 
 @command(retraining, "snooze", changes=True, example='gcpmlops retraining snooze flights CASE --for 7d --reason "wait"')
@@ -129,9 +136,10 @@ def decline(call: Call, name: str, case: str, reason: str) -> None:
 @_case
 @click.option("--for", "until", required=True, help="How long: 12h, 7d.")
 @_reason
-def snooze(call: Call, name: str, case: str, until: str, reason: str) -> None:
+@_who
+def snooze(call: Call, name: str, case: str, until: str, reason: str, who: str | None) -> None:
     """Decide about CASE later."""
-    found = call.change("storage objects.insert", "retraining.snooze", name, case, until=until, reason=reason)
+    found = call.change("storage objects.insert", "retraining.snooze", name, case, until=until, reason=reason, who=who)
     call.show(found, _case_row)
 
 
@@ -155,7 +163,7 @@ def resume(call: Call, name: str) -> None:
 @_name
 @click.option("--purge", is_flag=True, help="Also what was kept: timeline, runs, cases.")
 def delete(call: Call, name: str, purge: bool) -> None:
-    """Remove its schedules and topic; models and tables stay."""
+    """Remove its schedules and what brings alerts; models and tables stay."""
     call.change("CloudScheduler.DeleteJob", "retraining.delete", name, purge=purge)
     call.say(f"Deleted {name}.")
 
@@ -163,7 +171,14 @@ def delete(call: Call, name: str, purge: bool) -> None:
 def _setup(setup: Any) -> dict[str, Any]:
     recipe = setup.recipe
     triggers = ", ".join(each.kind for each in recipe.triggers)
-    return {"name": setup.name, "mode": setup.mode, "model": recipe.model, "triggers": triggers, "function": setup.url}
+    return {
+        "name": setup.name, "mode": setup.mode, "model": recipe.model, "endpoint": recipe.endpoint,
+        "triggers": triggers, "function": setup.url, "schedules": ", ".join(setup.schedules), "folder": setup.folder,
+    }  # fmt: skip
+
+
+def _setup_row(setup: Any) -> dict[str, Any]:
+    return {key: value for key, value in _setup(setup).items() if key in ("name", "mode", "model", "triggers")}
 
 
 def _event(event: Any) -> dict[str, Any]:
