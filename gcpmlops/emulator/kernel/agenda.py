@@ -67,6 +67,7 @@ class Agenda:
         self.clock = clock
         self._pool = pool
         self._due: list[Appointment] = []
+        self._last: list[Appointment] = []  # due when a traveller has done with a moment
         self._numbers = itertools.count()
         self._changed = threading.Condition()  # guards all that follows
         self._busy: Counter[str] = Counter()  # what a traveller waits for: appointments being done, and `begin`
@@ -106,6 +107,14 @@ class Agenda:
     def after(self, by: timedelta, do: Work, *, name: str) -> Appointment:
         """``at`` a time from now."""
         return self.at(self.clock.now() + by, do, name=name)
+
+    def last(self, do: Work, *, name: str) -> None:
+        """Now; where the clock is moved, once nothing else of this moment is due or in flight."""
+        with self._changed:
+            if self._is_travelling:
+                self._last.append(Appointment(self.clock.now(), next(self._numbers), do, name))
+            else:
+                self.at(self.clock.now(), do, name=name)
 
     @contextmanager
     def busy(self, name: str) -> Iterator[None]:
@@ -208,12 +217,13 @@ class Agenda:
     def _set_travelling(self, value: bool) -> None:
         with self._changed:
             self._is_travelling, self._is_stopped = value, False
+            self._due_now()
             self._changed.notify_all()
 
     def _through(self, to: datetime, patience: float | None) -> int:
         before, rounds = self._done, 0
         self._settle(patience)
-        while (following := self.next()) is not None and following.when <= max(to, self.clock.now()):
+        while (following := self._following(to)) is not None:
             if following.when > self.clock.now():
                 self.clock.set(following.when)
                 rounds = 0
@@ -225,6 +235,20 @@ class Agenda:
         if to > self.clock.now():
             self.clock.set(to)
         return self._done - before
+
+    def _following(self, to: datetime) -> Appointment | None:
+        """What is due next until then; of this moment at the end what comes last of it."""
+        with self._changed:
+            following, now = self.next(), self.clock.now()
+            if self._last and (following is None or following.when > now):
+                self._due_now()
+                following = self.next()
+            return following if following is not None and following.when <= max(to, now) else None
+
+    def _due_now(self) -> None:
+        for appointment in self._last:
+            heapq.heappush(self._due, appointment)
+        self._last.clear()
 
     def _settle(self, patience: float | None) -> None:
         """Returns when nothing is in flight, and nothing that was gathered has set off more."""

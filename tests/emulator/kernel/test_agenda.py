@@ -319,3 +319,28 @@ def test_waits_for_operations(bench, tmp_path):
     assert bench.agenda.in_flight() == []
     assert operations.get_operation(operation).error.message == "no"
     store.close()
+
+
+@pytest.mark.parametrize("slow", [0.0, 0.6])  # seconds: within a moment, and longer than one
+def test_what_comes_last_of_a_moment_waits_for_all_else_without_being_asked_again(bench, slow):
+    going = threading.Event()
+
+    def work():
+        going.wait(slow)
+        bench.seen.append(("work", None))
+        bench.agenda.end("work")
+
+    def begin():
+        bench.agenda.last(lambda: bench.seen.append(("last", bench.clock.now() - START)), name="last")
+        bench.agenda.begin("work")
+        threading.Thread(target=work).start()
+
+    bench.note("first", HOUR, begin)
+    bench.note("second", HOUR)
+    bench.note("later", 2 * HOUR)
+    assert bench.agenda.travel(3 * HOUR) == 4
+    assert {name for name, _ in bench.seen[:3]} == {"first", "second", "work"}
+    assert bench.seen[3:] == [("last", HOUR), ("later", 2 * HOUR)]
+    bench.agenda.last(lambda: bench.note("now", 3 * HOUR), name="now")  # nobody moves the clock
+    bench.agenda.travel(HOUR)
+    assert bench.seen[-1] == ("now", 3 * HOUR)

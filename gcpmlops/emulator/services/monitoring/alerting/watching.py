@@ -99,8 +99,10 @@ class Watching:
             if not self._changed or self._is_called:
                 return
             self._is_called = True
-        now = self._clock.now()
-        self._agenda.at(now if self._stands() else max(now, self._paused_until), self._look_at_changed, name=_NAME)
+        if self._stands():  # what happens at this moment of a clock that is moved comes first
+            self._agenda.last(self._look_at_changed, name=_NAME)
+        else:
+            self._agenda.at(max(self._clock.now(), self._paused_until), self._look_at_changed, name=_NAME)
 
     def on_add(self, series: Collection[Series]) -> None:
         """Points arrived."""
@@ -149,9 +151,6 @@ class Watching:
                 names.discard(name)
 
     def _look_at_changed(self) -> None:
-        if self._has_company():  # what happens at this moment of a clock that is moved comes first
-            self._agenda.at(self._clock.now(), self._look_at_changed, name=_NAME)
-            return
         with self._looking:
             with self._guard:
                 changed, self._changed, self._is_called = self._changed, set(), False
@@ -160,14 +159,6 @@ class Watching:
                 self._look(name)
             pause = max(_PAUSE_S, _SHARE * (monotonic() - began))
             self._paused_until = self._clock.now() + timedelta(seconds=pause)
-
-    def _has_company(self) -> bool:
-        """Whether somebody moves the clock, and something else is going on, or due, before it moves on."""
-        if not self._agenda.is_travelling:
-            return False
-        following = self._agenda.next()
-        is_next = following is not None and following.when <= self._clock.now()
-        return is_next or self._agenda.in_flight() != [_NAME]
 
     def _look_when_due(self, name: str, appointment: list[Appointment]) -> None:
         with self._looking:
