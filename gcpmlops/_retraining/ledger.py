@@ -47,7 +47,7 @@ class Ledger:
             return Recipe.from_json(self._storage.read(f"{self.folder}/recipe.json"))
         except NotFound:
             raise NotFound(
-                f"there is no retraining {self.name!r}",
+                f"there is no retraining {self.name!r} in {self.folder.rpartition('/')[0]}",
                 resource=self.folder,
                 next_step="See what there is with `gcpmlops retraining list`; client.retraining.ensure sets one up.",
             ) from None

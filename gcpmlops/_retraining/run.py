@@ -199,7 +199,8 @@ class Run:
             return
         self.say("GATES_PASSED", f"all {len(verdict.results)}", verdict=verdict.to_dict())
         if self.recipe.mode == CANDIDATE:
-            self._ended(CANDIDATE_KEPT, f"{self.facts['model']} waits: the mode is candidate")
+            version = self.facts["model"].rpartition("@")[2]
+            self._ended(CANDIDATE_KEPT, f"{self.recipe.model}@{version} waits: the mode is candidate")
 
     def _rollout(self) -> None:
         model, endpoint = self.modules.models.get(self.facts["model"]), self.recipe.endpoint
@@ -313,7 +314,9 @@ class Run:
         names = self._features()
         columns = ", ".join(f"`{name}`" for name in names)
         sql = f"SELECT {columns} FROM `{self.facts['evaluation_table']}` ORDER BY {columns} LIMIT {self.recipe.samples}"
-        return [[row[name] for name in names] for row in self.modules.bigquery.query(sql).rows()]
+        rows = [[row[name] for name in names] for row in self.modules.bigquery.query(sql).rows()]
+        plain: list[Any] = json.loads(json.dumps(rows, default=str))  # a time is text in a request
+        return plain
 
     def _features(self) -> list[str]:
         if self.recipe.features:
