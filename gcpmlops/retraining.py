@@ -191,12 +191,16 @@ class Retraining:
     def run(self, name: str, *, why: str = "asked for", force: bool = False) -> Decision:
         """Retrain now, in this process, and wait: what a pipeline step does. `force` leaves out cool-down and budget.
 
+        Who asks has decided: there is no case, also in the mode propose. A run that was interrupted goes first.
         Raises NotFound; a run that fails, or is refused, says so in the decision.
         """
         return self._desk(name, seconds=None).start({"kind": "request"}, why, {}, force=force, who=self._clients.caller)
 
     def trigger(self, name: str, *, why: str = "asked for", force: bool = False) -> None:
-        """Have the function retrain, and return at once; the timeline has what becomes of it. Raises NotFound."""
+        """Have the function retrain, and return at once; the timeline has what becomes of it.
+
+        As `run`, but not in this process. Raises NotFound.
+        """
         ledger = self._ledger(name)
         ledger.recipe()
         request = f"{ledger.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

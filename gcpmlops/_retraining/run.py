@@ -122,6 +122,7 @@ class Run:
 
     def _data(self) -> None:
         recipe, counts = self.recipe, {}
+        self.modules.endpoints.get(recipe.endpoint)  # that is gone is known now, not after the training
         self.modules.bigquery.ensure_dataset(recipe.dataset)
         for what, sql in (("training", recipe.training), ("evaluation", recipe.evaluation)):
             table = f"{recipe.dataset}.{what}_{self.id.replace('-', '_')}"
@@ -138,11 +139,20 @@ class Run:
             self._check_columns(what)
 
     def _check_columns(self, what: str) -> None:
-        """Before money is spent on training. Raises GcpMlopsError."""
-        columns = self.modules.bigquery.get_table(self.facts[f"{what}_table"]).columns
+        """Before money is spent on training: a column that is missing or empty. Raises GcpMlopsError."""
+        table, bigquery = self.facts[f"{what}_table"], self.modules.bigquery
+        columns = bigquery.get_table(table).columns
         wanted = [*self.recipe.features, *([self.recipe.evaluate["target"]] if what == "evaluation" else [])]
         if missing := [name for name in wanted if name not in columns]:
             raise GcpMlopsError(f"the query for {what} gives no column {', '.join(missing)}, but {', '.join(columns)}")
+        if not wanted:
+            return
+        counts = ", ".join(f"COUNT(`{name}`)" for name in wanted)
+        (row,) = bigquery.query(f"SELECT {counts} FROM `{table}`").rows()
+        if empty := [name for name, count in zip(wanted, row.values(), strict=True) if not count]:
+            why = f"the data are broken: {', '.join(empty)} of {table} has no value"
+            self.say("DATA_ALERT", why, empty=empty)
+            raise GcpMlopsError(why)
 
     def _training(self) -> None:
         training = self.modules.training

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Event as Signal
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +21,19 @@ from gcpmlops._retraining.ledger import LOG, Ledger
 from gcpmlops._retraining.limits import refusal
 from gcpmlops._retraining.look import Look, Lookout, at
 from gcpmlops._retraining.recipe import Budget, Recipe, canary_dict
+from gcpmlops._retraining.run import Run, new_record
 from gcpmlops._retraining.source import requirements
 from gcpmlops._retraining.triggers import DataDrift, NewData, OnAlert, QualityBelow, Schedule
+from gcpmlops._retraining.wiring import _is_of
 from gcpmlops.endpoints import Canary, Quality
-from gcpmlops.exceptions import FailedPrecondition, InvalidArgument, NotFound
+from gcpmlops.exceptions import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    GcpMlopsError,
+    InvalidArgument,
+    JobFailed,
+    NotFound,
+)
 
 START = datetime(2013, 7, 1, 6, tzinfo=UTC)
 WEEKLY = Schedule("0 6 * * 1", "America/New_York")
@@ -144,6 +155,34 @@ class TestWhatATriggerLeadsTo:
         assert second.decision == "REFUSED"
         assert second.why.startswith(f"run {first.result().run} is under way since 2013-07-01 06:00:00 UTC")
 
+    def test_a_trigger_that_can_not_be_looked_at_is_an_error_in_words(self, ledger) -> None:
+        class Blind:
+            def look(self, *_: Any, **__: Any) -> Look:
+                raise InvalidArgument("Unexpected identifier SELEC\nJob ID: 1", field="query")
+
+        decision = Desk(ledger, Blind(), None, seconds=None, ticking=ledger.ticks.append).called(WEEKLY, {})
+        said = "the trigger schedule could not be looked at: Unexpected identifier SELEC"
+        assert (decision.decision, decision.why, kinds(ledger)) == ("FAILED", said, ["LOOK_FAILED"])
+        assert ledger.timeline()[0].severity == "ERROR"
+
+    def test_a_run_that_was_interrupted_goes_first(self, ledger, runs) -> None:
+        left = new_record("left", now=START, trigger={"kind": "schedule"}, why="the schedule")
+        ledger.put("runs/left", left)
+        ledger.time = START + timedelta(minutes=10)
+        assert desk_at(ledger).called(WEEKLY, {}).run == "left"
+        assert [run["id"] for run in ledger.all("runs")] == ["left"]
+
+    def test_a_claim_is_kept_while_its_holder_lives(self, ledger) -> None:
+        with claimed(ledger, "run x", beat=0.01):
+            ledger.time = START + timedelta(minutes=8)
+            until = (ledger.time + timedelta(minutes=9)).isoformat()
+            while ledger.get("claim")["until"] != until:
+                pass
+            ledger.time = START + timedelta(minutes=16)
+            refused = desk_at(ledger).called(WEEKLY, {})
+        assert refused.why.startswith("run x is under way since 2013-07-01 06:00:00 UTC (where it was killed: until")
+        assert ledger.get("claim") == {}
+
     def test_a_claim_left_by_a_crash_runs_out(self, ledger) -> None:
         with pytest.raises(KeyboardInterrupt), claimed(ledger, "run x"):
             raise KeyboardInterrupt
@@ -167,10 +206,87 @@ class TestWhatATriggerLeadsTo:
 
     def test_what_people_ask_for_is_done_once(self, ledger) -> None:
         desk_at(ledger).called(WEEKLY, {})
+        assert ledger.ticks == [True, False]  # before it begins, after it
         ledger.put("requests/a", {"id": "a", "why": "release", "force": True, "who": "me@x", "taken": False})
         assert desk_at(ledger).work().decision == "PROMOTED"  # force: no cool-down
         assert desk_at(ledger).work().decision == "NOTHING"
         assert [event.who for event in ledger.timeline() if event.kind == "TRIGGERED"][1] == "me@x"
+
+
+class TestRun:
+    """Its steps are stood for by what they raise."""
+
+    @staticmethod
+    def of(ledger: Book, **changes: Any) -> Run:
+        record = new_record("r1", now=START, trigger={"kind": "request"}, why="asked for") | changes
+        return Run("r1", recipe(), ledger, None, record, 100.0)
+
+    @pytest.mark.parametrize(
+        ("error", "outcome", "said"),
+        [
+            (NotFound("the endpoint is gone\nSee ...", resource="e"), "FAILED", "data: the endpoint is gone"),
+            (JobFailed("it ended FAILED.", exit_code=1, cause="KeyError: 'x'"), "FAILED",
+             "data: it ended FAILED. KeyError: 'x'"),
+            (KeyError("x"), "FAILED", "data: KeyError: 'x'"),
+            (DeadlineExceeded("after 25 min"), "UNDER_WAY", "goes on later, from data: after 25 min"),
+        ],
+    )  # fmt: skip
+    def test_every_error_is_an_outcome(self, ledger, monkeypatch, error, outcome, said) -> None:
+        def fail(_: Run) -> None:
+            raise error
+
+        monkeypatch.setattr(Run, "_data", fail)
+        assert self.of(ledger).go() == outcome
+        assert said in [event.text for event in ledger.timeline()]
+        assert ledger.all("runs")[0]["tries"] == (0 if outcome == "UNDER_WAY" else 1)
+
+    def test_who_is_killed_again_and_again_is_given_up(self, ledger, monkeypatch) -> None:
+        def killed(_: Run) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Run, "_data", killed)
+        for _ in range(3):
+            kept = ledger.get("runs/r1") or {}
+            with pytest.raises(KeyboardInterrupt):
+                self.of(ledger, **kept).go()
+        assert self.of(ledger, **ledger.get("runs/r1")).go() == "FAILED"
+        assert kinds(ledger) == ["RESUMED", "RESUMED", "FAILED", "ENDED"]
+        assert "data: its process was killed 3 times" in ledger.get("runs/r1")["why"]
+
+    @pytest.mark.parametrize(
+        ("traffic", "deployed", "does"),
+        [
+            ({"old": 100}, {"old": "m@1"}, "canary"),
+            ({}, {}, "the first deployment"),
+            ({"new": 100}, {"old": "m@1", "new": "m@2"}, "an earlier attempt"),
+            ({"old": 75, "new": 25}, {"old": "m@1", "new": "m@2"}, "killed in the middle of the canary"),
+        ],
+    )
+    def test_a_rollout_goes_on_from_where_it_was(self, ledger, traffic, deployed, does) -> None:
+        calls: list[str] = []
+        endpoint = SimpleNamespace(name="e", traffic=traffic, deployed=deployed)
+        endpoints = SimpleNamespace(
+            get=lambda _: endpoint, deploy=lambda *_, **__: calls.append("deploy"),
+            rollback=lambda _, undeploy: calls.append("rollback"),
+        )  # fmt: skip
+        run = self.of(ledger)
+        run.modules = SimpleNamespace(endpoints=endpoints)
+        if "killed" in does:
+            with pytest.raises(GcpMlopsError, match=does):
+                run._deployed(SimpleNamespace(versioned_name="m@2"))
+        else:
+            assert run._deployed(SimpleNamespace(versioned_name="m@2")) == does
+        assert calls == {"canary": ["deploy"], "the first deployment": ["deploy"]}.get(
+            does, ["rollback"] * ("kill" in does)
+        )
+
+    def test_a_canary_gets_a_call_of_its_own(self, ledger) -> None:
+        endpoint = SimpleNamespace(name="e", traffic={"old": 100}, deployed={})
+        run = self.of(ledger)
+        run.modules = SimpleNamespace(endpoints=SimpleNamespace(get=lambda _: endpoint))
+        run._end = monotonic() + 40  # of 100 s
+        with pytest.raises(DeadlineExceeded, match="a call of its own"):
+            run._deployed(SimpleNamespace(versioned_name="m@2"))
 
 
 class TestProposals:
@@ -309,6 +425,9 @@ class TestLookout:
 
     def test_incidents(self) -> None:
         lookout, trigger = Lookout(None, None, None, None), OnAlert("late flights")
+        tested = {"state": "open", "resource": {}, "metric": {"labels": {"version": "gcpmlops-test-1a2b"}}}
+        seen = lookout.look(trigger, recipe(), now=START, since=START, incident=tested)
+        assert (seen.retrain, seen.why) == (False, "alert late flights: only a test of it")
         opened = {"incident_id": "1", "state": "open", "summary": "quality is below 0.7", "extra": 1}
         seen = lookout.look(trigger, recipe(), now=START, since=START, incident=opened)
         assert (seen.retrain, seen.why) == (True, "alert late flights: quality is below 0.7")
@@ -319,6 +438,12 @@ class TestLookout:
 
     def test_now_is_a_literal(self) -> None:
         assert at("x < @now", START) == "x < TIMESTAMP '2013-07-01T06:00:00+00:00'"
+
+
+def test_whose_a_schedule_is() -> None:
+    ours = ["retraining-a-work", "retraining-a-0-schedule", "retraining-a-12-new-data"]
+    others = ["retraining-a-0-work", "retraining-a-0-1-schedule", "retraining-a-b-work", "retraining-ab-work", "a-work"]
+    assert [job for job in [*ours, *others] if _is_of(job, "a")] == ours
 
 
 def test_the_function_needs_what_the_library_needs() -> None:
