@@ -10,16 +10,16 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .gcloud_server import GcloudServer
+from .program_server import Programs
 
 SCRIPTS = Path(__file__).parent / "scripts"
 GCPMLOPS = (str(Path(sys.executable).parent / "gcpmlops"),)
+LOADED = ("gcloud", "bq", "gsutil")
 
 
 def run(command: Sequence[object], *, code: int | None = 0, timeout: float = 180, **options: Any) -> Any:
@@ -46,18 +46,6 @@ def until(condition: Callable[[], Any], *, timeout: float = 60, why: str = "") -
         time.sleep(0.02)  # between two looks, not for timing
 
 
-class Loaded:
-    """Programs that are loaded once, when first asked for."""
-
-    @cached_property
-    def gcloud(self) -> GcloudServer:
-        return GcloudServer()
-
-    def close(self) -> None:
-        if "gcloud" in vars(self):
-            self.gcloud.close()
-
-
 @dataclass(frozen=True)
 class Shell:
     """Runs commands by `gcpmlops emulator exec` on one data directory."""
@@ -65,24 +53,25 @@ class Shell:
     data_dir: str
     cwd: Path
     environment: dict[str, str]
-    loaded: Loaded
+    programs: Programs
 
     def __call__(self, *command: object, **options: Any) -> Any:
         line = (*GCPMLOPS, "emulator", "exec", "--data-dir", self.data_dir, "--", *command)
         return run(line, cwd=self.cwd, **options)
 
-    def python(self, script: str, *arguments: object, **options: Any) -> Any:
-        """A script of `scripts/`."""
-        return self(sys.executable, SCRIPTS / script, *arguments, **options)
+    def python(self, script: str, *arguments: object, code: int = 0) -> Any:
+        """A script of `scripts/`, in the environment of `exec`: in a fork of a Python that has loaded the SDK."""
+        texts = [str(part) for part in arguments]
+        return checked(self.programs.script(SCRIPTS / script, texts, cwd=self.cwd), code=code)
 
     def tool(self, *command: object, **options: Any) -> Any:
         """A command in the environment that `exec` gave to another: without its start-up time, for the many.
 
-        gcloud runs in a fork of one that is loaded already; with options for the process it is one of its own.
+        gcloud and bq run in a fork of one that is loaded already; with options for the process they are of their own.
         """
-        if command[0] == "gcloud" and set(options) <= {"code"}:
-            arguments = [str(part) for part in command[1:]]
-            return checked(self.loaded.gcloud.run(arguments, cwd=self.cwd, environment=self.environment), **options)
+        if command[0] in LOADED and set(options) <= {"code"}:
+            name, *arguments = [str(part) for part in command]
+            return checked(self.programs.tool(name, arguments, cwd=self.cwd), **options)
         return run(command, cwd=self.cwd, env=self.environment, **options)
 
 
@@ -95,16 +84,16 @@ def exec_environment(emulator) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def loaded() -> Iterator[Loaded]:
-    programs = Loaded()
-    yield programs
-    programs.close()
+def programs(exec_environment: dict[str, str]) -> Iterator[Programs]:
+    loaded = Programs(exec_environment)
+    yield loaded
+    loaded.close()
 
 
 @pytest.fixture
-def shell(emulator, tmp_path: Path, exec_environment: dict[str, str], loaded: Loaded) -> Shell:
+def shell(emulator, tmp_path: Path, exec_environment: dict[str, str], programs: Programs) -> Shell:
     """The running emulator's shell, in an empty folder."""
-    return Shell(emulator.data_dir, tmp_path, exec_environment, loaded)
+    return Shell(emulator.data_dir, tmp_path, exec_environment, programs)
 
 
 @pytest.fixture(scope="session")

@@ -140,9 +140,10 @@ def metrics(endpoint: aiplatform.Endpoint) -> None:
     request = {"name": project, "filter": text % "replicas", "interval": until_then}
     assert sorted(each.points[0].value.int64_value for each in client.list_time_series(request)) == [1, 2]
     assert client.get_metric_descriptor(name=f"{project}/metricDescriptors/{ONLINE}replicas").unit == "1"
-    assert ONLINE in next(iter(client.list_metric_descriptors(name=project))).type
-    (resource,) = client.list_monitored_resource_descriptors(name=project)
-    assert client.get_monitored_resource_descriptor(name=resource.name).type == "aiplatform.googleapis.com/Endpoint"
+    assert any(ONLINE in each.type for each in client.list_metric_descriptors(name=project))
+    kind = "aiplatform.googleapis.com/Endpoint"
+    (resource,) = (each for each in client.list_monitored_resource_descriptors(name=project) if each.type == kind)
+    assert client.get_monitored_resource_descriptor(name=resource.name).type == kind
 
     session = AuthorizedSession(google.auth.default(["https://www.googleapis.com/auth/cloud-platform"])[0])
     query = {

@@ -1,0 +1,172 @@
+"""A Python program that is loaded once, and forks for each of its commands. Argument: the path of the program.
+
+Most of the time of a short command goes to loading its program. Here that is done once; a command is a fork in which
+the unmodified program runs as `__main__`, with the command's arguments, folder, environment and streams. Started by
+gcloud's own launcher, in gcloud's own Python, it serves gcloud and the first half of bq and gsutil, which are started
+by gcloud's libraries. Started by another Python, it serves what PROGRAM_SERVER_MODULES names: any script that needs
+these modules.
+"""
+
+import array
+import atexit
+import importlib
+import importlib.util
+import json
+import os
+import runpy
+import select
+import socket
+import sys
+import threading
+import traceback
+
+# What a command of gcloud loaded further is loaded in the server, too, before the next one.
+_KEPT = ("googlecloudsdk.", "apitools.", "requests", "urllib3", "google.auth", "oauth2client", "yaml", "ruamel", "grpc")
+
+
+class Gcloud:
+    """gcloud.py, and behind it all that every command needs; bq and gsutil as far as gcloud starts them."""
+
+    def __init__(self, path):
+        self.path = path
+        sys.argv = [path]
+        spec = importlib.util.spec_from_file_location("gcloud_launcher", path)
+        self.gcloud = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.gcloud)
+        sys.path = self.gcloud.reorder_sys_path(sys.path)
+        self.gcloud._fix_google_module()
+        self.gcloud._import_gcloud_main()
+
+    def run(self, program, arguments, tools):
+        if program == "gcloud":
+            sys.argv = [self.path, *arguments]
+            self.gcloud.main()
+            return
+        folder = os.path.join(os.path.dirname(os.path.dirname(self.path)), "bin", "bootstrapping")  # noqa: PTH118, PTH120
+        sys.path.insert(0, folder)
+        sys.argv = [os.path.join(folder, f"{program}.py"), *arguments]  # noqa: PTH118
+        from googlecloudsdk.core import execution_utils
+
+        start = execution_utils.Exec
+
+        def through_its_server(command, *others, **options):
+            for number, part in enumerate(command):
+                if (part := os.path.realpath(part)) in tools:
+                    sys.exit(ask(tools[part], {"program": part, "arguments": command[number + 1 :]}))
+            start(command, *others, **options)
+
+        execution_utils.Exec = through_its_server
+        runpy.run_path(sys.argv[0], run_name="__main__")
+
+    def kept(self, names):
+        return [name for name in names if name.startswith(_KEPT) and ".surface" not in name]
+
+
+class Script:
+    """A program (or any, where only its modules are loaded)."""
+
+    def __init__(self, path):
+        for name in os.environ.get("PROGRAM_SERVER_MODULES", "").split():
+            importlib.import_module(name)
+        if path:
+            sys.path[0] = os.path.dirname(path)  # noqa: PTH120
+            sys.argv = [path]
+            runpy.run_path(path, run_name="loaded")
+
+    def run(self, program, arguments, tools):
+        sys.path[0] = os.path.dirname(program)  # noqa: PTH120
+        sys.argv = [program, *arguments]
+        runpy.run_path(program, run_name="__main__")
+
+    def kept(self, names):
+        return []
+
+
+def ask(address, request):
+    """The exit code of a command of another server, with this process's folder, environment and streams."""
+    request = {**request, "cwd": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with socket.socket(socket.AF_UNIX) as conn:
+        conn.connect(address)
+        socket.send_fds(conn, [json.dumps(request).encode()], [1, 2])
+        conn.sendall(b"\n")
+        return int(conn.recv(16))
+
+
+def serve(program, listener: socket.socket) -> None:
+    """One connection a command; ends with the standard input, that is, when the one that started it has gone."""
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        conn, _ = listener.accept()
+        message, streams = receive(conn)
+        request = json.loads(message)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            listener.close()
+            os.close(reader)
+            run(program, request, streams, writer)
+        os.close(writer)
+        for stream in streams:
+            os.close(stream)
+        with os.fdopen(reader) as loaded:
+            names = loaded.read().split()
+        _, status = os.waitpid(child, 0)
+        conn.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        conn.close()
+        for name in names:
+            try:
+                importlib.import_module(name)
+            except Exception:  # noqa: BLE001 - what only that command could load
+                continue
+
+
+def receive(conn: socket.socket):
+    """The request and the two streams of the command."""
+    descriptors = array.array("i")
+    message, ancillary, _, _ = conn.recvmsg(1 << 20, socket.CMSG_LEN(2 * descriptors.itemsize))
+    for _, _, data in ancillary:
+        descriptors.frombytes(data)
+    while message and not message.endswith(b"\n"):
+        message += conn.recv(1 << 20)
+    return message, list(descriptors)
+
+
+def run(program, request, streams, writer: int) -> None:
+    """In the fork: the command, as if it had been started by itself."""
+    code, before = 1, set(sys.modules)
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(streams[0], 1)
+        os.dup2(streams[1], 2)
+        os.chdir(request["cwd"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        program.run(request["program"], request["arguments"], request.get("tools", {}))
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+    except BaseException:  # noqa: BLE001 - shown, as Python itself would
+        traceback.print_exc()
+    finally:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.write(writer, " ".join(sorted(program.kept(set(sys.modules) - before))).encode())
+        os._exit(code)
+
+
+def main() -> None:
+    path = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""  # noqa: PTH100 - a text, as gcloud has it
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(os.environ["PROGRAM_SERVER_SOCKET"])
+    program = Gcloud(path) if path.endswith("gcloud.py") else Script(path)
+    listener.listen()
+    print(f"ready {sys.executable}", flush=True)
+    serve(program, listener)
+
+
+main()
