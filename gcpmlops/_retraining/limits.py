@@ -30,8 +30,8 @@ def _spent(recipe: Recipe, runs: Sequence[dict[str, Any]], now: datetime) -> str
     hours = sum(run.get("facts", {}).get("training_hours", 0.0) for run in recent)
     if len(recent) >= budget.runs:
         free = datetime.fromisoformat(recent[-budget.runs]["started"]) + timedelta(seconds=per)
-        runs = f"{budget.runs} run{'s' * (budget.runs > 1)}"
-        return f"the budget of {runs} in {spoken(per)} is spent until {free:%Y-%m-%d %H:%M:%S} UTC"
+        most = f"{budget.runs} run{'s' * (budget.runs > 1)}"
+        return f"the budget of {most} in {spoken(per)} is spent until {free:%Y-%m-%d %H:%M:%S} UTC"
     if budget.hours is not None and hours >= budget.hours:
         return f"the budget of {budget.hours:g} hours of training in {spoken(per)} is spent ({hours:.3g} h)"
     return ""

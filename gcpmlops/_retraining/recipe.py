@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gcpmlops._durations import Duration, seconds_of
+from gcpmlops._durations import Duration, seconds_of, spoken
 from gcpmlops._endpoints.strategies import Canary, Quality
 from gcpmlops._retraining import triggers as triggers_
 from gcpmlops._retraining.triggers import Trigger
@@ -19,6 +19,8 @@ EVALUATE = ("target", "score", "prediction", "positive", "threshold", "slices", 
             "resamples", "confidence", "seed")  # fmt: skip
 DEPLOY = ("machine_type", "min_replica_count", "max_replica_count", "accelerator_type", "accelerator_count",
           "service_account")  # fmt: skip
+LONGEST_CANARY = 3000.0
+"""Seconds."""
 _DAY = 86400.0
 
 
@@ -109,9 +111,19 @@ class Recipe:
 
 
 def canary_dict(canary: Canary) -> dict[str, Any]:
-    """As JSON has it. Raises InvalidArgument for a quality that is no query: your own code is not there then."""
+    """As JSON has it.
+
+    Raises InvalidArgument for a quality that is no query (your own code is not there then), and for one that takes
+    longer than a function may.
+    """
     if canary.quality is not None and (not isinstance(canary.quality, Quality) or canary.quality.measure is not None):
         raise InvalidArgument("a retraining's quality is a query", field="canary", allowed="Quality(query=...)")
+    step = seconds_of(canary.bake, field="bake") + seconds_of(canary.settle, field="settle")
+    if (whole := step * len(canary.shares)) > LONGEST_CANARY:
+        raise InvalidArgument(
+            f"the canary takes {spoken(whole)} at least, and the function that does it has an hour", field="canary",
+            allowed=f"steps that bake and settle in {spoken(LONGEST_CANARY)} together",
+        )  # fmt: skip
     return asdict(canary)
 
 

@@ -89,7 +89,7 @@ class Run:
             self._keep()
             self.say("WAITING", f"goes on later, from {self._step}: {error.message}")
         except JobFailed as error:
-            self._failed(f"{error.message} {error.cause if error.exit_code else ''}".strip(), str(error))
+            self._failed(error.message, str(error), cause=error.cause if error.exit_code else "")
         except GcpMlopsError as error:
             self._failed(error.message, str(error))
         except Exception as error:  # noqa: BLE001 - a run that says nothing would be begun again for ever
@@ -111,8 +111,8 @@ class Run:
         self.record["tries"] = tries + 1
         self._keep()
 
-    def _failed(self, message: str, whole: str) -> None:
-        what = f"{self._step}: {message.partition(chr(10))[0]}"
+    def _failed(self, message: str, whole: str, *, cause: str = "") -> None:
+        what = f"{self._step}: {message.partition(chr(10))[0]} {cause}".strip()
         self.say("FAILED", what, error=whole)
         self._ended(FAILED, what)
 
@@ -369,7 +369,7 @@ def new_record(run_id: str, *, now: datetime, trigger: Mapping[str, Any], why: s
     """A run that has not begun."""
     return {
         "id": run_id, "started": now.isoformat(), "ended": None, "step": 0, "outcome": UNDER_WAY, "why": why,
-        "trigger": dict(trigger), "facts": {},
+        "set_off": why, "trigger": dict(trigger), "facts": {},
     }  # fmt: skip
 
 

@@ -25,7 +25,11 @@ def retraining() -> None:
 @click.option("--mode", type=click.Choice(("propose", "candidate", "auto")), help="Instead of the file's.")
 def apply(call: Call, file: Path, mode: str | None) -> None:
     """Set up what FILE describes, or bring it to that: function, schedules, recipe."""
+    from gcpmlops._retraining.file import read
+
     changes = {"mode": mode} if mode else {}
+    if call.dry_run:
+        read(file)  # what is wrong in it is said all the same
     with call.waiting(f"Setting up the retraining of {file}"):
         api = "FunctionService.CreateFunction, CloudScheduler.CreateJob"
         setup = call.change(api, "retraining.apply", file, **changes)
@@ -51,7 +55,7 @@ def list_(call: Call) -> None:
 @click.option("--why", default="asked for", help="Kept on the timeline.")
 @click.option("--force", is_flag=True, help="Whatever cool-down and budget say.")
 def run(call: Call, name: str, why: str, force: bool) -> None:
-    """Retrain now, in this process, and wait. Exit code 1 unless it ends well."""
+    """Retrain now, in this process, and wait. Exit code 1 unless it ends in production, or as a candidate."""
     with call.waiting(f"Retraining {name}"):
         decision = call.change("JobService.CreateCustomJob, ...", "retraining.run", name, why=why, force=force)
     call.show(decision, lambda each: each.to_dict())
@@ -186,7 +190,7 @@ def _event(event: Any) -> dict[str, Any]:
 
 
 def _run(run: Any) -> dict[str, Any]:
-    return {key: run.get(key) for key in ("id", "outcome", "started", "ended", "why")}
+    return {key: run.get(key) for key in ("id", "set_off", "outcome", "started", "ended", "why")}
 
 
 def _case_row(case: Any) -> dict[str, Any]:

@@ -225,7 +225,7 @@ class TestRun:
         ("error", "outcome", "said"),
         [
             (NotFound("the endpoint is gone\nSee ...", resource="e"), "FAILED", "data: the endpoint is gone"),
-            (JobFailed("it ended FAILED.", exit_code=1, cause="KeyError: 'x'"), "FAILED",
+            (JobFailed("it ended FAILED.\nLast log lines:", exit_code=1, cause="KeyError: 'x'"), "FAILED",
              "data: it ended FAILED. KeyError: 'x'"),
             (KeyError("x"), "FAILED", "data: KeyError: 'x'"),
             (DeadlineExceeded("after 25 min"), "UNDER_WAY", "goes on later, from data: after 25 min"),
@@ -392,6 +392,9 @@ class TestRecipes:
             QualityBelow(query="SELECT 1")
         with pytest.raises(InvalidArgument, match="a retraining's quality is a query"):
             canary_dict(Canary(quality=Quality(measure=lambda *_: 1.0, minimum=0.5)))
+        canary_dict(Canary())
+        with pytest.raises(InvalidArgument, match=r"the canary takes 6.* h at least, and the function"):
+            canary_dict(Canary(bake="2h"))
 
 
 class TestLookout:
