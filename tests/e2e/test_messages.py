@@ -18,7 +18,7 @@ from .conftest import SCRIPTS, until
 from .test_kill import family, kill, start  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.xdist_group("e2e-messages")
-MESSAGES = int(os.environ.get("MESSAGES", "1000"))
+MESSAGES = int(os.environ.get("MESSAGES", "500"))
 BATCH = 100
 PATIENCE_S = 60 + MESSAGES / 20
 
