@@ -1,0 +1,24 @@
+"""The order of a run by several workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whole programs come first: no worker is left alone with a long one at the end.
+
+    `--dist worksteal` deals out equal parts of this list: one begins with the demo's programs, the next with those of
+    `e2e`, so that only one of the workers has to load gcloud and the SDK.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers == 1:
+        return
+    demo, e2e = ([item for item in items if HERE / name in item.path.parents] for name in ("demo", "e2e"))
+    short = [item for item in items if not {HERE / "demo", HERE / "e2e"} & set(item.path.parents)]
+    between = max(len(items) // workers - len(demo), 0)
+    items[:] = [*demo, *short[:between], *e2e, *short[between:]]
