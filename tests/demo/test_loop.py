@@ -25,7 +25,7 @@ def test_drift_and_falling_quality_are_told_retrained_gated_and_promoted(tmp_pat
     pager = re.findall(r"^  pager: (open|closed): (\w+) of late-flights", said, re.MULTILINE)
     assert pager == [("open", "drift"), ("closed", "drift"), ("open", "quality")]
     events = re.findall(r"^(2013-\d\d-\d\d \d\d:\d\d):\d\d  ([A-Z_]+)", said, re.MULTILINE)
-    kinds = [(at[:10], kind) for at, kind in events if kind not in ("SET_UP", "CANARY")]
+    kinds = [(at[:10], kind) for at, kind in events if not re.match("SET_UP|CANARY|INCIDENT", kind)]
     first = ["TRIGGERED", "DATA", "TRAINING", "TRAINED", "REGISTERED", "EVALUATED", "GATES_PASSED", "PROMOTED", "ENDED"]
     second = [*first[:6], "GATES_FAILED", "ENDED"]
     assert kinds == [
@@ -33,6 +33,8 @@ def test_drift_and_falling_quality_are_told_retrained_gated_and_promoted(tmp_pat
         *(("2013-07-08", kind) for kind in first),
         *(("2013-08-26", kind) for kind in second),
     ]
+    incidents = [kind for _, kind in events if kind.startswith("INCIDENT")]
+    assert incidents == ["INCIDENT_OPENED", "INCIDENT_CLOSED", "INCIDENT_OPENED"]  # as the pager was told
     triggered = [at for at, kind in events if kind == "TRIGGERED"][1:]
     assert triggered == ["2013-07-08 10:00", "2013-08-26 10:30"]  # six and half past six in New York
     assert re.search(r"TRIGGERED +drift: temp 0\.7\d+ > 0\.6", said)
