@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from google.cloud import aiplatform, aiplatform_v1, logging, storage
+from google.cloud.aiplatform import jobs
 
 PYTHON = "python:3.11"
 MACHINE = {"machine_type": "n1-standard-4"}
@@ -38,6 +39,7 @@ print("attempt", count + 1)
 sys.exit(3 if count < 2 else 0)
 """
 LOG = logging.Client()
+jobs._JOB_WAIT_TIME = 0.2  # the SDK would look every 5 seconds
 
 
 def pool(script: str, replicas: int = 1, **env: str) -> dict[str, object]:
@@ -74,11 +76,11 @@ def run(transport: str) -> None:
     unwanted = job(name, pool("import time; time.sleep(1000)"))
     unwanted.cancel()
 
-    jobs = (cluster, restarted, once, endless, tracked, unwanted)
-    for each in jobs:
+    submitted = (cluster, restarted, once, endless, tracked, unwanted)
+    for each in submitted:
         while not each.done():
             time.sleep(0.05)
-    assert [each.state.name.removeprefix("JOB_STATE_") for each in jobs] == [
+    assert [each.state.name.removeprefix("JOB_STATE_") for each in submitted] == [
         "SUCCEEDED", "SUCCEEDED", "FAILED", "FAILED", "SUCCEEDED", "CANCELLED",
     ]  # fmt: skip
     assert "ranks 0 1 2" in messages(cluster)

@@ -5,6 +5,7 @@ import uuid
 
 from google.api_core import exceptions
 from google.cloud import aiplatform, storage
+from google.cloud.aiplatform import jobs
 
 JOB = """
 import logging
@@ -12,6 +13,7 @@ from google.cloud import aiplatform
 aiplatform.log_params({"depth": 4})
 aiplatform.log_metrics({"accuracy": 0.75})
 """
+jobs._JOB_WAIT_TIME = 0.2  # the SDK would look every 5 seconds
 transport, python = sys.argv[1:]
 name = f"exp-{uuid.uuid4().hex[:8]}"
 storage.Client().create_bucket(name, location="us-central1")

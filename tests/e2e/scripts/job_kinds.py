@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from google.api_core import exceptions
 from google.cloud import aiplatform, storage
+from google.cloud.aiplatform import jobs
 
 PYTHON = "python:3.11"
 MACHINE = {"machine_type": "n1-standard-4"}
 
+jobs._JOB_WAIT_TIME = 0.2  # the SDK would look every 5 seconds
 name = f"kinds-{uuid.uuid4().hex[:10]}"
 bucket = storage.Client().create_bucket(name, location="us-central1")
 aiplatform.init(location="us-central1", staging_bucket=f"gs://{name}")
@@ -45,7 +47,7 @@ command = {"image_uri": PYTHON, "command": ["python3", "-c", script], "env": [{"
 made = job(container_spec=command)
 made.run(sync=False)
 failing = job(container_spec={"image_uri": PYTHON, "command": ["python3", "-c", "raise ValueError('no data')"]})
-failing.run(sync=False)  # each looks every 5 seconds: together
+failing.run(sync=False)
 packaged.wait()
 made.wait()
 assert bucket.blob("note.txt").download_as_text() == f"from {made.resource_name.rpartition('/')[2]}"

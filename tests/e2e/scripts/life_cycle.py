@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 from google.cloud import aiplatform, bigquery, storage
+from google.cloud.aiplatform import jobs
 
 TRAINING = "us-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
@@ -22,6 +23,7 @@ storage.Client().bucket(bucket).blob(prefix.rstrip("/") + "/model.joblib").uploa
 print("trained on", len(rows), "rows")
 """
 
+jobs._JOB_WAIT_TIME = 0.2  # the SDK would look every 5 seconds
 transport = sys.argv[1]
 name = f"e2e-{uuid.uuid4().hex[:10]}"
 dataset = name.replace("-", "_")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from google.api_core import exceptions
 from google.cloud import aiplatform, storage
+from google.cloud.aiplatform import jobs
 
 JOB = """
 import pathlib, shutil, sys, time
@@ -29,6 +30,7 @@ event_files.write(Path("second"), 0, 5)
 for file in [*Path("first").rglob("events*"), *Path("second").rglob("events*")]:
     bucket.blob(f"prepared/{file}").upload_from_filename(file)
 
+jobs._JOB_WAIT_TIME = 0.2  # the SDK would look every 5 seconds
 aiplatform.init(location="us-central1", api_transport=sys.argv[1], staging_bucket=f"gs://{name}")
 board = aiplatform.Tensorboard.create(display_name=name)
 

@@ -17,7 +17,7 @@ from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-ROWS = 400_000
+ROWS = 100_000
 
 
 @pytest.fixture
