@@ -21,6 +21,7 @@ from gcpmlops._endpoints.strategies import Canary
 from gcpmlops._jobs.settings import JobRequest, JobSettings
 from gcpmlops._retraining import cases, wiring
 from gcpmlops._retraining import recipe as recipes
+from gcpmlops._retraining.alerts import ALERT
 from gcpmlops._retraining.cases import Case
 from gcpmlops._retraining.desk import NOTHING, Decision, Desk
 from gcpmlops._retraining.ledger import Ledger
@@ -222,7 +223,7 @@ class Retraining:
         desk, triggers = self._desk(name, seconds=_CALL), self._ledger(name).recipe().triggers
         if which == wiring.WORK:
             return desk.work().to_dict()
-        if which == wiring.ALERT:
+        if which == ALERT:
             return self._alerted(desk, triggers, _incident(body)).to_dict()
         if which.isdigit() and int(which) < len(triggers):
             return desk.called(triggers[int(which)], {}).to_dict()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gcpmlops._retraining import source
+from gcpmlops._retraining.alerts import Alerts
 from gcpmlops._retraining.recipe import Recipe
 from gcpmlops._retraining.timeline import Event
 from gcpmlops._retraining.triggers import KINDS, OnAlert, cron_of
 from gcpmlops._scheduler.requests import check_schedule, check_time_zone
-from gcpmlops.exceptions import NotFound, translated
+from gcpmlops.exceptions import NotFound
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
@@ -27,7 +28,7 @@ FUNCTION = "gcpmlops-retraining"
 _TICK = "*/10 * * * *"
 _CALL = 1800  # seconds: the longest that Cloud Scheduler waits
 _FUNCTION = 3600  # seconds: the longest that a function may take
-WORK, ALERT = "work", "alert"
+WORK = "work"
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ class Wiring:
         names = [self._schedule(recipe, url, *each) for each in self._schedules(recipe)]
         policies = [each.policy for each in recipe.triggers if isinstance(each, OnAlert)]
         if policies:
-            self._listen(recipe.name, url, policies)
+            self._alerts.listen(recipe.name, url, policies)
         else:
-            self._deafen(recipe.name)
+            self._alerts.stop(recipe.name)
         for job in self.scheduler.list():
             if _is_of(job.id, recipe.name) and job.id not in names:
                 self.scheduler.delete(job.id)
@@ -79,7 +80,7 @@ class Wiring:
             check_time_zone(zone)
         for trigger in recipe.triggers:
             if isinstance(trigger, OnAlert):
-                self._policy(trigger.policy)
+                self._alerts.policy(trigger.policy)
 
     def pause(self, name: str) -> None:
         """Nothing sets it off any more, but people; what is under way is ended."""
@@ -97,7 +98,7 @@ class Wiring:
         """The schedules, and what brings alerts; the function stays, others use it."""
         for job in self._jobs(name):
             self.scheduler.delete(job)
-        self._deafen(name)
+        self._alerts.stop(name)
 
     def incidents(self, model: str, *, since: datetime) -> Iterator[Event]:
         """What alerts about this model opened since then, and closed."""
@@ -153,83 +154,9 @@ class Wiring:
             return False
         return True
 
-    def _listen(self, name: str, url: str, policies: Sequence[str]) -> None:
-        """Alert policy -> Pub/Sub channel -> topic -> push subscription -> function; other policies are let go of."""
-        from gcpmlops.monitoring import PubSub
-
-        publisher, subscriber = self.clients.publisher, self.clients.subscriber
-        subscription, topic_name = self._alerts(name)
-        self._create(publisher.create_topic, {"name": topic_name})
-        push: dict[str, Any] = {
-            "push_endpoint": f"{url}?retraining={name}&trigger={ALERT}",
-            "oidc_token": {"service_account_email": self._caller, "audience": url},
-        }
-        request = {"name": subscription, "topic": topic_name, "push_config": push, "ack_deadline_seconds": 600}
-        if not self._create(subscriber.create_subscription, request):
-            change = {"subscription": subscription, "push_config": push}
-            with translated(subscription):
-                subscriber.modify_push_config(request=change, **self.clients.idempotent)
-        channel = self.monitoring.ensure_channel(f"retraining {name}", PubSub(topic=topic_name)).name
-        wanted = {self._policy(each).name for each in policies}
-        for policy in self._policies():
-            told = channel in policy.notification_channels
-            if told != (policy.name in wanted):
-                others = [each for each in policy.notification_channels if each != channel]
-                self._tell(policy, others if told else [*others, channel])
-
-    def _deafen(self, name: str) -> None:
-        """No alert is brought any more."""
-        subscription, topic_name = self._alerts(name)
-        for channel in self.monitoring.list_channels(f'display_name="retraining {name}"'):
-            if channel.proto.labels.get("topic") == topic_name:
-                self.monitoring.delete_channel(channel.name, force=True)
-        subscriber, publisher = self.clients.subscriber, self.clients.publisher
-        for delete, field, resource in (
-            (subscriber.delete_subscription, "subscription", subscription),
-            (publisher.delete_topic, "topic", topic_name),
-        ):
-            try:
-                with translated(resource):
-                    delete(request={field: resource}, **self.clients.once)
-            except NotFound:
-                continue  # only a retraining that listens to alerts has them
-
-    def _alerts(self, name: str) -> tuple[str, str]:
-        """Full names of the subscription and the topic."""
-        project = self.clients.config.require("project")
-        return f"projects/{project}/subscriptions/{topic(name)}", f"projects/{project}/topics/{topic(name)}"
-
-    def _policies(self) -> list[Any]:
-        request = {"name": f"projects/{self.clients.config.require('project')}"}
-        with translated("alert policies"):
-            return list(self.clients.alert_policies.list_alert_policies(request=request, **self.clients.idempotent))
-
-    def _policy(self, name: str) -> Any:
-        found = next((each for each in self._policies() if each.display_name == name), None)
-        if found is None:
-            raise NotFound(
-                f"there is no alert policy {name!r}",
-                resource=name,
-                next_step="See them with `gcpmlops monitoring list-alerts`; client.monitoring.ensure_alert makes one.",
-            )
-        return found
-
-    def _tell(self, policy: Any, channels: Sequence[str]) -> None:
-        policy.notification_channels[:] = channels
-        change: Any = {"alert_policy": policy, "update_mask": {"paths": ["notification_channels"]}}
-        with translated(policy.display_name):
-            self.clients.alert_policies.update_alert_policy(request=change, **self.clients.once)
-
-    def _create(self, create: Any, request: dict[str, Any]) -> bool:
-        """Whether it was not there."""
-        from google.api_core.exceptions import AlreadyExists
-
-        with translated(request["name"]):
-            try:
-                create(request=request, **self.clients.once)
-            except AlreadyExists:
-                return False
-        return True
+    @property
+    def _alerts(self) -> Alerts:
+        return Alerts(self.clients, self.monitoring, self._caller)
 
     def _jobs(self, name: str) -> list[str]:
         return [job.id for job in self.scheduler.list() if _is_of(job.id, name)]
@@ -247,11 +174,6 @@ class Wiring:
 def tick(name: str) -> str:
     """The schedule that goes on with what is left to do."""
     return f"retraining-{name}-{WORK}"
-
-
-def topic(name: str) -> str:
-    """Where alerts are published for it."""
-    return f"retraining-{name}-alerts"
 
 
 def _is_of(job: str, name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from gcpmlops.client import Client
 from gcpmlops.exceptions import FunctionFailed, NotFound
 from gcpmlops.monitoring import Point, Quality
-from gcpmlops.retraining import OnAlert, RetrainingSetup, Schedule
+from gcpmlops.retraining import Budget, OnAlert, RetrainingSetup, Schedule
 
 from .conftest import GCPMLOPS, Shell, until
 
@@ -54,6 +55,10 @@ def test_nothing_changes_where_nothing_changed(client, settings, setup) -> None:
     assert client.retraining.ensure(NAME, **settings) == setup
     assert setup.schedules == (f"retraining-{NAME}-work", f"retraining-{NAME}-0-schedule")
     assert kinds(client) == ["SET_UP"]
+    listening = f"projects/{client.config.project}/subscriptions/retraining-{NAME}-alerts"
+    found = client.clients.subscriber.get_subscription(subscription=listening)
+    assert found.expiration_policy.ttl == timedelta()  # never, however long there is no alert
+    assert found.push_config.push_endpoint == f"{setup.url}?retraining={NAME}&trigger=alert"
 
 
 def test_a_scheduled_proposal_is_declined(client, setup, shell: Shell) -> None:
@@ -79,8 +84,7 @@ def test_an_alert_proposes_and_the_function_does_what_was_approved(client, setup
 
 
 def test_twice_at_once_one_runs_the_other_is_told_why_not(client, settings, setup) -> None:
-    client.retraining.ensure(NAME, **settings, mode="auto", cool_down="1s")
-    until(lambda: client.clients.now().isoformat() > client.retraining.runs(NAME)[0]["ended"])
+    client.retraining.ensure(NAME, **settings, mode="auto", cool_down=0, budget=Budget(runs=2))
 
     def call(_: int) -> Any:
         return client.functions.call(FUNCTION, {"retraining": NAME, "trigger": "0"})
@@ -88,7 +92,8 @@ def test_twice_at_once_one_runs_the_other_is_told_why_not(client, settings, setu
     with ThreadPoolExecutor(2) as pool:
         ran, refused = sorted(pool.map(call, range(2)), key=lambda reply: reply["decision"])
     assert (ran["decision"], refused["decision"]) == ("FAILED", "REFUSED")
-    assert "is under way since" in refused["why"] or "cool-down" in refused["why"]
+    # where the function's second instance starts only after the first one's run, it is the budget
+    assert "is under way since" in refused["why"] or "the budget of 2 runs" in refused["why"]
     assert refused["why"] in str(client.retraining.timeline(NAME))
 
 
