@@ -344,3 +344,11 @@ def test_what_comes_last_of_a_moment_waits_for_all_else_without_being_asked_agai
     bench.agenda.last(lambda: bench.note("now", 3 * HOUR), name="now")  # nobody moves the clock
     bench.agenda.travel(HOUR)
     assert bench.seen[-1] == ("now", 3 * HOUR)
+
+
+def test_who_does_not_wait_leaves_nothing_undone(bench):
+    bench.agenda.begin("job")  # goes on for longer than the journey
+    bench.note("first", HOUR, lambda: bench.agenda.last(lambda: bench.seen.append(("last", None)), name="last"))
+    assert bench.agenda.travel(2 * HOUR, patience=None) == 2
+    assert [name for name, _ in bench.seen] == ["first", "last"]
+    bench.agenda.end("job")
