@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -71,7 +72,7 @@ def test_json_of_an_entry() -> None:
         "jsonPayload": {"n": 3, "f": 0.5, "l": [1]},
         "severity": "ERROR",
     }
-    assert b'"n":3,' in log_json.dump(entry)
+    assert re.search(rb'"n":3[,}]', log_json.dump(entry))  # no 3.0
     unknown = LogEntry.pb()(log_name="x", proto_payload=any_pb2.Any(type_url="a/b.C", value=b"1"))
     assert log_json.to_dict(unknown)["protoPayload"] == {"@type": "a/b.C", "value": "MQ=="}
 
