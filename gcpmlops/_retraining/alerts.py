@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gcpmlops.exceptions import NotFound, translated
+from gcpmlops.exceptions import NotFound, PermissionDenied, translated
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
     from gcpmlops.monitoring import Monitoring
 
+_log = logging.getLogger("gcpmlops.retraining")
+_PUBLISHER = "roles/pubsub.publisher"
+_AGENT = "serviceAccount:service-{}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 ALERT = "alert"
 """The trigger that a push names: the incident says which policy's."""
 
 
 @dataclass(frozen=True)
 class Alerts:
-    """Args: `caller` is the service account whose token a push carries."""
+    """Args: `caller` is the service account whose token a push carries; `bucket` is one of the project's."""
 
     clients: Clients
     monitoring: Monitoring
     caller: str
+    bucket: str
 
     def listen(self, name: str, url: str, policies: Sequence[str]) -> None:
         """Those of these policies are brought from now on, of no others. Raises NotFound."""
@@ -47,6 +52,7 @@ class Alerts:
             with translated(subscription):
                 subscriber.update_subscription(request=change, **self.clients.idempotent)
         channel = self.monitoring.ensure_channel(f"retraining {name}", PubSub(topic=topic_name)).name
+        self._let_publish(topic_name)
         these = {self.policy(each).name for each in policies}
         for policy in self._policies():
             told = channel in policy.notification_channels
@@ -70,6 +76,23 @@ class Alerts:
                     delete(request={field: resource}, **self.clients.once)
             except NotFound:
                 continue  # only a retraining that listens to alerts has them
+
+    def _let_publish(self, topic_name: str) -> None:
+        """Cloud Monitoring publishes as an agent of its own, which exists since the project's first channel."""
+        from google.iam.v1 import policy_pb2
+
+        with translated(f"bucket {self.bucket}"):
+            number = self.clients.storage.get_bucket(self.bucket, **self.clients.idempotent).project_number
+        agent, publisher = _AGENT.format(number), self.clients.publisher
+        try:
+            with translated(topic_name):
+                policy = publisher.get_iam_policy(request={"resource": topic_name}, **self.clients.idempotent)
+                if any(agent in each.members for each in policy.bindings if each.role == _PUBLISHER):
+                    return
+                policy.bindings.append(policy_pb2.Binding(role=_PUBLISHER, members=[agent]))
+                publisher.set_iam_policy(request={"resource": topic_name, "policy": policy}, **self.clients.once)
+        except PermissionDenied as error:  # somebody else may have to, or it has the role by the project
+            _log.warning("alerts may not come: %s is to have %s on %s: %s", agent, _PUBLISHER, topic_name, error)
 
     def _names(self, name: str) -> tuple[str, str]:
         """Full names of the subscription and the topic."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gcpmlops import _staging
 from gcpmlops._retraining import source
 from gcpmlops._retraining.alerts import Alerts
 from gcpmlops._retraining.recipe import Recipe
@@ -17,6 +18,7 @@ from gcpmlops._retraining.timeline import Event
 from gcpmlops._retraining.triggers import KINDS, OnAlert, cron_of
 from gcpmlops._scheduler.requests import check_schedule, check_time_zone
 from gcpmlops.exceptions import NotFound
+from gcpmlops.types import GsUri
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
@@ -156,7 +158,8 @@ class Wiring:
 
     @property
     def _alerts(self) -> Alerts:
-        return Alerts(self.clients, self.monitoring, self._caller)
+        bucket = self.clients.config.staging_bucket or _staging.default_bucket(self.clients)
+        return Alerts(self.clients, self.monitoring, self._caller, GsUri.parse(bucket).bucket)
 
     def _jobs(self, name: str) -> list[str]:
         return [job.id for job in self.scheduler.list() if _is_of(job.id, name)]

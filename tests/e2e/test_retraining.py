@@ -58,6 +58,9 @@ def test_nothing_changes_where_nothing_changed(client, settings, setup) -> None:
     listening = f"projects/{client.config.project}/subscriptions/retraining-{NAME}-alerts"
     found = client.clients.subscriber.get_subscription(subscription=listening)
     assert found.expiration_policy.ttl == timedelta()  # never, however long there is no alert
+    (may,) = client.clients.publisher.get_iam_policy(request={"resource": found.topic}).bindings
+    assert may.role == "roles/pubsub.publisher"
+    assert "gcp-sa-monitoring-notification" in may.members[0]
     assert found.push_config.push_endpoint == f"{setup.url}?retraining={NAME}&trigger=alert"
 
 
