@@ -16,6 +16,15 @@ from typing import Any
 
 _SCRIPT = Path(__file__).parent / "scripts" / "program_server.py"
 _MODULES = "google.cloud.aiplatform google.cloud.bigquery google.cloud.storage pandas pyarrow pytest"
+_FORKED = """#!{python} -IS
+import json, os, socket, sys
+request = {{"program": "gcloud", "arguments": sys.argv[1:], "cwd": os.getcwd(), "environment": dict(os.environ)}}
+with socket.socket(socket.AF_UNIX) as conn:
+    conn.connect("{address}")
+    socket.send_fds(conn, [json.dumps(request).encode()], [1, 2])
+    conn.sendall(b"\\n")
+    sys.exit(int(conn.recv(16)))
+"""
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -81,9 +90,20 @@ class Programs:
         return ProgramServer([sys.executable, str(_SCRIPT)], **self._environment, PROGRAM_SERVER_MODULES=_MODULES)
 
     def tool(self, name: str, arguments: list[str], *, cwd: Path) -> Finished:
-        """A command of gcloud or bq."""
-        tools = {self._bq_path: self._bq.address} if name == "bq" else {}
-        return self._gcloud.run(name, arguments, cwd=str(cwd), environment=self._environment, tools=tools)
+        """A command of gcloud, bq or gsutil."""
+        request: dict[str, Any] = {"cwd": str(cwd), "environment": self._environment}
+        if name == "bq":
+            path = f"{self._folder}{os.pathsep}{self._environment['PATH']}"
+            request |= {"environment": self._environment | {"PATH": path}, "tools": {self._bq_path: self._bq.address}}
+        return self._gcloud.run(name, arguments, **request)
+
+    @cached_property
+    def _folder(self) -> str:
+        """With a gcloud for bq, which asks it three times for each of its own commands."""
+        folder = Path(self._gcloud.address).parent
+        (folder / "gcloud").write_text(_FORKED.format(python=self._gcloud.python, address=self._gcloud.address))
+        (folder / "gcloud").chmod(0o700)
+        return str(folder)
 
     def script(self, path: Path, arguments: list[str], *, cwd: Path) -> Finished:
         """A Python program that uses the SDK."""

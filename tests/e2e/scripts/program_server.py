@@ -96,29 +96,45 @@ def ask(address, request):
 
 def serve(program, listener: socket.socket) -> None:
     """One connection a command; ends with the standard input, that is, when the one that started it has gone."""
-    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
-        conn, _ = listener.accept()
-        message, streams = receive(conn)
-        request = json.loads(message)
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            listener.close()
-            os.close(reader)
-            run(program, request, streams, writer)
-        os.close(writer)
-        for stream in streams:
-            os.close(stream)
-        with os.fdopen(reader) as loaded:
-            names = loaded.read().split()
-        _, status = os.waitpid(child, 0)
-        conn.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-        conn.close()
-        for name in names:
-            try:
-                importlib.import_module(name)
-            except Exception:  # noqa: BLE001 - what only that command could load
-                continue
+    running = {}
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin, *running], [], [])
+        if sys.stdin in ready:
+            return
+        for reader in running.keys() & set(ready):
+            finish(reader, *running.pop(reader))
+        if listener in ready:
+            reader, *command = begin(program, listener)
+            running[reader] = command
+
+
+def begin(program, listener: socket.socket):
+    """A fork for the next command: what tells of its end, its process, who asked for it."""
+    conn, _ = listener.accept()
+    message, streams = receive(conn)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        listener.close()
+        os.close(reader)
+        run(program, json.loads(message), streams, writer)
+    os.close(writer)
+    for stream in streams:
+        os.close(stream)
+    return reader, child, conn
+
+
+def finish(reader: int, child: int, conn: socket.socket) -> None:
+    with os.fdopen(reader) as loaded:
+        names = loaded.read().split()
+    _, status = os.waitpid(child, 0)
+    conn.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    conn.close()
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001 - what only that command could load
+            continue
 
 
 def receive(conn: socket.socket):
