@@ -143,7 +143,7 @@ class Retraining:
             deploy: machine_type, min_replica_count, ... of the deployment.
             server: image, env, ... of `models.upload`.
             budget: at most so many runs and hours of training in a time.
-            cool_down: how long after a run nothing sets off another one.
+            cool_down: how long after the start of a run nothing sets off another one.
             dataset: where both tables of each run are put.
             runtime: of the function.
             memory: of the function.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from gcpmlops._retraining import cases, limits
@@ -187,8 +187,8 @@ class Desk:
             if case.state in (cases.OPEN, cases.SNOOZED):
                 self._change(case, seen=case.seen + 1, why=look.why, evidence=dict(look.evidence))
                 return Decision(PROPOSED, f"{look.why}; {case.id} is {case.state}", case=case.id)
-            rest = timedelta(seconds=self._recipe.cool_down)
-            if case.decided is not None and now < case.decided + rest:
+            since = case.decided if case.state == cases.DECLINED else case.opened
+            if since is not None and limits.rests(self._recipe, since, now):
                 return Decision(NOTHING, f"{look.why}; but {case.id} was {case.state} by {case.who}: {case.reason}")
         made = Case(f"case-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", cases.OPEN, now, asked, look.why, look.evidence)
         self._ledger.put(f"cases/{made.id}", made.to_dict())

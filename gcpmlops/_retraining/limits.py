@@ -9,17 +9,29 @@ from typing import Any
 from gcpmlops._durations import seconds_of, spoken
 from gcpmlops._retraining.recipe import Recipe
 
+_SLACK = 300.0  # seconds
+
 
 def refusal(recipe: Recipe, runs: Sequence[dict[str, Any]], now: datetime) -> str:
     """Why no run may start now, with the time from which one may; empty where one may."""
     return _cooling(recipe, runs, now) or _spent(recipe, runs, now)
 
 
+def rests(recipe: Recipe, since: datetime, now: datetime) -> bool:
+    """Whether the cool-down that began then lasts.
+
+    Schedules and functions are not punctual to the second: what comes each day fits a cool-down of a day.
+    """
+    slack = min(_SLACK, recipe.cool_down / 100)
+    return now < since + timedelta(seconds=recipe.cool_down - slack)
+
+
 def _cooling(recipe: Recipe, runs: Sequence[dict[str, Any]], now: datetime) -> str:
-    ended = [datetime.fromisoformat(run["ended"]) for run in runs if run.get("ended")]
-    until = max(ended) + timedelta(seconds=recipe.cool_down) if ended else None
-    if until is None or now >= until:
+    """Counted from the start of the last run that ended: how long it took moves no schedule."""
+    started = max((datetime.fromisoformat(run["started"]) for run in runs if run.get("ended")), default=None)
+    if started is None or not rests(recipe, started, now):
         return ""
+    until = started + timedelta(seconds=recipe.cool_down)
     return f"the cool-down of {spoken(recipe.cool_down)} lasts until {until:%Y-%m-%d %H:%M:%S} UTC"
 
 

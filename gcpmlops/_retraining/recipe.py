@@ -51,7 +51,7 @@ class Recipe:
         evaluate: what `client.evaluation.classification` or `.regression` is told.
         gates: as in a gates file.
         deploy: hardware of the deployment; server: of the container, as `models.upload` takes it.
-        cool_down: seconds after a run in which nothing sets off another one.
+        cool_down: seconds after the start of a run in which nothing sets off another one.
     """
 
     name: str

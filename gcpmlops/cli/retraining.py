@@ -12,7 +12,7 @@ from gcpmlops.cli._options import Call, command
 _name = click.argument("name")
 _reason = click.option("--reason", required=True, help="Why; it is kept with who decided.")
 _case = click.argument("case")
-_who = click.option("--who", help="Who decided; default: the credentials' account.")
+_who = click.option("--who", help="Who; the caller otherwise.")
 
 
 @click.group()
@@ -55,7 +55,10 @@ def list_(call: Call) -> None:
 @click.option("--why", default="asked for", help="Kept on the timeline.")
 @click.option("--force", is_flag=True, help="Whatever cool-down and budget say.")
 def run(call: Call, name: str, why: str, force: bool) -> None:
-    """Retrain now, in this process, and wait. Exit code 1 unless it ends in production, or as a candidate."""
+    """Retrain now, in this process, and wait. Exit code 1 unless it ends in production, or as a candidate.
+
+    Where this process is interrupted, the function goes on with the run; `gcpmlops training cancel JOB` ends it.
+    """
     with call.waiting(f"Retraining {name}"):
         decision = call.change("JobService.CreateCustomJob, ...", "retraining.run", name, why=why, force=force)
     call.show(decision, lambda each: each.to_dict())

@@ -351,6 +351,14 @@ class TestLimits:
     def test_none(self) -> None:
         assert refusal(recipe(), [], START) == ""
 
+    def test_each_day_fits_a_cool_down_of_a_day(self) -> None:
+        day = timedelta(days=1)
+        long = {**self.run(0), "ended": (START + timedelta(hours=3)).isoformat()}
+        assert refusal(recipe(), [long], START + day - timedelta(seconds=20)) == ""
+        assert "the cool-down of 1 d lasts" in refusal(recipe(), [long], START + day - timedelta(minutes=6))
+        short = recipe(cool_down=60.0)
+        assert "the cool-down of 1 min lasts" in refusal(short, [long], START + timedelta(seconds=59))
+
 
 class TestRecipes:
     def test_kept_as_it_was(self) -> None:
