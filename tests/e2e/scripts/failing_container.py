@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        print("asked", flush=True)
+        os.write(1, b"asked\n")  # at once: two requests at a time do not share a line
         if MODE == "hangs":
             threading.Event().wait()
         if MODE == "dies" and next(REQUESTS) == 3:
