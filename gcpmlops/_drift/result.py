@@ -177,8 +177,9 @@ class DriftResult:
         return [_row(each) for each in order]
 
     def __str__(self) -> str:
+        broken = self.data_problems
         return {
-            "data": f"{len(self.data_problems)} data problems: " + "; ".join(map(str, self.data_problems[:3])),
+            "data": f"{len(broken)} data problem{'s' * (len(broken) > 1)}: " + "; ".join(map(str, broken[:3])),
             "drift": f"{len(self.anomalies)} of {len(self.features)} features drifted: "
             + ", ".join(f"{each.name} {each.distance:.3f}" for each in self.anomalies[:5]),
             "ok": f"None of {len(self.features)} features drifted.",
