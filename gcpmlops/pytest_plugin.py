@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from gcpmlops.client import Client
     from gcpmlops.emulator.clock_client import EmulatorClock
     from gcpmlops.emulator.server import Running
+
+
+_MOVED_S = 1.0  # a clock that is further from real time has been moved
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +38,14 @@ def emulator() -> Iterator[Running]:
 
 @pytest.fixture
 def emulator_clock(emulator: Running) -> Iterator[EmulatorClock]:
-    """The emulator's clock; where the test froze it, it runs again afterwards. It does not go back."""
+    """The emulator's clock. After the test it runs at real time again: what the test made keeps its times."""
     from gcpmlops.emulator.clock_client import EmulatorClock
 
     clock = EmulatorClock(emulator)
     yield clock
     clock.run()
+    if abs(float(clock.show()["offset_seconds"])) > _MOVED_S:
+        clock.set(datetime.now(UTC), back=True)
 
 
 @pytest.fixture(scope="session")
