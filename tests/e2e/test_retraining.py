@@ -68,9 +68,9 @@ def test_a_scheduled_proposal_is_declined(client, setup, shell: Shell) -> None:
     client.scheduler.run(f"retraining-{NAME}-0-schedule")
     (case,) = until(lambda: client.retraining.cases(NAME, state="OPEN"))
     shell = replace(shell, environment={**shell.environment, "GCPMLOPS_STAGING_BUCKET": client.config.staging_bucket})
-    line = ("retraining", "decline", NAME, case.id, "--reason", "holidays", "--who", "anna@example.com")
+    line = ("retraining", "decline", NAME, case.id, "--reason", "holidays", "--who", "oncall@example.com")
     assert "DECLINED" in shell.tool(*GCPMLOPS, *line).stdout
-    assert client.retraining.timeline(NAME)[-1].who == "anna@example.com"
+    assert client.retraining.timeline(NAME)[-1].who == "oncall@example.com"
 
 
 def test_an_alert_proposes_and_the_function_does_what_was_approved(client, setup) -> None:

@@ -36,8 +36,8 @@ def test_a_version_on_its_way(client: Client, model) -> None:
     client.models.promote(f"{name}@1", to="staging", reason="first", who="ann@example.com")
     moved = client.models.promote(f"{name}@1", to="production", reason="good enough", who="ann@example.com")
     assert (moved.version_id, moved.stages) == ("1", ["production"])
-    client.models.promote(f"{name}@2", to="champion", who="bob@example.com")
-    client.models.promote(f"{name}@2", to="production", reason="better", archive_previous=True, who="bob@example.com")
+    client.models.promote(f"{name}@2", to="champion", who="owner@example.com")
+    client.models.promote(f"{name}@2", to="production", reason="better", archive_previous=True, who="owner@example.com")
     assert aliases(client, model) == {
         "1": ["default", "archived", "archived-1"],
         "2": ["champion", "production"],
@@ -45,9 +45,9 @@ def test_a_version_on_its_way(client: Client, model) -> None:
     }
     found = client.models.history(name)
     assert [(t.version, t.from_stage, t.to_stage, t.previous_version, t.who) for t in found] == [
-        ("1", "production", "archived", "", "bob@example.com"),
-        ("2", "", "production", "1", "bob@example.com"),
-        ("2", "", "champion", "", "bob@example.com"),
+        ("1", "production", "archived", "", "owner@example.com"),
+        ("2", "", "production", "1", "owner@example.com"),
+        ("2", "", "champion", "", "owner@example.com"),
         ("1", "staging", "production", "", "ann@example.com"),
         ("1", "", "staging", "", "ann@example.com"),
     ]
@@ -168,9 +168,9 @@ def test_who_credentials_stand_for(mocker) -> None:
     assert _caller.email(account) == "a@p.iam.gserviceaccount.com"
     user = mocker.Mock(spec=["account"], account="ann@example.com")
     assert _caller.email(user) == "ann@example.com"
-    reply = mocker.Mock(ok=True, json=lambda: {"email": "bob@example.com"})
+    reply = mocker.Mock(ok=True, json=lambda: {"email": "owner@example.com"})
     session = mocker.patch("google.auth.transport.requests.AuthorizedSession.get", return_value=reply)
-    assert _caller.email(AnonymousCredentials()) == "bob@example.com"
+    assert _caller.email(AnonymousCredentials()) == "owner@example.com"
     session.return_value = mocker.Mock(ok=False, status_code=401)
     with pytest.raises(exceptions.Unauthenticated, match="who="):
         _caller.email(AnonymousCredentials())

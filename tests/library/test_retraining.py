@@ -302,13 +302,13 @@ class TestProposals:
         assert desk_at(ledger, Look(True, "quality 0.6 < 0.7")).called(WEEKLY, {}).case == first.case
         (case,) = desk_at(ledger).cases()
         assert (case.state, case.seen, case.why) == ("OPEN", 2, "quality 0.6 < 0.7")
-        desk_at(ledger).decide(case.id, "APPROVED", who="anna@example.com", reason="real drift")
+        desk_at(ledger).decide(case.id, "APPROVED", who="oncall@example.com", reason="real drift")
         done = desk_at(ledger).work()
         assert (done.decision, done.why) == ("PROMOTED", "auto")
         (case,) = desk_at(ledger).cases()
-        assert (case.run, case.who, case.reason) == (done.run, "anna@example.com", "real drift")
+        assert (case.run, case.who, case.reason) == (done.run, "oncall@example.com", "real drift")
         assert kinds(ledger) == ["CASE_OPENED", "CASE_APPROVED", "TRIGGERED"]
-        with pytest.raises(FailedPrecondition, match=r"was APPROVED by anna@example\.com already: real drift"):
+        with pytest.raises(FailedPrecondition, match=r"was APPROVED by oncall@example\.com already: real drift"):
             desk_at(ledger).decide(case.id, "DECLINED", who="b", reason="no")
 
     def test_declined_is_silence_for_the_cool_down(self, ledger) -> None:
