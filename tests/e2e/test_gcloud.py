@@ -90,7 +90,7 @@ def test_custom_jobs(gcloud, refused, tmp_path: Path, unique) -> None:
     gcloud("ai", "custom-jobs", "cancel", endless)
     until(lambda: state(endless) == "JOB_STATE_CANCELLED")
     until(lambda: state(done) == "JOB_STATE_SUCCEEDED")
-    streamed = gcloud("ai", "custom-jobs", "stream-logs", done, "--polling-interval=5")
+    streamed = gcloud("ai", "custom-jobs", "stream-logs", done, "--polling-interval=1")
     said = [line.split("\t")[-2:] for line in streamed.splitlines()]
     assert [text for task, text in said if task == "workerpool0-0"] == ["step 0", "step 1", "step 2"]
     assert said[-1] == ["service", "Job completed successfully."]
