@@ -8,7 +8,7 @@ from typing import Any
 from gcpmlops.exceptions import ConfigError
 
 TOML_NAME = "gcpmlops.toml"
-_OTHER_TABLES = ("emulator",)  # settings of the emulator in the same file, read by the emulator
+_OTHER_TABLES = ("emulator", "setup")  # read by the emulator, and by gcpmlops init
 
 
 def find_toml(directory: Path) -> Path | None:

@@ -54,10 +54,20 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import tensorboard_run as tensorboard_run
     from google.cloud.aiplatform_v1.types import tensorboard_service as tensorboard_service
     from google.cloud.aiplatform_v1.types import tensorboard_time_series as tensorboard_time_series
+    from google.cloud.artifactregistry_v1.services.artifact_registry.client import (
+        ArtifactRegistryClient as ArtifactRegistryClient,
+    )
+    from google.cloud.artifactregistry_v1.types import repository as repository_types
+    from google.cloud.billing_v1.services.cloud_billing.client import CloudBillingClient as CloudBillingClient
+    from google.cloud.billing_v1.types import cloud_billing as cloud_billing
+    from google.cloud.devtools.cloudbuild_v1.services.cloud_build.client import CloudBuildClient as CloudBuildClient
+    from google.cloud.devtools.cloudbuild_v1.types import cloudbuild as cloudbuild
     from google.cloud.functions_v2.services.function_service.client import (
         FunctionServiceClient as FunctionServiceClient,
     )
     from google.cloud.functions_v2.types import functions as functions_types
+    from google.cloud.iam_admin_v1.services.iam.client import IAMClient as IAMClient
+    from google.cloud.iam_admin_v1.types import iam as iam_admin
     from google.cloud.logging_v2.services.config_service_v2.client import (
         ConfigServiceV2Client as ConfigServiceV2Client,
     )
@@ -93,31 +103,48 @@ if TYPE_CHECKING:
     from google.cloud.monitoring_v3.types import notification_service as notification_service
     from google.cloud.monitoring_v3.types import snooze as snooze
     from google.cloud.monitoring_v3.types import snooze_service as snooze_service
+    from google.cloud.notebooks_v2.services.notebook_service.client import (
+        NotebookServiceClient as NotebookServiceClient,
+    )
+    from google.cloud.notebooks_v2.types import gce_setup as gce_setup
+    from google.cloud.notebooks_v2.types import instance as workbench_instance
+    from google.cloud.notebooks_v2.types import service as workbench_service
+    from google.cloud.resourcemanager_v3.services.projects.client import ProjectsClient as ProjectsClient
+    from google.cloud.resourcemanager_v3.types import projects as projects_types
     from google.cloud.run_v2.services.services.client import ServicesClient as ServicesClient
     from google.cloud.scheduler_v1.services.cloud_scheduler.client import CloudSchedulerClient as CloudSchedulerClient
     from google.cloud.scheduler_v1.types import cloudscheduler as cloudscheduler
     from google.cloud.scheduler_v1.types import job as scheduler_job
     from google.cloud.scheduler_v1.types import target as scheduler_target
+    from google.cloud.service_usage_v1.services.service_usage.client import ServiceUsageClient as ServiceUsageClient
+    from google.cloud.service_usage_v1.types import serviceusage as serviceusage
     from google.pubsub_v1.services.publisher.client import PublisherClient as PublisherClient
     from google.pubsub_v1.services.subscriber.client import SubscriberClient as SubscriberClient
     from google.pubsub_v1.types import pubsub as pubsub
 
 __all__ = [
     "AlertPolicyServiceClient",
+    "ArtifactRegistryClient",
+    "CloudBillingClient",
+    "CloudBuildClient",
     "CloudSchedulerClient",
     "ConfigServiceV2Client",
     "DashboardsServiceClient",
     "EndpointServiceClient",
     "FunctionServiceClient",
+    "IAMClient",
     "JobServiceClient",
     "LoggingServiceV2Client",
     "MetadataServiceClient",
     "MetricServiceClient",
     "MetricsServiceV2Client",
     "ModelServiceClient",
+    "NotebookServiceClient",
     "NotificationChannelServiceClient",
     "PredictionServiceClient",
+    "ProjectsClient",
     "PublisherClient",
+    "ServiceUsageClient",
     "ServicesClient",
     "SnoozeServiceClient",
     "SubscriberClient",
@@ -127,6 +154,8 @@ __all__ = [
     "alert_service",
     "artifact",
     "batch_prediction_job",
+    "cloud_billing",
+    "cloudbuild",
     "cloudscheduler",
     "context",
     "custom_job",
@@ -139,7 +168,9 @@ __all__ = [
     "execution",
     "explanation",
     "functions_types",
+    "gce_setup",
     "hyperparameter_tuning_job",
+    "iam_admin",
     "io",
     "job_service",
     "job_state",
@@ -161,9 +192,12 @@ __all__ = [
     "monitoring_metric",
     "notification",
     "notification_service",
+    "projects_types",
     "pubsub",
+    "repository_types",
     "scheduler_job",
     "scheduler_target",
+    "serviceusage",
     "snooze",
     "snooze_service",
     "study",
@@ -173,6 +207,8 @@ __all__ = [
     "tensorboard_run",
     "tensorboard_service",
     "tensorboard_time_series",
+    "workbench_instance",
+    "workbench_service",
 ]
 
 _VERTEX = "google.cloud.aiplatform_v1"
@@ -181,6 +217,24 @@ _DASHBOARDS = "google.cloud.monitoring_dashboard_v1"
 _LOGGING = "google.cloud.logging_v2"
 _SCHEDULER = "google.cloud.scheduler_v1"
 _WHERE = {
+    "ServiceUsageClient": "google.cloud.service_usage_v1.services.service_usage.client:ServiceUsageClient",
+    "CloudBillingClient": "google.cloud.billing_v1.services.cloud_billing.client:CloudBillingClient",
+    "IAMClient": "google.cloud.iam_admin_v1.services.iam.client:IAMClient",
+    "ProjectsClient": "google.cloud.resourcemanager_v3.services.projects.client:ProjectsClient",
+    "ArtifactRegistryClient": (
+        "google.cloud.artifactregistry_v1.services.artifact_registry.client:ArtifactRegistryClient"
+    ),
+    "NotebookServiceClient": "google.cloud.notebooks_v2.services.notebook_service.client:NotebookServiceClient",
+    "CloudBuildClient": "google.cloud.devtools.cloudbuild_v1.services.cloud_build.client:CloudBuildClient",
+    "serviceusage": "google.cloud.service_usage_v1.types.serviceusage",
+    "cloud_billing": "google.cloud.billing_v1.types.cloud_billing",
+    "iam_admin": "google.cloud.iam_admin_v1.types.iam",
+    "projects_types": "google.cloud.resourcemanager_v3.types.projects",
+    "repository_types": "google.cloud.artifactregistry_v1.types.repository",
+    "workbench_instance": "google.cloud.notebooks_v2.types.instance",
+    "workbench_service": "google.cloud.notebooks_v2.types.service",
+    "gce_setup": "google.cloud.notebooks_v2.types.gce_setup",
+    "cloudbuild": "google.cloud.devtools.cloudbuild_v1.types.cloudbuild",
     "AlertPolicyServiceClient": f"{_MONITORING}.services.alert_policy_service.client:AlertPolicyServiceClient",
     "CloudSchedulerClient": f"{_SCHEDULER}.services.cloud_scheduler.client:CloudSchedulerClient",
     "ConfigServiceV2Client": f"{_LOGGING}.services.config_service_v2.client:ConfigServiceV2Client",

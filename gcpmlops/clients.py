@@ -32,7 +32,7 @@ _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _GAPIC = (
     "jobs", "models", "endpoints", "prediction", "metadata", "tensorboard", "logging", "metrics", "alert_policies",
     "channels", "snoozes", "dashboards", "log_sinks", "log_metrics", "scheduler", "publisher", "subscriber",
-    "functions", "run",
+    "functions", "run", "service_usage", "billing", "iam", "projects", "artifact_registry", "notebooks", "builds",
 )  # fmt: skip
 _UNREACHABLE = ("Connection refused", "Failed to establish a new connection", "Name or service not known")
 
@@ -159,6 +159,41 @@ class Clients:
     def run(self) -> _google.ServicesClient:
         """Cloud Run Services (gRPC)."""
         return self._gapic(_google.ServicesClient, "run.googleapis.com")
+
+    @cached_property
+    def service_usage(self) -> _google.ServiceUsageClient:
+        """Service Usage (gRPC)."""
+        return self._gapic(_google.ServiceUsageClient, "serviceusage.googleapis.com")
+
+    @cached_property
+    def billing(self) -> _google.CloudBillingClient:
+        """Cloud Billing (gRPC)."""
+        return self._gapic(_google.CloudBillingClient, "cloudbilling.googleapis.com")
+
+    @cached_property
+    def iam(self) -> _google.IAMClient:
+        """Identity and Access Management: service accounts, roles (gRPC)."""
+        return self._gapic(_google.IAMClient, "iam.googleapis.com")
+
+    @cached_property
+    def projects(self) -> _google.ProjectsClient:
+        """Resource Manager Projects, v3 (gRPC)."""
+        return self._gapic(_google.ProjectsClient, "cloudresourcemanager.googleapis.com")
+
+    @cached_property
+    def artifact_registry(self) -> _google.ArtifactRegistryClient:
+        """Artifact Registry (gRPC)."""
+        return self._gapic(_google.ArtifactRegistryClient, "artifactregistry.googleapis.com")
+
+    @cached_property
+    def notebooks(self) -> _google.NotebookServiceClient:
+        """Vertex AI Workbench NotebookService, v2 (gRPC)."""
+        return self._gapic(_google.NotebookServiceClient, "notebooks.googleapis.com")
+
+    @cached_property
+    def builds(self) -> _google.CloudBuildClient:
+        """Cloud Build (gRPC)."""
+        return self._gapic(_google.CloudBuildClient, "cloudbuild.googleapis.com")
 
     def get_json(self, host: str, path: str, **query: Any) -> Any:
         """GET of a REST method that no official client has; what it answered. Raises google.api_core exceptions."""

@@ -44,6 +44,8 @@ def emulator() -> None:
 @click.option("--ephemeral", is_flag=True, help="Remove the data directory at the end.")
 @click.option("--image", multiple=True, metavar="URI=COMMAND", help="A local command that stands for an image.")
 @click.option("--smtp", metavar="HOST:PORT", help="Server for mail of alerts.  [default: files in the data directory]")
+@click.option("--enforce-iam", is_flag=True, help="Refuse what the caller's roles don't give.")
+@click.option("--no-enable-all", is_flag=True, help="APIs have to be enabled before they are used.")
 @click.option("--detach", is_flag=True, help="Return when it answers, leaving it running.")
 def start(data_dir: Path | None, project: str | None, detach: bool, **options: Any) -> None:
     """Start the emulator."""

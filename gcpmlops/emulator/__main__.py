@@ -30,6 +30,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--ephemeral", action="store_true", help="remove the data directory at the end")
     parser.add_argument("--image", action="append", default=[], metavar="URI=COMMAND", help="command for an image")
     parser.add_argument("--smtp", default="", metavar="HOST:PORT", help="server for mail")
+    parser.add_argument("--enforce-iam", action="store_true", help="refuse what the caller's roles don't give")
+    parser.add_argument("--no-enable-all", action="store_true", help="APIs have to be enabled before they are used")
     parser.add_argument("--ready-fd", type=int, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--tie-fd", type=int, default=None, help=argparse.SUPPRESS)
     return parser
@@ -63,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         max_body_bytes=options.max_body_bytes,
         images=images,
         smtp=smtp,
+        enforce_iam=options.enforce_iam,
+        enable_all=not options.no_enable_all,
     )
     try:
         app.run(settings, on_ready=lambda state: _ready(options.ready_fd, state))

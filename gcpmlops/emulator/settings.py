@@ -85,6 +85,8 @@ class Settings:
         ephemeral: the data directory is removed at the end.
         images: container image URI to local command, for images that no environment stands for; for a serving image
             also the folder of a custom prediction routine.
+        enforce_iam: a call is answered only if the caller's roles give its permission.
+        enable_all: every API is enabled in every project; otherwise each has to be enabled first.
         smtp: `host:port` of the server that notifications by mail go through; empty: they become files in
             `data_dir`/outbox.
     """
@@ -100,6 +102,8 @@ class Settings:
     ephemeral: bool = False
     images: Mapping[str, str] = field(default_factory=dict)
     smtp: str = ""
+    enforce_iam: bool = False
+    enable_all: bool = True
 
     @property
     def project_number(self) -> int:

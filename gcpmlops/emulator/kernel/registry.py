@@ -10,7 +10,9 @@ from typing import Any
 from google.api_core import exceptions
 
 from gcpmlops.emulator.kernel import contract
+from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.contract import Method, ServiceContract
+from gcpmlops.emulator.kernel.gate import Asked, Gate
 from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.routes import Match, Routes
 from gcpmlops.emulator.kernel.service import Service
@@ -66,8 +68,10 @@ class BoundApi:
     ``called`` names every method that was asked for, built or not.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, gate: Gate | None = None) -> None:
         self.api = api
+        self.gate = gate or Gate()
+        self._short = api.host.partition(".")[0]
         self._lock = threading.RLock()
         self._services: dict[str, list[Service]] | None = None
         self._contracts: dict[str, ServiceContract] = {}
@@ -98,6 +102,12 @@ class BoundApi:
                 found = self._routes.match(verb, f"/{self.api.version}/{rest}")
         return found
 
+    def answer_route(self, route: JsonRoute, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
+        """What a hand-declared REST call answers, behind the gate."""
+        if self.gate.checks:
+            self.gate(Asked(current_call(), self._short, f"{route.verb} {route.template}", variables))
+        return route.answer(variables, body)
+
     def contracts(self) -> list[ServiceContract]:
         """Every service of the API, built or not."""
         return [self._contract(folder) for folder in contract.services(self.api.package)]
@@ -120,7 +130,20 @@ class BoundApi:
         if method is None:
             return None
         answers = (getattr(service, method.attribute, None) for service in self.built(proto))
-        return Bound(method, self._named(method, next(filter(None, answers), None)))
+        return Bound(method, self._guarded(method, self._named(method, next(filter(None, answers), None))))
+
+    def _guarded(self, method: Method, answer: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+        """Behind the gate; a client's stream is asked about without its messages, which have not come yet."""
+        if answer is None:
+            return None
+        gate, service, name = self.gate, self._short, f"{method.service}.{method.name}"
+
+        def guarded(request: Any) -> Any:
+            if gate.checks:
+                gate(Asked(current_call(), service, name, None if method.client_streams else request))
+            return answer(request)
+
+        return guarded
 
     def _named(self, method: Method, answer: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
         names = self.api.names

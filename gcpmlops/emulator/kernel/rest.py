@@ -57,7 +57,7 @@ class RestApi:
         api, found = self._route(verb, path)
         if isinstance(found.target, JsonRoute):
             variables = {**dict(pairs), **found.variables}
-            answer = found.target.answer(variables, json.loads(body) if body else None)
+            answer = api.answer_route(found.target, variables, json.loads(body) if body else None)
             return _JSON, json.dumps(answer).encode()
         proto, name, rule = found.target
         hosts.check_dedicated(current_call().host, proto)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from gcpmlops.emulator.kernel.access import Access, OpenAccess
 from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.kernel.clock import Clock
 from gcpmlops.emulator.kernel.locks import Locks
@@ -36,6 +37,7 @@ class Context:
     locks: Locks
     settings: Settings
     agenda: Agenda
+    access: Access = field(default_factory=OpenAccess)
 
 
 class Service:
@@ -56,3 +58,4 @@ class Service:
         self.locks = context.locks
         self.settings = context.settings
         self.agenda = context.agenda
+        self.access = context.access

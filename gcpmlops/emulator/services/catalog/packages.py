@@ -16,6 +16,14 @@ PACKAGES = {
         ("pubsub", "google.pubsub_v1", "google.pubsub.v1"),
         ("cloudfunctions", "google.cloud.functions_v2", "google.cloud.functions.v2"),
         ("run", "google.cloud.run_v2", "google.cloud.run.v2"),
+        ("serviceusage", "google.cloud.service_usage_v1", "google.api.serviceusage.v1"),
+        ("cloudbilling", "google.cloud.billing_v1", "google.cloud.billing.v1"),
+        ("iam", "google.cloud.iam_admin_v1", "google.iam.admin.v1"),
+        ("iamcredentials", "google.cloud.iam_credentials_v1", "google.iam.credentials.v1"),
+        ("artifactregistry", "google.cloud.artifactregistry_v1", "google.devtools.artifactregistry.v1"),
+        ("secretmanager", "google.cloud.secretmanager_v1", "google.cloud.secretmanager.v1"),
+        ("notebooks", "google.cloud.notebooks_v2", "google.cloud.notebooks.v2"),
+        ("cloudbuild", "google.cloud.devtools.cloudbuild_v1", "google.devtools.cloudbuild.v1"),
     )
 } | {
     # The same host as Monitoring's, another package.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcpmlops.emulator.kernel.auth import Authenticator
+from gcpmlops.emulator.kernel.gate import Gate
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
@@ -67,6 +68,7 @@ class Parts:
         self._made: dict[str, Any] = {}
         self._data = context.settings.data_dir
         self._port = 0
+        self.gate = Gate()
         self.processes = Processes(self._data / "processes")
         stack.callback(self.processes.close)
         self.storage = self._storage(store)
@@ -110,7 +112,8 @@ class Parts:
 
         return Artifacts(self._data / "artifacts", self.storage)
 
-    def _child_variables(self) -> dict[str, str]:
+    def _child_variables(self, account: str = "") -> dict[str, str]:
+        """The environment of a process that acts as a service account; without one as the emulator's own."""
         return client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
 
     def _closed_later(self, part: Any) -> Any:

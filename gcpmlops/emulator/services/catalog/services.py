@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.hosts import INVOCATION
 from gcpmlops.emulator.kernel.http import Asgi
 from gcpmlops.emulator.kernel.identity import IamCredentials, Metadata, OAuth
 from gcpmlops.emulator.kernel.project_names import ProjectNames
-from gcpmlops.emulator.kernel.registry import Api, BoundApi, JsonRoute
+from gcpmlops.emulator.kernel.registry import Api, BoundApi
 from gcpmlops.emulator.kernel.service import Context, Service
-from gcpmlops.emulator.services import iam_routes
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
-from gcpmlops.emulator.services.catalog.functions import Functions
+from gcpmlops.emulator.services.catalog.delivery import Delivery
 from gcpmlops.emulator.services.catalog.packages import PACKAGES
-from gcpmlops.emulator.services.catalog.parts import made_once
 from gcpmlops.emulator.services.clock import ClockApp
 from gcpmlops.emulator.services.functions.build_account import BuildAccount
 from gcpmlops.emulator.services.functions.invocation import Invocation
@@ -29,12 +26,8 @@ from gcpmlops.emulator.services.service_usage import ServiceUsage
 from gcpmlops.emulator.services.storage.app import StorageApp
 from gcpmlops.emulator.state.store import Store
 
-if TYPE_CHECKING:
-    from gcpmlops.emulator.services.iam import Policies
-    from gcpmlops.emulator.services.projects import Projects
 
-
-class Services(Functions):
+class Services(Delivery):
     """All of them; the arguments are those of `Parts`."""
 
     def __init__(
@@ -42,7 +35,7 @@ class Services(Functions):
     ) -> None:
         super().__init__(context, store, authenticator, sockets, stack)
         self.apps: dict[str, Asgi] = self._apps(store, authenticator)
-        self.apis = [BoundApi(replace(api, services=self._alone(api.services))) for api in self._apis()]
+        self.apis = [BoundApi(replace(api, services=self._alone(api.services)), self.gate) for api in self._apis()]
 
     def _alone(self, make: Callable[[], Iterable[Service]]) -> Callable[[], Iterable[Service]]:
         """One thread at a time imports our modules: two that come from both ends of a package would fail."""
@@ -97,13 +90,12 @@ class Services(Functions):
 
     def _apis(self) -> Iterable[Api]:
         names = ProjectNames(str(self._settings.project_number), self._settings.project)
-        v1 = JsonRoute("GET", "/v1/projects/{project}", self._get_project_v1)
         return (
             Api(*PACKAGES["aiplatform"], self._vertex, aliases=("v1beta1",), names=names),
             Api(*PACKAGES["logging"], self._logging),
             Api(*PACKAGES["storage"], self._storage_control),
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
-            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=(v1, *self._project_routes())),
+            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=self._project_routes()),
             Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._monitoring_routes()),
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler, names=names),
@@ -116,6 +108,14 @@ class Services(Functions):
                 names=names,
             ),
             Api(*PACKAGES["run"], self._run, names=names, json_routes=self._knative_routes()),
+            Api(*PACKAGES["serviceusage"], self._service_usage, names=names),
+            Api(*PACKAGES["cloudbilling"], self._billing, names=names),
+            Api(*PACKAGES["iam"], self._iam, names=names),
+            Api(*PACKAGES["iamcredentials"], self._iam_credentials, names=names),
+            Api(*PACKAGES["artifactregistry"], self._artifact_registry, names=names),
+            Api(*PACKAGES["secretmanager"], self._secret_manager, names=names),
+            Api(*PACKAGES["notebooks"], self._notebooks, names=names),
+            Api(*PACKAGES["cloudbuild"], self._cloud_build, names=names),
         )
 
     def _storage_control(self) -> Iterable[Service]:
@@ -128,18 +128,6 @@ class Services(Functions):
 
         return (BigQueryRead(self._context, self.bigquery),)
 
-    def _projects(self) -> Iterable[Service]:
-        return (self._project_service, self._project_policies)
-
-    def _project_routes(self) -> tuple[JsonRoute, ...]:
-        return iam_routes.routes(lambda: self._project_policies, "/v1/{resource=projects/*}")
-
-    @made_once
-    def _project_policies(self) -> Policies:
-        from gcpmlops.emulator.services.project_policies import ProjectPolicies
-
-        return ProjectPolicies(self._context, self._project_service)
-
     def _monitoring(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.monitoring.groups import GroupService
         from gcpmlops.emulator.services.monitoring.service import MetricService
@@ -149,13 +137,3 @@ class Services(Functions):
         metrics = MetricService(self._context, self._points, self._metric_types, self._reading)
         uptime = UptimeCheckService(self._context, self._uptime)
         return (metrics, uptime, GroupService(self._context, self._points), *self._alerting.services())
-
-    def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self._project_service.get_v1(variables, body)
-        return answer
-
-    @made_once
-    def _project_service(self) -> Projects:
-        from gcpmlops.emulator.services.projects import Projects
-
-        return Projects(self._context)

@@ -1,0 +1,39 @@
+"""What is asked before a call is answered: whether its API is enabled, whether the caller may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gcpmlops.emulator.kernel.call import Call
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that is about to be answered.
+
+    Attributes:
+        call: who asks, and how.
+        service: short name of the API's host: aiplatform, storage, bigquery, ...
+        method: full name of the RPC, google.cloud.aiplatform.v1.JobService.CreateCustomJob; of a hand-declared REST
+            call verb and template, GET /b/{bucket}.
+        request: the RPC's request message; of a hand-declared REST call its path and query variables.
+    """
+
+    call: Call
+    service: str
+    method: str
+    request: Any
+
+
+class Gate:
+    """Checks that raise where the call must not go through; without any it is open."""
+
+    def __init__(self) -> None:
+        self.checks: list[Callable[[Asked], None]] = []
+
+    def __call__(self, asked: Asked) -> None:
+        """Raises: PermissionDenied."""
+        for check in self.checks:
+            check(asked)
