@@ -87,7 +87,7 @@ class BatchPredictions:
             manual_batch_tuning_parameters={"batch_size": request.batch_size or 0},
             generate_explanation=request.explain,
             labels=check_labels(request.labels),
-            service_account=request.service_account or self._clients.config.service_account or "",
+            service_account=request.service_account or self._clients.config.account_for("serving") or "",
             **batch_request.parameters_value(request.parameters),
         )
         job.input_config = self._placed(given, folder, dry_run=request.dry_run).config()

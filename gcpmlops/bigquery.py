@@ -56,12 +56,16 @@ class BigQuery:
         self, name: str, *, location: str | None = None, labels: Labels | None = None, description: str | None = None
     ) -> Dataset:
         """Make the dataset, or bring an existing one to these labels and description; its location stays."""
-        try:
-            return self.create_dataset(name, location=location, labels=labels, description=description)
-        except AlreadyExists:
-            pass  # the usual case: it is brought up to date below
+        from google.api_core import exceptions as theirs
+
         with translated(f"dataset {name}"):
-            dataset = self._client.get_dataset(self._dataset_id(name), **self._clients.idempotent)
+            try:  # who may not make datasets may use those that are there
+                dataset = self._client.get_dataset(self._dataset_id(name), **self._clients.idempotent)
+            except theirs.NotFound:
+                try:
+                    return self.create_dataset(name, location=location, labels=labels, description=description)
+                except AlreadyExists:  # somebody else was quicker
+                    dataset = self._client.get_dataset(self._dataset_id(name), **self._clients.idempotent)
             changed = [n for n, v in (("labels", labels), ("description", description)) if v is not None]
             dataset.labels = check_labels(labels) if labels is not None else dataset.labels
             dataset.description = description if description is not None else dataset.description

@@ -285,11 +285,16 @@ class Clients:
 
     @cached_property
     def credentials(self) -> Credentials:
-        """The caller: given, from the key file, or Google's application default. Raises Unauthenticated."""
+        """The caller: given, from the key file, or Google's application default; or whom it impersonates.
+
+        Raises Unauthenticated.
+        """
         if self._given_credentials is not None:
             return self._given_credentials
         with translated("credentials"):
-            return _find_credentials(self.config)
+            found = _find_credentials(self.config)
+            target = self.config.impersonate_service_account
+            return _impersonated(found, target, self.config) if target else found
 
     def request(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Response:
         """One HTTP request to a host of Google's that no client is for: a function's, or that of a signed URL.
@@ -372,6 +377,18 @@ def _find_credentials(config: Config) -> Credentials:
         warnings.simplefilter("ignore", DeprecationWarning)
         loaded = google.auth.load_credentials_from_file(config.credentials_file, **arguments)
     return loaded[0]  # type: ignore[no-any-return]
+
+
+def _impersonated(source: Credentials, target: str, config: Config) -> Credentials:
+    """Tokens of another service account (iamcredentials generateAccessToken), got with one's own."""
+    from google.auth import impersonated_credentials
+
+    base = f"{config.endpoint}/iamcredentials.googleapis.com" if config.endpoint else None
+    override = f"{base}/v1/projects/-/serviceAccounts/{target}:generateAccessToken" if base else None
+    made: Credentials = impersonated_credentials.Credentials(
+        source, target, _SCOPES, quota_project_id=config.quota_project, iam_endpoint_override=override
+    )
+    return made
 
 
 def is_transient(exc: BaseException) -> bool:

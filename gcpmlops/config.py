@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from gcpmlops._config_files import credentials_project, gcloud_properties, toml_settings
 from gcpmlops.exceptions import ConfigError
@@ -21,7 +21,11 @@ _ENVIRONMENT = {  # the first that is set counts
     "endpoint": ("GCPMLOPS_ENDPOINT",),
     "credentials_file": ("GCPMLOPS_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"),
     "quota_project": ("GCPMLOPS_QUOTA_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"),
+    "impersonate_service_account": ("GCPMLOPS_IMPERSONATE_SERVICE_ACCOUNT",),
     "service_account": ("GCPMLOPS_SERVICE_ACCOUNT",),
+    "serving_service_account": ("GCPMLOPS_SERVING_SERVICE_ACCOUNT",),
+    "retraining_service_account": ("GCPMLOPS_RETRAINING_SERVICE_ACCOUNT",),
+    "scheduler_service_account": ("GCPMLOPS_SCHEDULER_SERVICE_ACCOUNT",),
     # AIP_*: Vertex AI tells a job with them which run it belongs to, as full resource names or as ids
     "experiment": ("GCPMLOPS_EXPERIMENT", "AIP_EXPERIMENT_NAME"),
     "experiment_run": ("GCPMLOPS_EXPERIMENT_RUN", "AIP_EXPERIMENT_RUN_NAME"),
@@ -53,8 +57,16 @@ class Config:
     """URL of a server that answers for all Google APIs, such as `gcpmlops emulator`; None is Google itself."""
     credentials_file: str | None = None
     quota_project: str | None = None
+    impersonate_service_account: str | None = None
+    """The service account that all calls are made as; the credentials' owner needs its Token Creator role."""
     service_account: str | None = None
-    """The service account that jobs and deployed models run as."""
+    """The service account that jobs run as, and whatever has none of its own below."""
+    serving_service_account: str | None = None
+    """The service account that deployed models and batch predictions run as; None: `service_account`."""
+    retraining_service_account: str | None = None
+    """The service account that the retraining function runs as; None: `service_account`."""
+    scheduler_service_account: str | None = None
+    """The service account that schedules call the retraining function as; None: `service_account`."""
     experiment: str | None = None
     """The experiment that runs belong to where none is named."""
     experiment_run: str | None = None
@@ -81,6 +93,11 @@ class Config:
         if "project" not in values and (found := credentials_project(values.get("credentials_file"))):
             values["project"], sources["project"] = found, "credentials file"
         return cls(**values, sources=MappingProxyType(sources))
+
+    def account_for(self, what: Literal["serving", "retraining", "scheduler"]) -> str | None:
+        """The service account for that, `service_account` where it has none of its own."""
+        own: str | None = getattr(self, f"{what}_service_account")
+        return own or self.service_account
 
     def require(self, name: str) -> str:
         """The setting, or ConfigError with the three ways to set it."""

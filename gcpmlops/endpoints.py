@@ -156,7 +156,7 @@ class Endpoints(EndpointPredictions):
             min_replica_count,
             max_replica_count,
             display_name=display_name or version.display_name,
-            service_account=service_account or self._clients.config.service_account or "",
+            service_account=service_account or self._clients.config.account_for("serving") or "",
             explanation_spec=explanation_spec,
         )
         title = f"{version.display_name}@{version.version_id}".rstrip("@")

@@ -31,6 +31,7 @@ _TICK = "*/10 * * * *"
 _CALL = 1800  # seconds: the longest that Cloud Scheduler waits
 _FUNCTION = 3600  # seconds: the longest that a function may take
 WORK = "work"
+_PASSED_ON = ("staging_bucket", "service_account", "serving_service_account")  # settings that the function has as well
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class Wiring:
         """The one function of all retrainings of the project and location; its URL. Unchanged source is left alone."""
         config = self.clients.config
         env = {"GCPMLOPS_LOCATION": config.location, "GOOGLE_CLOUD_PROJECT": config.require("project")}
-        if config.staging_bucket:
-            env["GCPMLOPS_STAGING_BUCKET"] = config.staging_bucket
+        for name in _PASSED_ON:
+            if value := getattr(config, name):
+                env[f"GCPMLOPS_{name.upper()}"] = value
         with tempfile.TemporaryDirectory(prefix="gcpmlops-function-") as folder:
             made = self.functions.deploy(
                 FUNCTION,
@@ -57,7 +59,7 @@ class Wiring:
                 memory=memory,
                 timeout=_FUNCTION,
                 env=env,
-                service_account=config.service_account,
+                service_account=config.account_for("retraining"),
                 invokers=[f"serviceAccount:{self._caller}"],
             )
         return made.url
@@ -170,7 +172,7 @@ class Wiring:
 
         Raises ConfigError where neither is.
         """
-        account = self.clients.config.service_account or self.clients.caller
+        account = self.clients.config.account_for("scheduler") or self.clients.caller
         return account if account.endswith(".gserviceaccount.com") else self.clients.config.require("service_account")
 
 

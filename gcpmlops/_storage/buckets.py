@@ -78,11 +78,14 @@ class Buckets:
     def ensure_bucket(self, name: str, *, location: str | None = None, **settings: Any) -> Bucket:
         """Make the bucket, or bring an existing one to these settings (see `create_bucket`); its location stays."""
         try:
-            bucket = self.create_bucket(name, location=location, **settings)
-        except AlreadyExists:
-            settings.pop("uniform_access", None)
-            return self.update_bucket(name, **settings) if settings else self.get_bucket(name)
-        return bucket
+            bucket = self.get_bucket(name)  # who may not make buckets may use those that are there
+        except NotFound:
+            try:
+                return self.create_bucket(name, location=location, **settings)
+            except AlreadyExists:  # somebody else was quicker
+                bucket = self.get_bucket(name)
+        settings.pop("uniform_access", None)
+        return self.update_bucket(name, **settings) if settings else bucket
 
     def get_bucket(self, name: str) -> Bucket:
         """The bucket (storage.buckets.get). Raises NotFound."""
