@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gcpmlops.logs import Logs
     from gcpmlops.models import Models
     from gcpmlops.monitoring import Monitoring
+    from gcpmlops.project import Project
     from gcpmlops.retraining import Retraining
     from gcpmlops.scheduler import Scheduler
     from gcpmlops.storage import Storage
@@ -150,6 +151,13 @@ class Client:
         from gcpmlops.drift import Drift
 
         return Drift(self.bigquery, self.storage)
+
+    @cached_property
+    def project(self) -> Project:
+        """The project's set-up: APIs, service accounts, roles, buckets; made, looked at, taken down."""
+        from gcpmlops.project import Project
+
+        return Project(self.clients)
 
     @cached_property
     def retraining(self) -> Retraining:

@@ -1,4 +1,4 @@
-"""The one definition of a project's set-up: what `gcpmlops init` makes, `doctor` checks, `down` removes, Terraform equals."""
+"""The one definition of a project's set-up: `gcpmlops init` makes it, `doctor` checks it, Terraform equals it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gcpmlops.exceptions import InvalidArgument
 
 MANAGED_BY, SETUP = "managed-by", "gcpmlops-setup"
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_MEMBER = re.compile(r"(?:user|group|serviceAccount):[^@\s]+@[^@\s]+")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}[a-z0-9]")
 
 
@@ -22,13 +23,18 @@ class Grant:
         member: serviceAccount:EMAIL.
         role: roles/NAME.
         resource: projects/P, gs://BUCKET, P.DATASET, or the full name of a repository or a service account.
-        rule: what it is for.
+        permission: one that the role gives and the work needs.
+        why: what it is for.
     """
 
     member: str
     role: str
     resource: str
-    rule: Rule
+    permission: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.role} to {self.member.partition(':')[2]} on {self.resource}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Blueprint:
         actions: what is planned; what only others need is left out.
         buckets: beside PROJECT-NAME-data and the staging bucket.
         datasets: beside NAME.
+        developers: members (user:EMAIL, group:EMAIL, ...) who may act as the delivery account.
     """
 
     project: str
@@ -50,6 +57,7 @@ class Blueprint:
     actions: tuple[Action, ...] = ACTIONS
     buckets: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    developers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises InvalidArgument for names that Google does not allow."""
@@ -64,6 +72,10 @@ class Blueprint:
         for action in self.actions:
             if action not in ACTIONS:
                 raise InvalidArgument(field="actions", value=action, allowed=", ".join(ACTIONS))
+        for member in self.developers:
+            if not _MEMBER.fullmatch(member):
+                allowed = "user:EMAIL, group:EMAIL or serviceAccount:EMAIL"
+                raise InvalidArgument(field="developers", value=member, allowed=allowed)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -122,10 +134,18 @@ class Blueprint:
         found: dict[tuple[str, str, str], Grant] = {}
         for rule in RULES:
             if rule.action in self.actions:
+                member = f"serviceAccount:{self.email(rule.account)}"
                 for resource in self._resources(rule):
-                    grant = Grant(f"serviceAccount:{self.email(rule.account)}", f"roles/{rule.role}", resource, rule)
+                    grant = Grant(member, f"roles/{rule.role}", resource, rule.permission, rule.why)
                     found.setdefault((grant.member, grant.role, grant.resource), grant)
-        return tuple(found.values())
+        return (*found.values(), *self._developer_grants())
+
+    def _developer_grants(self) -> Iterator[Grant]:
+        """People act as the delivery account, by tokens that last an hour: nobody has a key."""
+        resource = f"projects/{self.project}/serviceAccounts/{self.email('delivery')}"
+        for member in self.developers:
+            role = "roles/iam.serviceAccountTokenCreator"
+            yield Grant(member, role, resource, "iam.serviceAccounts.getAccessToken", "acts as the delivery account")
 
     @property
     def _actions(self) -> Sequence[Action]:

@@ -17,7 +17,9 @@ class Command:
 
 def enable(project: str, *apis: str) -> Command:
     """Enables APIs."""
-    return Command(f"gcloud services enable {' '.join(apis)} --project={project}", "roles/serviceusage.serviceUsageAdmin")
+    return Command(
+        f"gcloud services enable {' '.join(apis)} --project={project}", "roles/serviceusage.serviceUsageAdmin"
+    )
 
 
 def link_billing(project: str, account: str = "") -> Command:
@@ -46,7 +48,9 @@ def create_bucket(plan: Blueprint, bucket: str) -> Command:
 def create_dataset(plan: Blueprint, dataset: str) -> Command:
     """Makes a dataset."""
     labels = " ".join(f"--label={key}:{value}" for key, value in plan.labels.items())
-    return Command(f"bq --location={plan.location} mk --dataset {labels} {plan.project}:{dataset}", "roles/bigquery.user")
+    return Command(
+        f"bq --location={plan.location} mk --dataset {labels} {plan.project}:{dataset}", "roles/bigquery.user"
+    )
 
 
 def create_repository(plan: Blueprint) -> Command:

@@ -53,23 +53,23 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("delivery", "storage.objectUser", "buckets", "data", "storage.objects.create", "puts files into the buckets"),
-    Rule("delivery", "storage.bucketViewer", "buckets", "data", "storage.buckets.get", "finds that the buckets are there"),
+    Rule("delivery", "storage.objectUser", "buckets", "data", "storage.objects.create", "puts files there"),
+    Rule("delivery", "storage.bucketViewer", "buckets", "data", "storage.buckets.get", "finds the buckets"),
     Rule("delivery", "bigquery.jobUser", "project", "data", "bigquery.jobs.create", "loads and queries tables"),
     Rule("delivery", "bigquery.dataEditor", "datasets", "data", "bigquery.tables.create", "makes and fills tables"),
-    Rule("delivery", "bigquery.readSessionUser", "project", "data", "bigquery.readsessions.create", "reads tables fast"),
+    Rule("delivery", "bigquery.readSessionUser", "project", "data", "bigquery.readsessions.create", "reads tables"),
     Rule("delivery", "aiplatform.user", "project", "train", "aiplatform.customJobs.create", "submits jobs"),
-    Rule("delivery", "iam.serviceAccountUser", "training", "train", "iam.serviceAccounts.actAs", "has jobs run as it"),
+    Rule("delivery", "iam.serviceAccountUser", "training", "train", "iam.serviceAccounts.actAs", "jobs run as it"),
     Rule("delivery", "logging.viewer", "project", "train", "logging.logEntries.list", "follows the logs of jobs"),
     Rule("training", "storage.objectUser", "buckets", "train", "storage.objects.create", "reads data, keeps models"),
     Rule("training", "bigquery.dataViewer", "datasets", "train", "bigquery.tables.getData", "reads training tables"),
     Rule("training", "bigquery.jobUser", "project", "train", "bigquery.jobs.create", "queries training tables"),
     Rule(
-        "training", "bigquery.readSessionUser", "project", "train", "bigquery.readsessions.create", "reads tables fast"
+        "training", "bigquery.readSessionUser", "project", "train", "bigquery.readsessions.create", "reads tables"
     ),
     Rule("training", "logging.logWriter", "project", "train", "logging.logEntries.create", "writes logs"),
     Rule("delivery", "aiplatform.user", "project", "serve", "aiplatform.endpoints.deploy", "deploys models"),
-    Rule("delivery", "iam.serviceAccountUser", "serving", "serve", "iam.serviceAccounts.actAs", "has models run as it"),
+    Rule("delivery", "iam.serviceAccountUser", "serving", "serve", "iam.serviceAccounts.actAs", "models run as it"),
     Rule("delivery", "monitoring.viewer", "project", "serve", "monitoring.timeSeries.list", "watches a canary"),
     Rule("serving", "storage.objectViewer", "buckets", "serve", "storage.objects.get", "reads the model's files"),
     Rule("serving", "logging.logWriter", "project", "serve", "logging.logEntries.create", "writes logs"),
@@ -94,12 +94,12 @@ RULES: tuple[Rule, ...] = (
     Rule("retraining", "storage.bucketViewer", "buckets", "retrain", "storage.buckets.get", "finds the buckets"),
     Rule("retraining", "logging.logWriter", "project", "retrain", "logging.logEntries.create", "writes logs"),
     Rule("retraining", "monitoring.viewer", "project", "retrain", "monitoring.timeSeries.list", "watches a canary"),
-    Rule("retraining", "monitoring.metricWriter", "project", "retrain", "monitoring.timeSeries.create", "writes metrics"),
+    Rule("retraining", "monitoring.metricWriter", "project", "retrain", "monitoring.timeSeries.create", "has metrics"),
     Rule(
-        "retraining", "iam.serviceAccountUser", "training", "retrain", "iam.serviceAccounts.actAs", "has jobs run as it"
+        "retraining", "iam.serviceAccountUser", "training", "retrain", "iam.serviceAccounts.actAs", "jobs run as it"
     ),
     Rule(
-        "retraining", "iam.serviceAccountUser", "serving", "retrain", "iam.serviceAccounts.actAs", "has models run as it"
+        "retraining", "iam.serviceAccountUser", "serving", "retrain", "iam.serviceAccounts.actAs", "models run as it"
     ),
     Rule("delivery", "monitoring.editor", "project", "alert", "monitoring.alertPolicies.create", "wires the alerts"),
     Rule("delivery", "cloudbuild.builds.editor", "project", "deliver", "cloudbuild.builds.create", "submits builds"),

@@ -14,6 +14,14 @@ COMMANDS = {  # name: (where it is, its line in --help)
     "completion": ("gcpmlops.cli.completion:completion", "Print the shell's completion script."),
     "config": ("gcpmlops.cli.config:config", "Settings, and where each comes from."),
     "demo": ("gcpmlops.cli.demo:demo", "The whole life cycle on real data, from a CSV file to a prediction."),
+    "doctor": (
+        "gcpmlops.cli.project:doctor",
+        "Say what keeps the planned actions from working, and who can mend it how. Exit code 1 where something does.",
+    ),
+    "down": (
+        "gcpmlops.cli.project:down",
+        "Take down what `gcpmlops init` made, known by its labels. APIs stay enabled, models and jobs stay.",
+    ),
     "drift": ("gcpmlops.cli.drift:drift", "Skew and drift of data: features that moved, and broken feeds."),
     "emulator": ("gcpmlops.cli.emulator:emulator", "The local Google Cloud."),
     "endpoints": ("gcpmlops.cli.endpoints:endpoints", "Endpoints of Vertex AI: deployments, traffic, predictions."),
@@ -24,6 +32,10 @@ COMMANDS = {  # name: (where it is, its line in --help)
     ),
     "feedback": ("gcpmlops.cli.feedback:feedback", "Predictions joined with later outcomes: quality over time."),
     "functions": ("gcpmlops.cli.functions:functions", "Cloud Functions: deployed from a folder, called, listed."),
+    "init": (
+        "gcpmlops.cli.project:init",
+        "Set a project up: APIs, service accounts with the least roles, buckets, datasets, gcpmlops.toml.",
+    ),
     "logs": ("gcpmlops.cli.logs:logs", "Cloud Logging: entries, log-based metrics, sinks."),
     "models": ("gcpmlops.cli.models:models", "Models, versions and aliases of the Vertex AI registry."),
     "monitoring": (
