@@ -22,6 +22,7 @@ from benchmarks import (
     pubsub,
     search,
     serving,
+    setup,
     startup,
     transfers,
 )
@@ -43,6 +44,7 @@ _SUBJECTS = {
     "monitoring": monitoring.lines,
     "alerting": alerting.lines,
     "functions": functions.lines,
+    "setup": setup.lines,
 }
 _HEAD = ("name", "ours", "peer", "ratio", "target", "result")
 _README = Path(__file__).with_name("README.md")

@@ -14,7 +14,12 @@ import click
     show_default=True,
     help="Where the evaluation report is written.",
 )
-def demo(keep: bool, report: Path) -> None:
+@click.option(
+    "--enforce-iam",
+    is_flag=True,
+    help="In an empty project, as service accounts with the least roles: gcpmlops init comes first.",
+)
+def demo(keep: bool, report: Path, enforce_iam: bool) -> None:
     """The whole life cycle on real data, on this machine.
 
     Flights of 2013 go from CSV files to a bucket and into BigQuery; a classifier learns from them in a training job, is
@@ -24,4 +29,4 @@ def demo(keep: bool, report: Path) -> None:
     """
     from gcpmlops.demo.run import run
 
-    run(keep=keep, report_path=report)
+    run(keep=keep, report_path=report, enforce_iam=enforce_iam)

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,10 @@ PROJECT = "flights-demo"
 
 
 @contextmanager
-def local_cloud(*, keep: bool) -> Iterator[Running]:
+def local_cloud(*, keep: bool, arguments: Sequence[str] = ()) -> Iterator[Running]:
     """A running emulator. With `keep` it goes on after a demo that succeeded, and takes the place of an earlier one.
+
+    `arguments` are further options of `gcpmlops emulator start`.
 
     Raises GcpMlopsError where it can't start.
     """
@@ -33,10 +35,10 @@ def local_cloud(*, keep: bool) -> Iterator[Running]:
     try:
         with _ended_by_sigterm():
             if not keep:
-                with launch.ephemeral(project=PROJECT) as state:
+                with launch.ephemeral(project=PROJECT, arguments=arguments) as state:
                     yield state
                 return
-            state = _fresh(launch)
+            state = _fresh(launch, arguments)
             try:
                 yield state
             except BaseException:
@@ -88,7 +90,7 @@ def _launch() -> Any:
     return launch
 
 
-def _fresh(launch: Any) -> Running:
+def _fresh(launch: Any, arguments: Sequence[str]) -> Running:
     """An emulator on the demo's own directory, without what an earlier demo left there."""
     from gcpmlops.emulator.app import data_directory
 
@@ -97,7 +99,7 @@ def _fresh(launch: Any) -> Running:
     if before is not None:
         launch.stop(before)
     shutil.rmtree(folder, ignore_errors=True)
-    state: Running = launch.start(folder, ["--project", PROJECT])
+    state: Running = launch.start(folder, ["--project", PROJECT, *arguments])
     return state
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcpmlops._serving import prediction_image
-from gcpmlops.demo import cloud, data, report
+from gcpmlops.demo import cloud, data, least_privilege, report
 from gcpmlops.demo.replacing import Judged, Replacement
 from gcpmlops.demo.steps import Answer, LifeCycle, instance
 from gcpmlops.demo.story import Story
@@ -23,21 +23,28 @@ SHOWN = 10
 SAMPLES = 20  # stored with each version: what it is tried with
 SERVING_IMAGE = prediction_image("sklearn")
 EACH_MONTH = 4000
+ENFORCED = ("--enforce-iam", "--no-enable-all")
 REPORT = Path("gcpmlops-demo.html")
 
 
-def run(*, keep: bool = False, report_path: Path = REPORT, story: Story | None = None) -> None:
+def run(
+    *, keep: bool = False, report_path: Path = REPORT, enforce_iam: bool = False, story: Story | None = None
+) -> None:
     """Take the flights through the whole life cycle. Raises the library's errors where a step fails.
 
-    With `keep` the local Google Cloud goes on afterwards; otherwise nothing is left but the report.
+    With `keep` the local Google Cloud goes on afterwards; otherwise nothing is left but the report. With `enforce_iam`
+    the project is empty at first, nobody may do what no role gives, and all is done by the service accounts of the
+    set-up that is made then.
     """
     story = story or Story()
     with ExitStack() as stack:
         with story.step("Start the local Google Cloud") as step:
-            state = stack.enter_context(cloud.local_cloud(keep=keep))
+            state = stack.enter_context(cloud.local_cloud(keep=keep, arguments=ENFORCED if enforce_iam else ()))
             step.note = state.endpoint
         stack.enter_context(cloud.images_meanwhile(TRAINING_IMAGE, SERVING_IMAGE))
         client = stack.enter_context(cloud.client_for(state))
+        if enforce_iam:
+            client = stack.enter_context(least_privilege.set_up(client, story))
         answers, judged = life_cycle(client, story, report_path)
         report.show_answers(story.console, answers)
         report.show_evaluation(story.console, judged)
