@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gcpmlops.emulator.kernel.service import Service
 from gcpmlops.emulator.services.catalog.administration import Administration
+from gcpmlops.emulator.services.catalog.parts import made_once
+
+if TYPE_CHECKING:
+    from gcpmlops.emulator.services.secret_manager.vault import Vault
 
 
 class Delivery(Administration):
@@ -15,7 +20,21 @@ class Delivery(Administration):
         return ()
 
     def _secret_manager(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.secret_manager.service import SecretPolicies, Secrets
+        from gcpmlops.emulator.services.secret_manager.versions import Versions
+
+        policies = SecretPolicies(self._secret_versions)
+        return (Secrets(self._secret_versions, policies), Versions(self._secret_versions), policies)
+
+    @made_once
+    def _secret_versions(self) -> Vault:
+        """`.access(name)` gives a secret's payload to other services."""
+        from gcpmlops.emulator.services.secret_manager.notices import Notices
+        from gcpmlops.emulator.services.secret_manager.vault import Vault
+
+        made = Vault(self._context, Notices(lambda: self._publisher, self._context.clock.now))
+        made.resume()
+        return made
 
     def _notebooks(self) -> Iterable[Service]:
         return ()

@@ -63,6 +63,7 @@ class Services(Delivery):
             "model monitoring",
             lambda: self._model_monitoring,
         )
+        resume("google.cloud.secretmanager.v1.Secret", "secrets", lambda: self._secret_versions)
         self._lifecycle.resume()
         threading.Thread(target=self._tell_events, name="object events", daemon=True).start()
 

@@ -1,0 +1,1 @@
+"""Secret Manager: secrets, their versions and payloads, global and regional; expiry, delayed destruction, notices."""
