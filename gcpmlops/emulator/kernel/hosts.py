@@ -11,6 +11,7 @@ _SERVED = re.compile(
     r"|.+\.pkg\.dev|.+\.cloudfunctions\.net|.+\.run\.app|.+\.prediction\.vertexai\.goog"
 )
 INVOCATION = "invocation"  # a function's or a Cloud Run service's own host: no Google API, and no name of one
+PACKAGES = "packages"  # Artifact Registry's hosts, and contents that go to and from its API's
 _DEDICATED = ".prediction.vertexai.goog"
 _REGIONAL = re.compile(r"(?:[a-z]+-[a-z]+\d+-|[a-z]{2}-)?(?:prediction-)?([a-z][a-z0-9]*)\.googleapis\.com")
 # On www.googleapis.com, and on the plain port, the path alone tells the service.
@@ -64,8 +65,14 @@ def service_of(host: str, path: str) -> str:
         return "aiplatform"
     if name.endswith((".cloudfunctions.net", ".run.app")):
         return INVOCATION
+    if name.endswith(".pkg.dev") or (name == "artifactregistry.googleapis.com" and _is_transfer(path)):
+        return PACKAGES
     match = _REGIONAL.fullmatch(name)
     return match.group(1) if match else ""
+
+
+def _is_transfer(path: str) -> bool:
+    return path.startswith(("/upload/", "/resumable/upload/", "/download/")) or path.endswith(":download")
 
 
 def service_by_path(path: str) -> str:

@@ -97,6 +97,14 @@ class Operations:
         self._rows.insert(name, operation)
         return operation
 
+    def failed(self, *, parent: str, metadata: Any, error: BaseException) -> operations_pb2.Operation:
+        """An operation that came to nothing."""
+        name = f"{parent}/operations/{names.new_id()}"
+        packed = _pack(self._stamped(metadata), current_call().version)
+        operation = Operation(name=name, done=True, metadata=packed, error=to_status(error))
+        self._rows.insert(name, operation)
+        return operation
+
     def fail_unfinished(self, reason: str) -> int:
         """After a restart: nothing runs any more for what is not done. Returns how many there were."""
         open_ones = [operation.name for operation in self._rows.list() if not operation.done]

@@ -94,6 +94,11 @@ class BlobWriter:
         self._path = path
         self._file: BinaryIO | None = path.open("xb", buffering=0)
 
+    @property
+    def path(self) -> Path:
+        """Where the content is until it is committed."""
+        return self._path
+
     def write(self, data: bytes) -> int:
         """Appends; returns the number of bytes."""
         if self._file is None:

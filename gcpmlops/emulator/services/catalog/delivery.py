@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gcpmlops.emulator.kernel.http import Asgi, Receive, Scope, Send
 from gcpmlops.emulator.kernel.service import Service
 from gcpmlops.emulator.services.catalog.administration import Administration
 from gcpmlops.emulator.services.catalog.parts import made_once
+from gcpmlops.emulator.state.blobs import Blobs
 
 if TYPE_CHECKING:
+    from gcpmlops.emulator.services.artifact_registry.registry import Registry
+    from gcpmlops.emulator.services.artifact_registry.repositories import RepositoryPolicies
     from gcpmlops.emulator.services.secret_manager.vault import Vault
 
 
@@ -17,7 +21,31 @@ class Delivery(Administration):
     """With what a delivery needs."""
 
     def _artifact_registry(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.artifact_registry.making import services
+
+        return services(self._package_registry, self._repository_policies)
+
+    @made_once
+    def _package_registry(self) -> Registry:
+        from gcpmlops.emulator.services.artifact_registry.registry import Registry
+
+        return Registry(self._context, Blobs(self._data / "blobs" / "packages"))
+
+    @made_once
+    def _repository_policies(self) -> RepositoryPolicies:
+        from gcpmlops.emulator.services.artifact_registry.repositories import RepositoryPolicies
+
+        return RepositoryPolicies(self._package_registry)
+
+    @made_once
+    def _package_hosts(self) -> Asgi:
+        from gcpmlops.emulator.services.artifact_registry.making import hosts
+
+        return hosts(self._package_registry, self._repository_policies, self._authenticator, self.gate)
+
+    async def _packages_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Made when a package host is first asked for."""
+        await self._package_hosts(scope, receive, send)
 
     def _secret_manager(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.secret_manager.service import SecretPolicies, Secrets

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.hosts import INVOCATION
+from gcpmlops.emulator.kernel.hosts import PACKAGES as PACKAGE_HOSTS
 from gcpmlops.emulator.kernel.http import Asgi
 from gcpmlops.emulator.kernel.identity import IamCredentials, Metadata, OAuth
 from gcpmlops.emulator.kernel.project_names import ProjectNames
@@ -86,6 +87,7 @@ class Services(Delivery):
             "serviceusage": ServiceUsage(),
             "cloudbuild": BuildAccount(),
             INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
+            PACKAGE_HOSTS: self._packages_app,
             "emulator": ClockApp(self._context.agenda, store.is_empty),
         }
 
@@ -113,7 +115,7 @@ class Services(Delivery):
             Api(*PACKAGES["cloudbilling"], self._billing, names=names),
             Api(*PACKAGES["iam"], self._iam, names=names),
             Api(*PACKAGES["iamcredentials"], self._iam_credentials, names=names),
-            Api(*PACKAGES["artifactregistry"], self._artifact_registry, names=names),
+            Api(*PACKAGES["artifactregistry"], self._artifact_registry, aliases=("v1beta2",), names=names),
             Api(*PACKAGES["secretmanager"], self._secret_manager, names=names),
             Api(*PACKAGES["notebooks"], self._notebooks, names=names),
             Api(*PACKAGES["cloudbuild"], self._cloud_build, names=names),

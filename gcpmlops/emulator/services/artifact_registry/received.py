@@ -1,0 +1,78 @@
+"""A content on its way into a repository: written aside and hashed as it comes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from google.cloud.artifactregistry_v1 import types
+from starlette.concurrency import run_in_threadpool
+
+from gcpmlops.emulator.state.blobs import Blobs
+
+_CHUNK = 1 << 20  # bytes written and hashed at a time, off the event loop
+_Kind: Any = types.Hash.HashType
+
+
+class Received:
+    """Bytes that are thrown away unless `keep` is called before the context ends."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._writer = blobs.create()
+        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self.size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Appends."""
+        self._writer.write(bytes(data))
+        self._sha256.update(data)
+        self._md5.update(data)
+        self.size += len(data)
+
+    def copy(self, source: Path) -> None:
+        """Appends a whole file."""
+        with source.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                self.write(chunk)
+
+    async def read(self, stream: AsyncIterator[bytes]) -> None:
+        """Appends a request's body."""
+        waiting = bytearray()
+        async for part in stream:
+            waiting += part
+            if len(waiting) >= _CHUNK:
+                await run_in_threadpool(self.write, bytes(waiting))
+                waiting.clear()
+        await run_in_threadpool(self.write, bytes(waiting))
+
+    @property
+    def path(self) -> Path:
+        """Where it is, until it is kept."""
+        return self._writer.path
+
+    @property
+    def sha256(self) -> str:
+        """In hex digits."""
+        return self._sha256.hexdigest()
+
+    @property
+    def md5(self) -> str:
+        """In hex digits."""
+        return self._md5.hexdigest()
+
+    def hashes(self) -> list[tuple[Any, bytes]]:
+        """Of a file's message: kinds and digests."""
+        return [(_Kind.SHA256, self._sha256.digest()), (_Kind.MD5, self._md5.digest())]
+
+    def keep(self) -> str:
+        """The blob's id: it is the caller's from now on."""
+        return self._writer.commit()
+
+    def __enter__(self) -> Received:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._writer.abort()
