@@ -33,6 +33,7 @@ class OperationRows(Protocol):
     def get(self, name: str) -> Any: ...
     def find(self, name: str) -> Any: ...
     def insert(self, name: str, message: Any) -> Any: ...
+    def put(self, name: str, message: Any) -> Any: ...
     def update(self, name: str, change: Callable[[Any], Any]) -> Any: ...
     def delete(self, name: str) -> Any: ...
     def list(self, parent: str | None = None) -> Any: ...
@@ -96,6 +97,26 @@ class Operations:
         operation.response.CopyFrom(_pack(response, version))
         self._rows.insert(name, operation)
         return operation
+
+    def open(self, name: str, *, metadata: Any, on_cancel: Callable[[], None]) -> operations_pb2.Operation:
+        """An operation whose work others do, under a name of their choice, until they `settle` it.
+
+        One of that name that is there already (its work goes on after a restart) is opened again.
+        """
+        operation = Operation(name=name, metadata=_pack(metadata, "v1"))
+        self._rows.put(name, operation)
+        self._cancels[name] = on_cancel
+        return operation
+
+    def tell(self, name: str, metadata: Any) -> None:
+        """How far the work of an open operation is."""
+        packed = _pack(metadata, "v1")
+        self._rows.update(name, lambda operation: operation.metadata.CopyFrom(packed))
+
+    def settle(self, name: str, *, response: Any = None, error: status_pb2.Status | None = None) -> None:
+        """Ends an open operation, by its response or an error."""
+        self._finish(name, response=None if error is not None else _pack(response, "v1"), error=error)
+        self._cancels.pop(name, None)
 
     def failed(self, *, parent: str, metadata: Any, error: BaseException) -> operations_pb2.Operation:
         """An operation that came to nothing."""

@@ -14,6 +14,7 @@ from gcpmlops.emulator.state.blobs import Blobs
 if TYPE_CHECKING:
     from gcpmlops.emulator.services.artifact_registry.registry import Registry
     from gcpmlops.emulator.services.artifact_registry.repositories import RepositoryPolicies
+    from gcpmlops.emulator.services.cloud_build.builds import Builds
     from gcpmlops.emulator.services.secret_manager.vault import Vault
 
 
@@ -68,4 +69,31 @@ class Delivery(Administration):
         return ()
 
     def _cloud_build(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.cloud_build.service import BuildService
+
+        return (BuildService(self._context, self._builds),)
+
+    @made_once
+    def _builds(self) -> Builds:
+        from gcpmlops.emulator.runtimes.build_images import BuildImages
+        from gcpmlops.emulator.services.cloud_build.artifacts import Artifacts
+        from gcpmlops.emulator.services.cloud_build.builds import Builds
+        from gcpmlops.emulator.services.cloud_build.running import Machine
+        from gcpmlops.emulator.services.cloud_build.sources import Sources
+
+        machine = Machine(
+            processes=self.processes,
+            images=BuildImages(self._environments, self._settings.images),
+            storage=self.storage,
+            sources=Sources(self.storage, self.processes),
+            artifacts=Artifacts(self.storage, self._context.access),
+            directory=self._data / "builds",
+            variables=self._child_variables,
+            secret=lambda name: self._secret_versions.access(name),
+            write_log=self.logs.write,
+            access=self._context.access,
+            clock=self._context.clock,
+        )
+        made: Builds = self._closed_later(Builds(self._context, machine))
+        made.resume()
+        return made

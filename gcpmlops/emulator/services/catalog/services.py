@@ -20,7 +20,6 @@ from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.catalog.delivery import Delivery
 from gcpmlops.emulator.services.catalog.packages import PACKAGES
 from gcpmlops.emulator.services.clock import ClockApp
-from gcpmlops.emulator.services.functions.build_account import BuildAccount
 from gcpmlops.emulator.services.functions.invocation import Invocation
 from gcpmlops.emulator.services.resumption import Resumption
 from gcpmlops.emulator.services.service_usage import ServiceUsage
@@ -58,6 +57,7 @@ class Services(Delivery):
             self._function_directory.complete.set()
         resume("google.monitoring.v3.AlertPolicy", "alert policies", lambda: self._alerting)
         resume("google.monitoring.v3.UptimeCheckConfig", "uptime checks", lambda: self._uptime.resume())
+        resume("google.devtools.cloudbuild.v1.Build", "builds", lambda: self._builds)
         resume("google.cloud.scheduler.v1.Job", "the jobs of Cloud Scheduler", lambda: self._timetable)
         resume(
             "google.cloud.aiplatform.v1.ModelDeploymentMonitoringJob",
@@ -85,7 +85,6 @@ class Services(Delivery):
             "metadata": Metadata(authenticator, self._settings),
             "iamcredentials": IamCredentials(authenticator),
             "serviceusage": ServiceUsage(),
-            "cloudbuild": BuildAccount(),
             INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
             PACKAGE_HOSTS: self._packages_app,
             "emulator": ClockApp(self._context.agenda, store.is_empty),

@@ -10,6 +10,7 @@ _TYPES = {
     "api": ("Consumed API", ("service", "method", "version", "location")),
     "aiplatform.googleapis.com/Endpoint": ("Vertex AI Endpoint", ("resource_container", "location", "endpoint_id")),
     "bigquery_resource": ("BigQuery", ()),
+    "build": ("Cloud Build", ("build_id", "build_trigger_id")),
     "cloud_function": ("Cloud Function", ("function_name", "region")),
     "cloud_run_revision": (
         "Cloud Run Revision",

@@ -101,13 +101,23 @@ class Buckets:
         return self._store.read(lambda conn: [BucketRecord.from_row(row) for row in conn.execute(query, values)])
 
     def insert(
-        self, project: str, resource: Json, acl: str | None = None, default_acl: str | None = None
+        self,
+        project: str,
+        resource: Json,
+        acl: str | None = None,
+        default_acl: str | None = None,
+        *,
+        is_services: bool = False,
     ) -> BucketRecord:
-        """Creates a bucket. Raises BadRequest, Conflict when the name is taken."""
+        """Creates a bucket; one of a service's own may be called after Google.
+
+        Raises: BadRequest, Conflict when the name is taken.
+        """
         name = resource.get("name")
         if not name:
             raise errors.required("name")
-        naming.check_bucket(name)
+        if not is_services:
+            naming.check_bucket(name)
         time = micros(self._now())
         config = self._new_config({k: v for k, v in resource.items() if k not in _SERVER_FIELDS}, time)
         own, default = self._acl(resource, "acl", acl), self._acl(resource, "defaultObjectAcl", default_acl)

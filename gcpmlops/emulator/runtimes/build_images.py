@@ -1,0 +1,117 @@
+"""What stands for the image of a build's step on this machine: an environment, a command, Docker."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.api_core import exceptions
+
+from gcpmlops.emulator.runtimes import docker, images
+from gcpmlops.emulator.runtimes.environment import Environments
+
+_TAG = re.compile(r"(?:@sha256:[0-9a-f]+|:[\w.-]+)+$")
+_HUB = re.compile(r"^(?:(?:index\.|registry-1\.)?docker\.io/|mirror\.gcr\.io/|public\.ecr\.aws/docker/)?(?:library/)?")
+# Images that are little but a shell: this machine's stands for theirs.
+_SHELLS = re.compile(
+    r"ubuntu|debian|alpine|bash|busybox|buildpack-deps"
+    r"|(?:launcher|marketplace)\.gcr\.io/google/(?:ubuntu|debian)[\w.-]*"
+    r"|gcr\.io/gcp-runtimes/ubuntu[\w.-]*|gcr\.io/google-appengine/debian[\w.-]*"
+)
+_SDK = re.compile(
+    r"google/cloud-sdk|gcr\.io/google\.com/cloudsdktool/(?:google-)?cloud-(?:sdk|cli)"
+    r"|(?:[a-z]+\.)?gcr\.io/google\.com/cloudsdktool/(?:google-)?cloud-(?:sdk|cli)"
+    r"|gcr\.io/cloud-builders/cloud-sdk"
+)
+_NODE = re.compile(r"node")
+# Cloud builders whose entrypoint is the tool that they are named after.
+_BUILDER = re.compile(
+    r"(?:[a-z]+\.)?gcr\.io/cloud-builders/(gcloud|git|gsutil|bq|curl|wget|npm|yarn|kubectl|make|bash)"
+)
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What runs in an image's place.
+
+    Attributes:
+        entrypoint: the command that a step's arguments are given to unless it names an entrypoint of its own.
+        prefix: words before any entrypoint: the command that the user has mapped the image to.
+        image: the environment that stands for it.
+        in_docker: a container of the image itself.
+    """
+
+    entrypoint: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
+    image: images.Image | None = None
+    in_docker: bool = False
+
+
+class BuildImages:
+    """Resolves image URIs.
+
+    Args:
+        environments: stand for Python and for Vertex AI's images.
+        mapped: image URI to local command, as the user configured it.
+    """
+
+    def __init__(self, environments: Environments, mapped: Mapping[str, str]) -> None:
+        self.environments = environments
+        self._mapped = mapped
+
+    def resolve(self, uri: str) -> Stand:
+        """Raises: InvalidArgument for an image that can't run here, saying how to map it."""
+        if (command := self._mapped.get(uri)) is not None:
+            return _mapped(uri, command)
+        name = _HUB.sub("", _TAG.sub("", uri))
+        if _SHELLS.fullmatch(name):
+            return Stand()
+        if _SDK.fullmatch(name):
+            return _with_tool(uri, "gcloud", Stand())
+        if _NODE.fullmatch(name):
+            return _with_tool(uri, "node", Stand())
+        if found := _BUILDER.fullmatch(name):
+            return _with_tool(uri, found[1], Stand(entrypoint=(found[1],)))
+        return self._environment(uri, name) or self._container(uri)
+
+    def _environment(self, uri: str, name: str) -> Stand | None:
+        tag = uri.rpartition("/")[2].partition("@")[0].partition(":")[2] or "latest"
+        try:
+            image = images.parse(f"{name}:{tag}" if name == "python" else uri)
+        except LookupError as error:
+            raise exceptions.InvalidArgument(str(error)) from None
+        if image is None:
+            return None
+        self.environments.check(image)
+        return Stand(image=image)
+
+    def _container(self, uri: str) -> Stand:
+        if docker.available():
+            return Stand(in_docker=True)
+        raise exceptions.InvalidArgument(
+            f"Image {uri} can't run here: no Docker daemon answers, and nothing on this machine stands for it "
+            "(python:3.N, Vertex AI's images, ubuntu, alpine, bash; cloud-sdk, gcloud, gsutil, git, node where they "
+            f'are installed do). Map it to a local command: [emulator.images] "{uri}" = "COMMAND" in gcpmlops.toml, or '
+            f"gcpmlops emulator start --image {uri}=COMMAND; the step's entrypoint and arguments follow the command."
+        )
+
+
+def _mapped(uri: str, command: str) -> Stand:
+    if Path(command).is_dir():
+        raise exceptions.InvalidArgument(
+            f"Image {uri} is mapped to the folder {command}: a build's step needs a command."
+        )
+    return Stand(prefix=tuple(shlex.split(command)))
+
+
+def _with_tool(uri: str, tool: str, stand: Stand) -> Stand:
+    if shutil.which(tool) is None:
+        raise exceptions.InvalidArgument(
+            f"Image {uri} can't run here: {tool} is not installed on this machine. Install it, or map the image to a "
+            f'local command: [emulator.images] "{uri}" = "COMMAND" in gcpmlops.toml.'
+        )
+    return stand

@@ -1,0 +1,1 @@
+"""Cloud Build: builds that run on this machine, and the triggers that start them."""

@@ -1,0 +1,60 @@
+"""Builds through Google's own client."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.cloud.devtools import cloudbuild_v1
+
+
+@dataclass(frozen=True)
+class Building:
+    """Submits builds and waits for them."""
+
+    api: cloudbuild_v1.CloudBuildClient
+    client: Any
+    project: str
+    location: str = "us-central1"
+
+    @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.location}"
+
+    def submit(self, *steps: dict[str, Any], **fields: Any) -> Any:
+        """The operation of a new build."""
+        build = {"steps": list(steps), "options": {"logging": "CLOUD_LOGGING_ONLY"}, **fields}
+        return self.api.create_build(parent=self.parent, build=build)
+
+    def run(self, *steps: dict[str, Any], **fields: Any) -> cloudbuild_v1.Build:
+        """A build that has ended, however it did."""
+        return self.ended(self.submit(*steps, **fields))
+
+    def ended(self, operation: Any) -> cloudbuild_v1.Build:
+        """The build of an operation, at its end."""
+        with contextlib.suppress(exceptions.GoogleAPICallError):
+            operation.result(timeout=60)
+        return self.get(operation.metadata.build.id)
+
+    def get(self, build_id: str) -> cloudbuild_v1.Build:
+        return self.api.get_build(name=f"{self.parent}/builds/{build_id}")
+
+    def lines(self, build: cloudbuild_v1.Build) -> list[str]:
+        """What Cloud Logging has of a build."""
+        entries = self.client.clients.logging.list_log_entries(
+            resource_names=[f"projects/{self.project}"],
+            filter=f'resource.type="build" AND resource.labels.build_id="{build.id}"',
+        )
+        return [entry.text_payload for entry in entries]
+
+    def printed(self, build: cloudbuild_v1.Build) -> list[str]:
+        """What its steps printed."""
+        return [line for line in self.lines(build) if line.startswith("Step #")]
+
+
+@pytest.fixture(scope="session")
+def building(client, emulator) -> Building:
+    return Building(client.clients.builds, client, emulator.project)
