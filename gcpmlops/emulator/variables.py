@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 from collections.abc import Mapping
@@ -60,8 +61,25 @@ def write_client_files(data_dir: Path, *, ca: Path, token: str, port: int, proje
     """The files that the variables name: certificates, gcloud's token, gsutil's configuration."""
     (data_dir / "bundle.pem").write_bytes(_machine_roots(os.environ) + ca.read_bytes())
     _private(data_dir / "token", token)
-    (data_dir / "gcloud").mkdir(mode=0o700, exist_ok=True)
+    _gcloud(data_dir)
     _private(data_dir / "boto", _boto(data_dir, port, project))
+
+
+def _gcloud(data_dir: Path) -> None:
+    """The folder of gcloud, with the account whose key it gets: some commands (artifacts print-settings) ask for both.
+
+    A configuration that is there is the user's by now.
+    """
+    configuration = data_dir / "gcloud" / "configurations" / "config_default"
+    key = (data_dir / "credentials.json").read_text("utf-8")
+    email = json.loads(key)["client_email"]
+    adc = data_dir / "gcloud" / "legacy_credentials" / email / "adc.json"
+    for folder in (data_dir / "gcloud", configuration.parent, adc.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _private(adc, key)
+    if not configuration.exists():
+        _private(configuration, f"[core]\naccount = {email}\n")
+        _private(data_dir / "gcloud" / "active_config", "default")  # without it gcloud begins with an empty one
 
 
 def _machine_roots(env: Mapping[str, str]) -> bytes:
