@@ -90,6 +90,8 @@ class Http:
         is_session = b"upload_id=" in scope["query_string"]  # a resumable session's URI is its own credential
         if service in _OPEN or (authorization is None and is_session):
             return ANONYMOUS
+        if authorization is None and service == "cloudbuild" and scope["path"].endswith(":webhook"):
+            return ANONYMOUS  # whoever knows the trigger's secret, which the service looks at
         if authorization is None and service == "storage" and (email := self._signer(scope)) is not None:
             return Caller(email, "")
         return self._authenticator.caller(authorization)

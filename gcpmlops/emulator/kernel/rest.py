@@ -109,6 +109,9 @@ def _request(
     if rule.body == "*" and _is_raw_body(message.DESCRIPTOR, body):
         message.http_body.data = body
         message.http_body.content_type = current_call().headers.get("content-type", "")
+    elif rule.body and _is_http_body(message.DESCRIPTOR.fields_by_name.get(rule.body), pairs):
+        part = getattr(message, rule.body)
+        part.data, part.content_type = body, current_call().headers.get("content-type", "")
     elif rule.body:
         tree = _with_body(rule, body)
     for key, value in pairs:
@@ -118,6 +121,13 @@ def _request(
         _bind(tree, message.DESCRIPTOR, key.split("."), value)
     _fill(message, tree)
     return message_type.wrap(message) if hasattr(message_type, "wrap") else message
+
+
+def _is_http_body(field: FieldDescriptor | None, pairs: list[tuple[str, str]]) -> bool:
+    """A body that is taken as it is (a webhook's), but of the official REST clients, which send a message's JSON."""
+    if field is None or field.message_type is not httpbody_pb2.HttpBody.DESCRIPTOR:
+        return False
+    return not any("enum-encoding=int" in value for _, value in pairs)
 
 
 def _with_body(rule: HttpRule, body: bytes) -> dict[str, Any]:

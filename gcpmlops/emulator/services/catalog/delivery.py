@@ -44,6 +44,16 @@ class Delivery(Administration):
 
         return hosts(self._package_registry, self._repository_policies, self._authenticator, self.gate)
 
+    def _own_index(self, requirement: str) -> tuple[str, str] | None:
+        if ".pkg.dev/" not in requirement:
+            return None
+        from gcpmlops.emulator.services.artifact_registry.python import own_index
+
+        if not own_index.is_own(requirement):
+            return None
+        token = self._authenticator.access_token(self._authenticator.email)
+        return own_index.reached(self._package_registry, requirement, port=self._port, token=token)
+
     async def _packages_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Made when a package host is first asked for."""
         await self._package_hosts(scope, receive, send)
@@ -70,14 +80,21 @@ class Delivery(Administration):
 
     def _cloud_build(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.cloud_build.service import BuildService
+        from gcpmlops.emulator.services.cloud_build.triggers import TriggerService
 
-        return (BuildService(self._context, self._builds),)
+        secret, subscriber = (lambda name: self._secret_versions.access(name)), (lambda: self._subscriber)
+        return (
+            BuildService(self._context, self._builds),
+            TriggerService(self._context, self._builds, secret, subscriber),
+        )
 
     @made_once
     def _builds(self) -> Builds:
         from gcpmlops.emulator.runtimes.build_images import BuildImages
         from gcpmlops.emulator.services.cloud_build.artifacts import Artifacts
         from gcpmlops.emulator.services.cloud_build.builds import Builds
+        from gcpmlops.emulator.services.cloud_build.notices import Notices
+        from gcpmlops.emulator.services.cloud_build.packages import Packages
         from gcpmlops.emulator.services.cloud_build.running import Machine
         from gcpmlops.emulator.services.cloud_build.sources import Sources
 
@@ -87,6 +104,7 @@ class Delivery(Administration):
             storage=self.storage,
             sources=Sources(self.storage, self.processes),
             artifacts=Artifacts(self.storage, self._context.access),
+            packages=Packages(self.outbound),
             directory=self._data / "builds",
             variables=self._child_variables,
             secret=lambda name: self._secret_versions.access(name),
@@ -95,5 +113,6 @@ class Delivery(Administration):
             clock=self._context.clock,
         )
         made: Builds = self._closed_later(Builds(self._context, machine))
+        made.rows.on_change.append(Notices(self._context.store, lambda: self._publisher))
         made.resume()
         return made

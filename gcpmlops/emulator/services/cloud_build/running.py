@@ -25,6 +25,7 @@ from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.services.cloud_build import checks, specs
 from gcpmlops.emulator.services.cloud_build.artifacts import Artifacts
 from gcpmlops.emulator.services.cloud_build.log import BuildLog
+from gcpmlops.emulator.services.cloud_build.packages import Packages
 from gcpmlops.emulator.services.cloud_build.rows import BuildRows, Status
 from gcpmlops.emulator.services.cloud_build.sources import Sources
 from gcpmlops.emulator.services.logging.writer import WriteLog
@@ -41,7 +42,7 @@ class Machine:
     """What builds run on.
 
     Attributes:
-        processes, images, storage, sources, artifacts: see there.
+        processes, images, storage, sources, artifacts, packages: see there.
         directory: scratch space.
         variables: the environment of a process that acts as an account.
         secret: the payload of a secret version.
@@ -55,6 +56,7 @@ class Machine:
     storage: StorageEngine
     sources: Sources
     artifacts: Artifacts
+    packages: Packages
     directory: Path
     variables: Callable[[str], Mapping[str, str]]
     secret: Callable[[str], bytes]
@@ -242,7 +244,7 @@ class BuildRun:
 
     def _push(self, build: types.Build, work: Path, written: BuildLog) -> None:
         """Objects and packages."""
-        if not build.artifacts.objects.location:
+        if not build.artifacts.objects.location and not build.artifacts.python_packages:
             return
         self.cancellation.check()
         written.line("PUSH")
@@ -253,6 +255,11 @@ class BuildRun:
                         build, work, account=self._account, say=written.line
                     )
                     self._rows.update(self._name, lambda row: _put_manifest(row, manifest, count, span))
+                if build.artifacts.python_packages:
+                    pushed = self._machine.packages.upload(
+                        build, work, account=self._account, say=written.line, now=self._machine.clock.now
+                    )
+                    self._rows.update(self._name, lambda row: setattr(row.results, "python_packages", pushed))
         except exceptions.GoogleAPICallError as error:
             raise _Failed(Status.FAILURE, f"failed to push artifacts: {error.message}", _Failure.PUSH_FAILED) from None
 

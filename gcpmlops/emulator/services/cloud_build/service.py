@@ -64,6 +64,7 @@ class BuildService(Service):
         result = types.ApprovalResult(request.approval_result)
         if result.decision not in (_Decision.APPROVED, _Decision.REJECTED):
             raise exceptions.InvalidArgument("approvalResult.decision: APPROVED or REJECTED is required")
+        _check_waiting(self._builds.rows.get(name))
         result.approver_account = current_call().caller.email
         result.approval_time = self.clock.now()
         approved = result.decision == _Decision.APPROVED
@@ -83,9 +84,13 @@ class BuildService(Service):
         return types.DefaultServiceAccount(name=request.name, service_account_email=email)
 
 
-def _decide(build: types.Build, result: types.ApprovalResult, approved: bool) -> None:
+def _check_waiting(build: types.Build) -> None:
     if build.approval.state != _State.PENDING or build.status != Status.PENDING:
         raise exceptions.FailedPrecondition(f"build {build.id} does not wait for an approval")
+
+
+def _decide(build: types.Build, result: types.ApprovalResult, approved: bool) -> None:
+    _check_waiting(build)
     build.approval.state = _State.APPROVED if approved else _State.REJECTED
     build.approval.result = result
     if approved:

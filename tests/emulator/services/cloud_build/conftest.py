@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from google.api_core import exceptions
+from google.cloud import secretmanager_v1
 from google.cloud.devtools import cloudbuild_v1
 
 
@@ -39,6 +42,9 @@ class Building:
             operation.result(timeout=60)
         return self.get(operation.metadata.build.id)
 
+    def approve(self, build_id: str, **result: Any) -> None:
+        self.api.approve_build({"name": f"{self.parent}/builds/{build_id}", "approval_result": result})
+
     def get(self, build_id: str) -> cloudbuild_v1.Build:
         return self.api.get_build(name=f"{self.parent}/builds/{build_id}")
 
@@ -58,3 +64,19 @@ class Building:
 @pytest.fixture(scope="session")
 def building(client, emulator) -> Building:
     return Building(client.clients.builds, client, emulator.project)
+
+
+@pytest.fixture
+def secret_version(building, google_environment) -> Callable[[bytes], str]:
+    """Makes a secret; the name of its version."""
+    api = secretmanager_v1.SecretManagerServiceClient(transport="rest")
+
+    def make(payload: bytes) -> str:
+        secret = api.create_secret(
+            parent=f"projects/{building.project}",
+            secret_id=f"s-{uuid.uuid4().hex[:8]}",
+            secret={"replication": {"automatic": {}}},
+        )
+        return str(api.add_secret_version(parent=secret.name, payload={"data": payload}).name)
+
+    return make
