@@ -63,12 +63,20 @@ class Environments:
         processes: runs uv and pip, so that an installation ends with the emulator.
         directory: where they are kept; None is the user's cache directory, shared by all emulators.
         env: variables of the installers; None is the emulator's own (the user's index, proxy, certificates).
+        own_index: of a requirement that is an index's URL of the emulator itself: where installers reach it, and a
+            digest of what is in it; None for all others.
     """
 
     def __init__(
-        self, processes: Processes, directory: Path | None = None, *, env: Mapping[str, str] | None = None
+        self,
+        processes: Processes,
+        directory: Path | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        own_index: Callable[[str], tuple[str, str] | None] = lambda _: None,
     ) -> None:
         self._processes = processes
+        self._own_index = own_index
         self._directory = directory or _cache_directory()
         self._env = installer_env(os.environ if env is None else env)
         self._interpreters = Interpreters()
@@ -91,15 +99,23 @@ class Environments:
         """
         install = Installation(self._processes, self._env, on_line or _ignore, cancellation or Cancellation())
         minor, interpreter = self._interpreter(image)
-        path = self._directory / _key(interpreter, image.packages, ())
+        packages, contents = self._reached(image.packages)
+        path = self._directory / _key(interpreter, [*image.packages, *contents], ())
         base = Environment(path, minor, bare=image.bare)
-        self._once(path, install, lambda: install.make(path, interpreter, image.packages))
+        self._once(path, install, lambda: install.make(path, interpreter, packages))
         if not requirements and not archives:
             return base
-        top = self._directory / _key(interpreter, [*image.packages, "+", *requirements], archives)
-        wanted = [*requirements, *map(str, archives)]
+        more, further = self._reached(requirements)
+        known = [*image.packages, *contents, "+", *requirements, *further]
+        top = self._directory / _key(interpreter, known, archives)
+        wanted = [*more, *map(str, archives)]
         self._once(top, install, lambda: install.stack(top, path, base.site_packages, wanted))
         return Environment(top, minor, bare=False, below=base)
+
+    def _reached(self, requirements: Sequence[str]) -> tuple[list[str], list[str]]:
+        """What installers are told, and digests of the emulator's own indexes among it."""
+        found = {text: own for text in requirements if (own := self._own_index(text)) is not None}
+        return [found.get(text, (text, ""))[0] for text in requirements], [digest for _, digest in found.values()]
 
     def _once(self, path: Path, install: Installation, make: Callable[[], None]) -> None:
         """Makes it where it is not complete, one maker at a time."""

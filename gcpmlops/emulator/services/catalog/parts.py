@@ -104,7 +104,11 @@ class Parts:
     def _environments(self) -> Environments:
         from gcpmlops.emulator.runtimes.environment import Environments
 
-        return Environments(self.processes)
+        return Environments(self.processes, own_index=self._own_index)
+
+    def _own_index(self, requirement: str) -> tuple[str, str] | None:
+        """Where installers reach an index of the emulator's own; without Artifact Registry there is none."""
+        return None
 
     @made_once
     def _artifacts(self) -> Artifacts:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 _JSON = "application/vnd.pypi.simple.v1+json"
 _HTML = ("application/vnd.pypi.simple.v1+html", "text/html")
 _META = {"api-version": "1.1"}
+_FRESH = {"cache-control": "no-cache"}  # uv would keep a page for ten minutes
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,11 @@ def _type(accept: str) -> str:
 
 
 def _json(content: dict[str, Any]) -> Response:
-    return JSONResponse({"meta": _META, **content}, media_type=_JSON)
+    return JSONResponse({"meta": _META, **content}, media_type=_JSON, headers=_FRESH)
 
 
 def _html(title: str, links: Iterable[str], accept: str) -> Response:
     lines = (f"    {link}<br>" for link in links)
     head = f'<meta name="pypi:repository-version" content="1.1"><title>{html.escape(title)}</title>'
     page = "\n".join(("<!DOCTYPE html>", f"<html><head>{head}</head>", "  <body>", *lines, "  </body>", "</html>", ""))
-    return Response(page, media_type=_type(accept))
+    return Response(page, media_type=_type(accept), headers=_FRESH)
