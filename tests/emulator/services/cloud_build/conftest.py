@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from google.api_core import exceptions
 from google.cloud import secretmanager_v1
 from google.cloud.devtools import cloudbuild_v1
 
@@ -38,9 +37,8 @@ class Building:
 
     def ended(self, operation: Any) -> cloudbuild_v1.Build:
         """The build of an operation, at its end."""
-        with contextlib.suppress(exceptions.GoogleAPICallError):
-            operation.result(timeout=60)
-        return self.get(operation.metadata.build.id)
+        build_id = operation.metadata.build.id
+        return until(lambda: (build := self.get(build_id)).finish_time and build)
 
     def approve(self, build_id: str, **result: Any) -> None:
         self.api.approve_build({"name": f"{self.parent}/builds/{build_id}", "approval_result": result})
@@ -59,6 +57,15 @@ class Building:
     def printed(self, build: cloudbuild_v1.Build) -> list[str]:
         """What its steps printed."""
         return [line for line in self.lines(build) if line.startswith("Step #")]
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """The first true answer of `condition`."""
+    deadline = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # between two looks, not for timing
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 import uuid
 
 import pytest
@@ -12,6 +11,8 @@ import requests
 from google.api_core import exceptions
 from google.cloud.devtools.cloudbuild_v1 import Build, BuildApproval, BuildTrigger
 from google.protobuf import field_mask_pb2
+
+from .conftest import until
 
 Status = Build.Status
 ECHO = {
@@ -140,10 +141,7 @@ def test_a_message_starts_a_build(building, client, made):
 def _printed_by(building, trigger):
     """What the first build of a trigger prints, once it has ended."""
     request = {"parent": building.parent, "filter": f'trigger_id="{trigger.id}" AND status="SUCCESS"'}
-    deadline = time.monotonic() + 30
-    while not (found := list(building.api.list_builds(request))):
-        assert time.monotonic() < deadline, "no build has succeeded"
-        time.sleep(0.02)
+    found = until(lambda: list(building.api.list_builds(request)))
     return "\n".join(building.printed(found[0]))
 
 
