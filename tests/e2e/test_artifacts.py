@@ -1,9 +1,11 @@
 """gcloud, twine and pip, unmodified, against Artifact Registry through `gcpmlops emulator exec`."""
 
 import configparser
+import hashlib
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,31 @@ def test_a_python_repository(artifacts, repository, shell: Shell) -> None:
     artifacts("versions", "delete", "1.2", *of_package)
     assert json.loads(artifacts("files", "list", *of_package, "--format=json")) == []
     artifacts("repositories", "delete", name, PLACE)
+
+
+def test_docker_images(artifacts, repository, shell: Shell, emulator) -> None:
+    image = f"us-central1-docker.pkg.dev/{emulator.project}/{repository('docker')}/team/app"
+    digest = _push(image, "v1", (Path(emulator.data_dir) / "token").read_text(), shell)
+    artifacts("docker", "tags", "add", f"{image}:v1", f"{image}:live")
+    (found,) = json.loads(artifacts("docker", "images", "list", image, "--include-tags", "--format=json"))
+    assert (found["version"], sorted(found["tags"])) == (digest, ["live", "v1"])
+    assert digest in artifacts("docker", "images", "describe", f"{image}:live")
+    artifacts("docker", "images", "delete", f"{image}@{digest}", "--delete-tags")
+    assert json.loads(artifacts("docker", "images", "list", image, "--format=json")) == []
+
+
+def _push(image: str, tag: str, token: str, shell: Shell) -> str:
+    """An image of one empty layer, by curl; its digest."""
+    host, _, name = image.partition("/")
+    curl = ("curl", "--fail", "--silent", "-u", f"oauth2accesstoken:{token}")
+    digest = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+    blob = {"mediaType": "application/octet-stream", "digest": digest, "size": 2}
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": blob, "layers": [blob]})
+    shell.tool(*curl, "-d", "{}", f"https://{host}/v2/{name}/blobs/uploads/?digest={digest}")
+    where = f"https://{host}/v2/{name}/manifests/{tag}"
+    shell.tool(*curl, "-X", "PUT", "-H", f"Content-Type: {kind}", "-d", manifest, where)
+    return f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
 
 
 def test_generic_artifacts(artifacts, repository, shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from gcpmlops.emulator.services.artifact_registry.received import Received
 from gcpmlops.emulator.state.blobs import Blobs
 
 Json = dict[str, Any]
+_ABANDONED_S = 7 * 86400
 Format: Any = types.Repository.Format  # proto-plus types its values as plain int
 
 
@@ -49,6 +51,7 @@ class Registry:
         self.versions: Any = context.store.collection(types.Version)
         self.tags: Any = context.store.collection(types.Tag)
         self.files: Any = context.store.collection(types.File)
+        _forget_abandoned(blobs)
         context.store.ensure_schema(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
 
     def now(self) -> datetime:
@@ -167,3 +170,10 @@ class Registry:
         if rows.find(name) is None:
             return rows.insert(name, kind(name=name, create_time=now, update_time=now, **fields))
         return rows.update(name, lambda message: setattr(message, "update_time", now))
+
+
+def _forget_abandoned(blobs: Blobs) -> None:
+    """Uploads that were begun and left: nobody goes on with one after a week of real time."""
+    for path in blobs.partials():
+        if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            path.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from gcpmlops.emulator.kernel.identity import IamCredentials, Metadata, OAuth
 from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.registry import Api, BoundApi
 from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.services.artifact_registry.analysis import ContainerAnalysis
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.catalog.delivery import Delivery
 from gcpmlops.emulator.services.catalog.packages import PACKAGES
@@ -87,6 +88,7 @@ class Services(Delivery):
             "serviceusage": ServiceUsage(),
             INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
             PACKAGE_HOSTS: self._packages_app,
+            "containeranalysis": ContainerAnalysis(),
             "emulator": ClockApp(self._context.agenda, store.is_empty),
         }
 

@@ -3,12 +3,26 @@
 import io
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import google.auth
 import pytest
 import requests
 from google.auth.transport.requests import Request
 from google.cloud import artifactregistry_v1
+from google.cloud.artifactregistry_v1 import types
+from google.longrunning import operations_pb2
+
+from gcpmlops.emulator.kernel.agenda import Agenda
+from gcpmlops.emulator.kernel.clock import TravelClock
+from gcpmlops.emulator.kernel.locks import Locks
+from gcpmlops.emulator.kernel.operations import Operations
+from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.services.artifact_registry.registry import Registry
+from gcpmlops.emulator.settings import Settings
+from gcpmlops.emulator.state.blobs import Blobs
+from gcpmlops.emulator.state.store import Store
 
 
 @pytest.fixture
@@ -79,3 +93,19 @@ def upload(http, url):
         return http.post(f"{url(repository, 'python')}/", data=fields, files={"content": (filename, content)})
 
     return send
+
+
+@pytest.fixture
+def stored(tmp_path: Path):
+    """What is stored, without an emulator: one Python repository."""
+    clock, name = TravelClock(), "projects/p/locations/us-central1/repositories/ours"
+    store = Store(tmp_path / "state.db", now=clock.now)
+    with ThreadPoolExecutor(2) as pool:
+        agenda = Agenda(clock, pool)
+        operations = Operations(store.collection(operations_pb2.Operation), clock, pool)
+        context = Context(store, clock, operations, Locks(), Settings(data_dir=tmp_path), agenda)
+        made = Registry(context, Blobs(tmp_path / "blobs"))
+        made.repositories.insert(name, types.Repository(name=name, format_="PYTHON"))
+        yield made
+        agenda.close()
+    store.close()
