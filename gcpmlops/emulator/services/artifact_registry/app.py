@@ -139,7 +139,7 @@ class PackageHosts:
             method = methods.DELETE if exchange.request.method == "DELETE" else methods.UPLOAD
             asked = methods.DOWNLOAD if exchange.is_reading else method
             with answering(exchange.call):
-                self._gate(Asked(exchange.call, methods.SERVICE, asked, {"repository": exchange.repository}))
+                self._gate(Asked(exchange.call, methods.SERVICE, asked, {"resource": exchange.repository}))
         return exchange.call.caller
 
 

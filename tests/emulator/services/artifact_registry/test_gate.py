@@ -60,7 +60,7 @@ def asked(stored, tmp_path):
 def test_the_gate_is_asked(asked, verb, url, method) -> None:
     response, seen = asked(verb, url)
     assert response.status_code == 403
-    assert seen == [("me@example.com", "artifactregistry", method, {"repository": REPOSITORY})]
+    assert seen == [("me@example.com", "artifactregistry", method, {"resource": REPOSITORY})]
 
 
 def test_refusals(asked) -> None:
