@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     alerting,
     batch,
+    builds,
     calls,
     drift,
     emulator,
@@ -34,6 +35,7 @@ _SUBJECTS = {
     "calls": calls.lines,
     "transfers": transfers.lines,
     "jobs": jobs.lines,
+    "builds": builds.lines,
     "serving": serving.lines,
     "prediction": prediction.lines,
     "batch": batch.lines,
