@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from google.api_core import exceptions
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -70,6 +70,8 @@ class PackageHosts:
         host = _host(request)
         try:
             response = await self._answer(request, host)
+        except ClientDisconnect:  # nobody is left to answer
+            return
         except Exception as error:  # noqa: BLE001 - every error becomes what the format's clients understand
             response = _refusal(request, host, error)
         await response(scope, receive, send)

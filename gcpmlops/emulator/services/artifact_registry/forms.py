@@ -53,10 +53,10 @@ def parts(body: Path, content_type: str) -> Iterator[list[Part]]:
     if not body.stat().st_size:
         raise invalid("body", "is empty.")
     with body.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        heads = [(begin, _head(content, begin, end), end) for begin, end in _spans(content, boundary)]
         view = memoryview(content)
-        found = []
+        found = [Part(part_headers(content[begin:head]), view[body_at:end]) for begin, (head, body_at), end in heads]
         try:
-            found = [_part(content, view, *span) for span in _spans(content, boundary)]
             yield found
         finally:
             for part in found:
@@ -79,11 +79,12 @@ def _spans(content: mmap.mmap, boundary: bytes) -> Iterator[tuple[int, int]]:
     raise invalid("body", "holds no part of the boundary that the content type names.")
 
 
-def _part(content: mmap.mmap, view: memoryview, begin: int, end: int) -> Part:
-    blank = _BLANK.search(content, begin - 1, min(begin + _MAX_HEAD, end))
-    if blank is None:
+def _head(content: mmap.mmap, begin: int, end: int) -> tuple[int, int]:
+    """Where a part's headers end, and where its data begins."""
+    blank = _BLANK.search(content, begin - 1, min(begin + _MAX_HEAD, len(content)))
+    if blank is None or blank.start() > end:
         raise invalid("body", "a part has no end of its headers.")
-    return Part(part_headers(content[begin : blank.start()]), view[blank.end() : max(end, blank.end())])
+    return blank.start(), blank.end()
 
 
 def _parameter(header: str, name: str) -> str:

@@ -94,8 +94,9 @@ class GenericArtifacts:
         artifact = f"{repository}/genericArtifacts/{package}:{version}"
 
         def run() -> types.GenericArtifact:
-            self._registry.add(repository, f"{package}:{version}:{filename}", received, owner=stored)
+            self._registry.check_new(repository, f"{package}:{version}:{filename}")
             made = self._registry.publish(stored)
+            self._registry.add(repository, f"{package}:{version}:{filename}", received, owner=stored)
             times = {"create_time": made.create_time, "update_time": made.update_time}
             return types.GenericArtifact(name=artifact, version=version, **times)
 

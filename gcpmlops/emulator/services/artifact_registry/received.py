@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gcpmlops.emulator.state.blobs import Blobs
 
-_CHUNK = 1 << 20  # bytes written and hashed at a time, off the event loop
+_CHUNK = 1 << 20  # bytes written and hashed at a time
 _Kind: Any = types.Hash.HashType
 
 
@@ -27,9 +27,11 @@ class Received:
 
     def write(self, data: bytes | memoryview) -> None:
         """Appends."""
-        self._writer.write(bytes(data))
-        self._sha256.update(data)
-        self._md5.update(data)
+        for start in range(0, len(data), _CHUNK):
+            part = bytes(data[start : start + _CHUNK])
+            self._writer.write(part)
+            self._sha256.update(part)
+            self._md5.update(part)
         self.size += len(data)
 
     def copy(self, source: Path) -> None:

@@ -101,14 +101,18 @@ class Registry:
         file = types.File(name=name, size_bytes=received.size, owner=owner, create_time=now, update_time=now)
         file.hashes = [types.Hash(type_=kind, value=value) for kind, value in received.hashes()]
         with self.context.locks(name):
-            if self.files.find(name) is not None:
-                raise exceptions.AlreadyExists(f"File {file_id} already exists in {repository}.")
+            self.check_new(repository, file_id)
             self.repository(repository)
             row = (name, received.keep(), json.dumps(details or {}))
             sql = "INSERT OR REPLACE INTO artifact_contents (file, blob, details) VALUES (?, ?, ?)"
             self.context.store.write(lambda conn: conn.execute(sql, row))
             self.files.insert(name, file)
         return file
+
+    def check_new(self, repository: str, file_id: str) -> None:
+        """Raises: AlreadyExists where there is such a file."""
+        if self.files.find(f"{repository}/files/{names.escape(file_id)}") is not None:
+            raise exceptions.AlreadyExists(f"File {file_id} already exists in {repository}.")
 
     def content(self, name: str) -> Content:
         """Raises: NotFound."""

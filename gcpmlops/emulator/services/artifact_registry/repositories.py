@@ -7,6 +7,7 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.artifactregistry_v1 import types
+from google.iam.v1 import iam_policy_pb2
 
 from gcpmlops.emulator.kernel import filters, masks, paging
 from gcpmlops.emulator.kernel.names import location_of, parse
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 PROTO = "google.devtools.artifactregistry.v1.ArtifactRegistry"
 _FIXED = ("name", "format_", "format", "mode", "kms_key_name", "create_time", "update_time", "size_bytes")
 _OUTPUT = (*_FIXED, "satisfies_pzs", "satisfies_pzi", "registry_uri")
+_READERS = ("roles/artifactregistry.reader", "roles/artifactregistry.writer")
 _STANDARD: Any = types.Repository.Mode.STANDARD_REPOSITORY
 
 
@@ -100,8 +102,8 @@ class RepositoryPolicies(Policies):
 
     def is_public(self, repository: str) -> bool:
         """Whether everybody may download from it."""
-        policy = self._stored.find(repository)
-        readers = ("roles/artifactregistry.reader", "roles/artifactregistry.writer")
-        return policy is not None and any(
-            binding.role in readers and "allUsers" in binding.members for binding in policy.bindings
-        )
+        try:
+            policy = self.get_iam_policy(iam_policy_pb2.GetIamPolicyRequest(resource=repository))
+        except exceptions.NotFound:
+            return False
+        return any(binding.role in _READERS and "allUsers" in binding.members for binding in policy.bindings)

@@ -62,16 +62,18 @@ class Delivery(Administration):
         from gcpmlops.emulator.services.secret_manager.service import SecretPolicies, Secrets
         from gcpmlops.emulator.services.secret_manager.versions import Versions
 
-        policies = SecretPolicies(self._secret_versions)
-        return (Secrets(self._secret_versions, policies), Versions(self._secret_versions), policies)
+        vault = self._secret_versions
+        return (Secrets(vault), Versions(vault), SecretPolicies(vault))
 
     @made_once
     def _secret_versions(self) -> Vault:
         """`.access(name)` gives a secret's payload to other services."""
         from gcpmlops.emulator.services.secret_manager.notices import Notices
+        from gcpmlops.emulator.services.secret_manager.service import SecretPolicies
         from gcpmlops.emulator.services.secret_manager.vault import Vault
 
         made = Vault(self._context, Notices(lambda: self._publisher, self._context.clock.now))
+        made.on_delete = SecretPolicies(made).forget
         made.resume()
         return made
 

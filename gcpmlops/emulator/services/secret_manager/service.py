@@ -24,10 +24,9 @@ class Secrets(Service):
 
     proto = PROTO
 
-    def __init__(self, vault: Vault, policies: SecretPolicies) -> None:
+    def __init__(self, vault: Vault) -> None:
         super().__init__(vault.context)
         self._vault = vault
-        self._policies = policies
 
     def create_secret(self, request: types.CreateSecretRequest) -> types.Secret:
         checks.parent(request.parent)
@@ -76,7 +75,6 @@ class Secrets(Service):
             secret = self._vault.secret(request.name)
             checks.etag(request.etag, secret.etag, request.name)
             self._vault.delete(secret, deleteType="REQUEST")
-        self._policies.forget(request.name)
         return empty_pb2.Empty()
 
     def _check(self, secret: types.Secret, before: types.Secret | None = None) -> None:

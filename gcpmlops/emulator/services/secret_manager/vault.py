@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets as random
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,11 +24,13 @@ class Vault:
 
     Attributes:
         secrets, versions: the stored messages by name.
+        on_delete: told the name of a secret that is gone, by a call or by the clock.
     """
 
     def __init__(self, context: Context, notices: Notices) -> None:
         self.context = context
         self.notices = notices
+        self.on_delete: Callable[[str], object] = lambda _: None
         self.secrets: Any = context.store.collection(types.Secret)
         self.versions: Any = context.store.collection(types.SecretVersion)
         self._payloads: Any = context.store.collection(types.SecretPayload)
@@ -119,6 +122,7 @@ class Vault:
             for rows in (self._payloads, self.versions):
                 rows.delete_below(secret.name)
             self.secrets.delete(secret.name)
+            self.on_delete(secret.name)
         self.notices.send("SECRET_DELETE", secret, None, **more)
 
     def resume(self) -> None:

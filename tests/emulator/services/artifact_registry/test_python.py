@@ -99,7 +99,10 @@ def test_refused_uploads(registry, make, http, url, upload) -> None:
         refused = http.post(base, data=form, files={"content": (name, b"x")})
         assert (refused.status_code, told in refused.text) == (400, True), refused.text
     assert http.post(base, data=form).status_code == 400
-    cut = http.post(base, data=b"--b\r\n", headers={"Content-Type": "multipart/form-data; boundary=b"})
+    whole = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\npkg\r\n'
+    cut = http.post(
+        base, data=whole + b"--b\r\nContent-Di", headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )
     assert (cut.status_code, "cut off" in cut.text) == (400, True)
     assert upload(make("DOCKER"), "pkg", "1.0").status_code == 400
     assert upload("nothing", "pkg", "1.0").status_code == 404

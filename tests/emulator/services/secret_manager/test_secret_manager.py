@@ -187,17 +187,21 @@ def test_regional_secrets(google_environment, parent, make, only) -> None:
         make(f"{parent}/locations/us-central1", **AUTOMATIC)
 
 
-def test_the_clock_ends_secrets_and_versions(only, make, emulator_clock) -> None:
+def test_the_clock_ends_secrets_and_versions(only, make, parent, emulator_clock) -> None:
     short = make(ttl={"seconds": 3600})
     delayed = make(version_destroy_ttl={"seconds": 2 * 86400})
     for secret in (short, delayed):
         only.add_secret_version(parent=secret.name, payload={"data": b"x"})
     waiting = only.destroy_secret_version(name=f"{delayed.name}/versions/1")
     assert waiting.state == State.DISABLED
+    reader = {"role": "roles/secretmanager.secretAccessor", "members": ["user:someone@example.com"]}
+    only.set_iam_policy(request={"resource": short.name, "policy": {"bindings": [reader]}})
     assert waiting.scheduled_destroy_time - waiting.create_time > timedelta(days=1)
     emulator_clock.advance("2h")
     with pytest.raises(exceptions.NotFound):
         only.get_secret(name=short.name)
+    again = only.create_secret(parent=parent, secret_id=short.name.rpartition("/")[2], secret=AUTOMATIC)
+    assert list(only.get_iam_policy(request={"resource": again.name}).bindings) == []  # it is another secret
     only.enable_secret_version(name=waiting.name)  # destruction is called off
     assert only.access_secret_version(name=waiting.name).payload.data == b"x"
     only.destroy_secret_version(name=waiting.name)

@@ -97,8 +97,9 @@ class PythonRepository:
         version = f"{repository}/packages/{names.escape(found.package)}/versions/{names.escape(found.version)}"
         details = {"requires_python": form.get("requires_python", "")}
         with self._registry.context.locks(repository):
-            self._registry.add(repository, found.file_id, received, owner=version, details=details)
+            self._registry.check_new(repository, found.file_id)
             self._registry.publish(version, description=form.get("summary", ""))
+            self._registry.add(repository, found.file_id, received, owner=version, details=details)
 
 
 def _is_unusual(rest: str) -> bool:
