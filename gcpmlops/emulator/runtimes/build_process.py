@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 from gcpmlops.emulator.runtimes import build_docker
 from gcpmlops.emulator.runtimes.build_images import BuildImages, Stand
 from gcpmlops.emulator.runtimes.build_masking import MaskedStream, Masking
 from gcpmlops.emulator.runtimes.build_spec import StepEnd, StepSpec, StepState
-from gcpmlops.emulator.runtimes.build_workspace import HOME, OUTPUTS, BuildWorkspace, View
+from gcpmlops.emulator.runtimes.build_workspace import HOME, OUTPUTS, WORKSPACE, BuildWorkspace, View
 from gcpmlops.emulator.runtimes.cancellation import Cancellation
 from gcpmlops.emulator.runtimes.layer import make_layer
 from gcpmlops.emulator.runtimes.process import Exit, Processes, ProcessSpec
@@ -93,10 +92,10 @@ class StepProcess:
             **step.secrets,
         }
         argv = [*stand.prefix, *(words if step.script else map(view.rewrite, words))]
-        return self._spec(step, argv or ["true"], env, view.directory(step.folder))
-
-    def _spec(self, step: StepSpec, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> ProcessSpec:
-        return ProcessSpec(argv, env, cwd, timeout_s=step.timeout_s, line_limit=_LINE_LIMIT)
+        cwd = view.directory(step.folder)
+        return ProcessSpec(
+            argv or ["true"], env, cwd, timeout_s=step.timeout_s, line_limit=_LINE_LIMIT, mounts=view.mounts()
+        )
 
     def _environment(self, step: StepSpec, stand: Stand, cancellation: Cancellation) -> dict[str, str]:
         """The variables of the step's own layer on the environment of its image."""
@@ -122,7 +121,8 @@ class StepProcess:
         words = self._script(step, lambda text: text) if step.script else []
         env = {**self._base, "HOME": HOME, "BUILDER_OUTPUT": OUTPUTS, **step.env, **step.secrets}
         argv = build_docker.command(name, step, view.folders, env, script=words[0] if words else "")
-        return self._spec(step, argv, {**os.environ, **env}, view.folders["/workspace"])
+        everything = {**os.environ, **env}
+        return ProcessSpec(argv, everything, view.folders[WORKSPACE], timeout_s=step.timeout_s, line_limit=_LINE_LIMIT)
 
 
 def _nothing(_: Exit) -> None:

@@ -47,6 +47,9 @@ class BuildWorkspace:
 
     def remove(self) -> None:
         """Removes everything."""
+        roots = Path(f"{self.work}.root")
+        if roots.exists():
+            roots.rmdir()  # fails if a mount ever became visible here: what is behind it must not be removed
         self._folders.remove()
 
 
@@ -60,6 +63,10 @@ class View:
         paths = "|".join(re.escape(path) for path in longest_first)
         # not the tail of another path, nor the beginning of a longer name; `file://` may stand before it, and `-I`
         self._mention = re.compile(rf"(?<![\w./~}}-])(-[A-Za-z]|file://)?({paths})(?![\w.-]*[\w-])")
+
+    def mounts(self) -> dict[str, Path]:
+        """Those that can be there for a process as well: the others would hide what this machine has."""
+        return {path: folder for path, folder in self.folders.items() if not Path("/", path.split("/")[1]).exists()}
 
     def rewrite(self, text: str) -> str:
         """`text` with every path of a folder as it is on this machine."""

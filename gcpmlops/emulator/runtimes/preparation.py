@@ -81,10 +81,10 @@ class Preparation:
             argv = [*shlex.split(image), *words]
         else:
             argv, layered = self._in_environment(replica, image, archives, words)
-        seen = workspace.gcs if any(workspace.gcs.iterdir()) else None
+        seen = {"/gcs": workspace.gcs} if any(workspace.gcs.iterdir()) else {}
         rewritten = {key: self._gcs.rewrite(value) for key, value in own.items()}
         env = {**base, **workspace.variables(), **layered, **given, **rewritten}
-        return Prepared(replica, ProcessSpec(argv, env, workspace.work, timeout_s=self._spec.timeout_s, gcs=seen))
+        return Prepared(replica, ProcessSpec(argv, env, workspace.work, timeout_s=self._spec.timeout_s, mounts=seen))
 
     def _in_docker(
         self, replica: Replica, command: Sequence[str], args: Sequence[str], told: Mapping[str, str]

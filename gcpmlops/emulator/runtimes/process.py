@@ -20,7 +20,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +44,8 @@ _DRAIN_S = 2.0  # how long output may still come after the whole tree has ended
 class ProcessSpec:
     """What to run. Times in seconds, None is no limit; lines over `line_limit` characters are split.
 
-    `gcs` is a folder that the command sees as `/gcs`, where the machine lets a process have mounts of its own.
+    `mounts` are folders by the paths at which the command sees them (`/gcs`), where the machine lets a process have
+    mounts of its own; nothing of the machine's may be at the first part of such a path.
     """
 
     argv: Sequence[str]
@@ -54,7 +55,7 @@ class ProcessSpec:
     grace_s: float = 10.0
     line_limit: int = 1 << 16
     tail_lines: int = 50
-    gcs: Path | None = None
+    mounts: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class Process:
         self._reports = b""
         self._tail: deque[str] = deque(maxlen=spec.tail_lines)
         self._pid = 0
-        self.sees_gcs = False  # whether `/gcs` is there for it
+        self.sees_mounts = False  # whether they are there for it
         self._status: int | None = None
         self._timed_out = False
         self._cancelled = False
@@ -277,8 +278,8 @@ class Process:
             if word == "pid":
                 self._pid = int(value)
                 self._spawned.set()
-            elif word == "gcs":
-                self.sees_gcs = value == "yes"
+            elif word == "mounts":
+                self.sees_mounts = value == "yes"
             elif word == "timeout":
                 self._timed_out = True
             elif word == "exit":
@@ -305,7 +306,7 @@ def _spawn(spec: ProcessSpec, mark: str) -> tuple[subprocess.Popen[bytes], socke
         str(spec.timeout_s or 0),
         str(spec.cwd),
         site,
-        str(spec.gcs or ""),
+        "\n".join(f"{path}={folder}" for path, folder in spec.mounts.items()),
         "--",
         *spec.argv,
     ]

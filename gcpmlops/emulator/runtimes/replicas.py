@@ -91,7 +91,7 @@ class Replicas:
         self._cancellation.check()
         if first is not None:
             replica, result = first
-            raise ReplicaFailed(replica, result, sees_gcs=running[replica].sees_gcs)
+            raise ReplicaFailed(replica, result, sees_gcs=running[replica].sees_mounts)
 
     def _start(self, item: Prepared) -> Process:
         name = item.replica.name

@@ -1,7 +1,7 @@
 """Runs one command and ends its whole process tree.
 
-`python -I -S supervisor.py FD GRACE TIMEOUT CWD SITE GCS -- COMMAND...`, standalone and standard library only, because
-it has to start in a few milliseconds. FD is a socket to the emulator:
+`python -I -S supervisor.py FD GRACE TIMEOUT CWD SITE MOUNTS -- COMMAND...`, standalone and standard library only,
+because it has to start in a few milliseconds. FD is a socket to the emulator:
 
     emulator → supervisor   `go` starts the command, `stop` ends the tree; end of file (the emulator died) ends it too
     supervisor → emulator   `pid N`, `timeout` where it ran out, `exit CODE` (negative: the signal that ended it)
@@ -10,8 +10,8 @@ Ending is SIGTERM to every process of the tree, GRACE seconds, SIGKILL. When the
 running is killed at once, as in a container. On Linux the supervisor is the subreaper of the tree, so that a daemon
 that forked twice comes back to it; elsewhere psutil (found in SITE) and the mark in the environment find the tree.
 
-Where GCS is not empty the command sees that folder as `/gcs`, in a mount namespace of its own, if the machine lets it
-(`gcs yes` or `gcs no`).
+MOUNTS has lines PATH=FOLDER: the command sees those folders at those paths (`/gcs`, `/workspace`), in a mount namespace
+of its own, if the machine lets it (`mounts yes` or `mounts no`).
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Supervisor:
     """The command, its tree, and the socket to the emulator."""
 
     def __init__(
-        self, control: socket.socket, grace: float, timeout: float, cwd: str, gcs: str, command: list[str]
+        self, control: socket.socket, grace: float, timeout: float, cwd: str, mounts: str, command: list[str]
     ) -> None:
         self.control = control
         self.grace = grace
         self.timeout_at = time.monotonic() + timeout if timeout else None
         self.cwd = cwd
-        self.gcs = gcs
+        self.mounts = dict(line.split("=", 1) for line in mounts.splitlines())
         self.command = command
         self.child = 0
         self.status: int | None = None
@@ -72,8 +72,8 @@ class Supervisor:
         try:
             os.setsid()  # a command that signals its own process group must not hit the supervisor
             os.set_inheritable(self.control.fileno(), False)
-            if self.gcs:
-                self._report("gcs yes" if _show_as_gcs(self.gcs) else "gcs no")
+            if self.mounts:
+                self._report("mounts yes" if _show(self.mounts) else "mounts no")
             for number in (*_REACTED, signal.SIGPIPE):  # Python ignores SIGPIPE, the command should not
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _REACTED)
@@ -208,8 +208,8 @@ def _become_subreaper() -> None:
         _libc("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _show_as_gcs(folder: str) -> bool:
-    """Gives this process a root of its own: the machine's, with `folder` as `/gcs`. Whether that was possible."""
+def _show(mounts: dict[str, str]) -> bool:
+    """Gives this process a root of its own: the machine's, with folders at further paths. Whether that was possible."""
     if sys.platform != "linux":
         return False
     uid, gid = os.getuid(), os.getgid()
@@ -222,25 +222,28 @@ def _show_as_gcs(folder: str) -> bool:
             _write("/proc/self/uid_map", f"{uid} {uid} 1")
             _write("/proc/self/gid_map", f"{gid} {gid} 1")
         _libc("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
-        _build_root(f"{folder}.root", folder)
-        os.chroot(f"{folder}.root")
+        root = f"{next(iter(mounts.values()))}.root"
+        _build_root(root, mounts)
+        os.chroot(root)
     except OSError:  # containers and hardened kernels forbid it
         return False
     return True
 
 
-def _build_root(root: str, folder: str) -> None:
+def _build_root(root: str, mounts: dict[str, str]) -> None:
+    added = {path.split("/")[1] for path in mounts}
     os.makedirs(root, exist_ok=True)  # noqa: PTH103
     _libc("mount", b"tmpfs", root.encode(), b"tmpfs", 0, b"mode=0755")
     for entry in os.scandir("/"):
         target = f"{root}/{entry.name}"
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), target)  # noqa: PTH115, PTH211
-        elif entry.name != "gcs" and entry.is_dir():
+        elif entry.name not in added and entry.is_dir():
             os.mkdir(target)  # noqa: PTH102
             _libc("mount", entry.path.encode(), target.encode(), None, _MS_BIND | _MS_REC, None)
-    os.mkdir(f"{root}/gcs")  # noqa: PTH102
-    _libc("mount", folder.encode(), f"{root}/gcs".encode(), None, _MS_BIND, None)
+    for path, folder in sorted(mounts.items()):
+        os.makedirs(f"{root}{path}", exist_ok=True)  # noqa: PTH103
+        _libc("mount", folder.encode(), f"{root}{path}".encode(), None, _MS_BIND, None)
 
 
 def _write(path: str, text: str) -> None:
@@ -257,11 +260,11 @@ def _libc(name: str, *arguments: object) -> None:
 
 def main(arguments: list[str]) -> None:
     """Runs the command that the arguments describe (see above)."""
-    fd, grace, timeout, cwd, site, gcs, _, *command = arguments
+    fd, grace, timeout, cwd, site, mounts, _, *command = arguments
     sys.path.append(site)
     _become_subreaper()
     control = socket.socket(fileno=int(fd))
-    Supervisor(control, float(grace), float(timeout), cwd, gcs, command).run()
+    Supervisor(control, float(grace), float(timeout), cwd, mounts, command).run()
 
 
 if __name__ == "__main__":

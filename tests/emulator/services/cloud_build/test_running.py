@@ -84,6 +84,19 @@ def test_what_steps_share_and_what_they_print(building):
     assert list(build.results.build_step_outputs) == [b"out\n", b"", b"", b"", b""]
 
 
+def test_files_may_name_the_workspace(building):
+    """A literal path in a program's own text, which nobody rewrites: where the machine allows mounts it is there."""
+    program = "open('/work' + 'space/made', 'w').write(open('/work' + 'space/given').read())"
+    build = building.run(
+        sh("echo it > given; unshare --mount true && touch mounts || true"),
+        {"name": "python:3.11", "args": ["sh", "-c", f'if [ -e mounts ]; then python -c "{program}"; cat made; fi']},
+    )
+    assert build.status == Status.SUCCESS, build.status_detail
+    if not building.printed(build):
+        pytest.skip("this machine does not let a process have mounts of its own")
+    assert building.printed(build) == ["Step #1: it"]
+
+
 def test_secrets_are_masked_however_they_are_printed(building, secret_version):
     value = "sesame-8152"
     multiline = "-----BEGIN-----\nline-of-a-key\n-----END-----"
