@@ -32,6 +32,7 @@ _NODE = re.compile(r"node")
 _BUILDER = re.compile(
     r"(?:[a-z]+\.)?gcr\.io/cloud-builders/(gcloud|git|gsutil|bq|curl|wget|npm|yarn|kubectl|make|bash)"
 )
+_DOCKER = re.compile(r"(?:[a-z]+\.)?gcr\.io/cloud-builders/docker|docker")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class BuildImages:
             return _with_tool(uri, "gcloud", Stand())
         if _NODE.fullmatch(name):
             return _with_tool(uri, "node", Stand())
+        if _DOCKER.fullmatch(name) and docker.available():
+            return Stand(entrypoint=("docker",))
         if found := _BUILDER.fullmatch(name):
             return _with_tool(uri, found[1], Stand(entrypoint=(found[1],)))
         return self._environment(uri, name) or self._container(uri)

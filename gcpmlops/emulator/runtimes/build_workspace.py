@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +53,15 @@ class BuildWorkspace:
         if roots.exists():
             roots.rmdir()  # fails if a mount ever became visible here: what is behind it must not be removed
         self._folders.remove()
+
+
+def sweep(directory: Path) -> None:
+    """An empty directory for builds: what an emulator that was killed left there goes."""
+    if directory.exists():
+        for folder, _, _ in os.walk(directory):
+            Path(folder).chmod(0o700)  # a step may have made it read-only
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True)
 
 
 class View:

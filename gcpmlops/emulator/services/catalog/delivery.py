@@ -95,6 +95,7 @@ class Delivery(Administration):
         from gcpmlops.emulator.runtimes.build_images import BuildImages
         from gcpmlops.emulator.services.cloud_build.artifacts import Artifacts
         from gcpmlops.emulator.services.cloud_build.builds import Builds
+        from gcpmlops.emulator.services.cloud_build.images import Images
         from gcpmlops.emulator.services.cloud_build.notices import Notices
         from gcpmlops.emulator.services.cloud_build.packages import Packages
         from gcpmlops.emulator.services.cloud_build.running import Machine
@@ -107,6 +108,7 @@ class Delivery(Administration):
             sources=Sources(self.storage, self.processes),
             artifacts=Artifacts(self.storage, self._context.access),
             packages=Packages(self.outbound),
+            pushed=Images(self.processes),
             directory=self._data / "builds",
             variables=self._child_variables,
             secret=lambda name: self._secret_versions.access(name),

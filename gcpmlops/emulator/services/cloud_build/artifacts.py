@@ -42,7 +42,7 @@ class Artifacts:
         prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
         if not self._storage.exists(bucket):
             raise exceptions.NotFound(f"artifacts.objects.location: the bucket gs://{bucket} does not exist.")
-        self._access.require("storage.objects.create", f"projects/_/buckets/{bucket}", email=account)
+        self._access.require("storage.objects.create", f"buckets/{bucket}", email=account)
         files = [file for path in wanted.paths for file in matching(work, path)]
         lines = []
         for file in dict.fromkeys(files):

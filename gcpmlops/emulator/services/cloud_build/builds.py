@@ -13,9 +13,11 @@ from google.longrunning import operations_pb2
 
 from gcpmlops.emulator.kernel import names
 from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.runtimes.build_workspace import sweep
 from gcpmlops.emulator.services.cloud_build import checks, sources
 from gcpmlops.emulator.services.cloud_build.log import ensure_bucket, in_storage
 from gcpmlops.emulator.services.cloud_build.names import operation
+from gcpmlops.emulator.services.cloud_build.queue import Turn, Turns
 from gcpmlops.emulator.services.cloud_build.rows import BuildRows, Status, new_id
 from gcpmlops.emulator.services.cloud_build.running import BuildRun, Machine
 from gcpmlops.emulator.services.cloud_build.substitutions import Substitutions, check_keys, substitute
@@ -50,9 +52,9 @@ class Builds:
         self._lock = threading.Lock()
         self._runs: dict[str, BuildRun] = {}
         self._threads: dict[str, threading.Thread] = {}
-        self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._turns = Turns(_AT_ONCE)
         self._closing = False
-        machine.directory.mkdir(parents=True, exist_ok=True)
+        sweep(machine.directory)
 
     def create(
         self,
@@ -155,11 +157,16 @@ class Builds:
 
     def _run(self, name: str, run: BuildRun) -> None:
         try:
-            if self._gets_turn(name, run):
+            turn = self._turns.take(run.cancellation, self.rows.get(name).queue_ttl.total_seconds())
+            if turn is Turn.TAKEN:
                 try:
                     run()
                 finally:
-                    self._slots.release()
+                    self._turns.give_back()
+            elif turn is Turn.EXPIRED:
+                self.end(name, Status.EXPIRED, "The build waited in the queue for longer than queueTtl.")
+            else:
+                self.end(name, Status.CANCELLED)
         except Exception:
             log.exception("build %s", name)
         finally:
@@ -167,28 +174,6 @@ class Builds:
                 self._runs.pop(name, None)
                 self._threads.pop(name, None)
             self._context.agenda.end(name)
-
-    def _gets_turn(self, name: str, run: BuildRun) -> bool:
-        """Waits in the queue; false where the build is cancelled or expires there."""
-        if self._slots.acquire(blocking=False):
-            return self._still_wanted(name, run)
-        left = self.rows.get(name).queue_ttl.total_seconds()
-        while left > 0 and not run.cancellation.requested:
-            if self._slots.acquire(timeout=min(left, 0.2)):
-                return self._still_wanted(name, run)
-            left -= 0.2
-        if not self._still_wanted(name, run, held=False):
-            return False
-        self.end(name, Status.EXPIRED, "The build waited in the queue for longer than queueTtl.")
-        return False
-
-    def _still_wanted(self, name: str, run: BuildRun, *, held: bool = True) -> bool:
-        if not run.cancellation.requested:
-            return True
-        if held:
-            self._slots.release()
-        self.end(name, Status.CANCELLED)
-        return False
 
     def _completed(self, parent: str, given: types.Build, trigger_id: str) -> types.Build:
         """A build as it is stored: checked, with defaults and every substitution made."""

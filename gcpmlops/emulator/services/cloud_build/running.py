@@ -24,6 +24,7 @@ from gcpmlops.emulator.runtimes.cancellation import Cancellation, Cancelled
 from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.services.cloud_build import checks, specs
 from gcpmlops.emulator.services.cloud_build.artifacts import Artifacts
+from gcpmlops.emulator.services.cloud_build.images import Images
 from gcpmlops.emulator.services.cloud_build.log import BuildLog
 from gcpmlops.emulator.services.cloud_build.packages import Packages
 from gcpmlops.emulator.services.cloud_build.rows import BuildRows, Status
@@ -43,6 +44,7 @@ class Machine:
 
     Attributes:
         processes, images, storage, sources, artifacts, packages: see there.
+        pushed: pushes container images.
         directory: scratch space.
         variables: the environment of a process that acts as an account.
         secret: the payload of a secret version.
@@ -57,6 +59,7 @@ class Machine:
     sources: Sources
     artifacts: Artifacts
     packages: Packages
+    pushed: Images
     directory: Path
     variables: Callable[[str], Mapping[str, str]]
     secret: Callable[[str], bytes]
@@ -145,7 +148,7 @@ class BuildRun:
         with self._timed("BUILD"):
             written.line("BUILD")
             self._steps(build, workspace, written, variables, secrets)
-        self._push(build, workspace.work, written)
+        self._push(build, workspace.work, written, variables)
 
     def _fetch(self, build: types.Build, workspace: BuildWorkspace, written: BuildLog, env: Mapping[str, str]) -> None:
         written.line("FETCHSOURCE")
@@ -154,7 +157,7 @@ class BuildRun:
             if "resolved_storage_source" in build.source_provenance:
                 source = types.Source(storage_source=build.source_provenance.resolved_storage_source)
             if "storage_source" in source:
-                bucket = f"projects/_/buckets/{source.storage_source.bucket}"
+                bucket = f"buckets/{source.storage_source.bucket}"
                 self._machine.access.require("storage.objects.get", bucket, email=self._account)
             workspace.start = self._machine.sources.fetch(
                 source, workspace.work, env=env, say=written.line, cancellation=self.cancellation
@@ -242,14 +245,18 @@ class BuildRun:
         if any(outputs):
             self._rows.update(self._name, lambda row: setattr(row.results, "build_step_outputs", outputs))
 
-    def _push(self, build: types.Build, work: Path, written: BuildLog) -> None:
-        """Objects and packages."""
-        if not build.artifacts.objects.location and not build.artifacts.python_packages:
+    def _push(self, build: types.Build, work: Path, written: BuildLog, variables: Mapping[str, str]) -> None:
+        """Images, objects and packages."""
+        images = list(dict.fromkeys([*build.images, *build.artifacts.images]))
+        if not images and not build.artifacts.objects.location and not build.artifacts.python_packages:
             return
         self.cancellation.check()
         written.line("PUSH")
         try:
             with self._timed("PUSH") as span:
+                if images:
+                    built = [self._pushed(image, work, variables, written) for image in images]
+                    self._rows.update(self._name, lambda row: setattr(row.results, "images", built))
                 if build.artifacts.objects.location:
                     manifest, count = self._machine.artifacts.upload(
                         build, work, account=self._account, say=written.line
@@ -262,6 +269,11 @@ class BuildRun:
                     self._rows.update(self._name, lambda row: setattr(row.results, "python_packages", pushed))
         except exceptions.GoogleAPICallError as error:
             raise _Failed(Status.FAILURE, f"failed to push artifacts: {error.message}", _Failure.PUSH_FAILED) from None
+
+    def _pushed(self, image: str, work: Path, env: Mapping[str, str], written: BuildLog) -> types.BuiltImage:
+        return self._machine.pushed.push(
+            image, work, env=env, say=lambda text: written.line(text), cancellation=self.cancellation
+        )
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[types.TimeSpan]:

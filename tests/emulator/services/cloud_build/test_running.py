@@ -165,6 +165,32 @@ def test_sources_and_artifacts(building, client, bucket):
     assert "no-such-*" in again.status_detail
 
 
+def test_python_packages_go_to_artifact_registry(building, client, emulator_environment):
+    repository = f"python-{uuid.uuid4().hex[:8]}"
+    registry = client.clients.artifact_registry
+    registry.create_repository(
+        parent=building.parent, repository_id=repository, repository={"format_": "PYTHON"}
+    ).result()
+    url = f"https://{building.location}-python.pkg.dev/{building.project}/{repository}"
+    pack = (
+        "import os, zipfile\nos.mkdir('dist')\nw = zipfile.ZipFile('dist/small-1.2-py3-none-any.whl', 'w')\n"
+        "w.writestr('small.py', '')\n"
+        "w.writestr('small-1.2.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: small\\nVersion: 1.2\\n')\n"
+        "w.writestr('small-1.2.dist-info/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
+        "w.writestr('small-1.2.dist-info/RECORD', '')\nw.close()\n"
+    )
+    step = {"name": "python:3.11", "args": ["python", "-c", pack]}
+    artifacts = {"python_packages": [{"repository": url, "paths": ["dist/*"]}]}
+    build = building.run(step, artifacts=artifacts)
+    assert build.status == Status.SUCCESS, build.status_detail
+    (uploaded,) = build.results.python_packages
+    assert uploaded.uri == f"{url}/small-1.2-py3-none-any.whl"
+    (package,) = registry.list_packages(parent=f"{building.parent}/repositories/{repository}")
+    assert package.name.endswith("/packages/small")
+    again = building.run(step, artifacts=artifacts)  # what is there is not written over
+    assert (again.status, again.failure_info.type_.name) == (Status.FAILURE, "PUSH_FAILED")
+
+
 def test_a_source_that_is_not_there_or_no_archive(building, client, bucket):
     with pytest.raises(exceptions.NotFound):
         building.submit(sh("true"), source={"storage_source": {"bucket": bucket, "object_": "none"}})
