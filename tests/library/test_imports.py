@@ -1,7 +1,9 @@
-"""Importing is cheap, and Google's packages are whole afterwards. Each case needs an interpreter of its own."""
+"""Importing is cheap, and Google's packages are whole afterwards. Each case has an interpreter or a fork of its own."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -70,9 +72,40 @@ AFTER = {
 }
 
 
+FORKS = """
+import json, os, sys, traceback
+for line in sys.stdin:
+    if not (pid := os.fork()):
+        code = 1
+        try:
+            exec(json.loads(line), globals())
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def after_light() -> Iterator[Callable[[str], None]]:
+    """Runs code in a fork of an interpreter that has done the light import and nothing else; no thread runs there."""
+    command = [sys.executable, "-c", LIGHT + FORKS]
+    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def run(code: str) -> None:
+            process.stdin.write(f"{json.dumps(code)}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "0\n", code
+
+        yield run
+
+
 @pytest.mark.parametrize("case", AFTER)
-def test_google_is_whole_after_the_light_import(case: str) -> None:
-    python(LIGHT + AFTER[case])
+def test_google_is_whole_after_the_light_import(case: str, after_light: Callable[[str], None]) -> None:
+    after_light(AFTER[case])
 
 
 @pytest.mark.parametrize("first", ["from google.cloud import aiplatform_v1", "from google.cloud import aiplatform"])
