@@ -91,10 +91,17 @@ def ended(
     return following.job
 
 
+_GROUPS = {
+    "hyperparameterTuningJobs": "tuning",
+    "batchPredictionJobs": "batch-predictions",
+    "builds": "builds",
+}
+
+
 def group_of(name: str) -> str:
     """The commands that handle a job."""
     kind = name.rpartition("/")[0].rpartition("/")[2]
-    return {"hyperparameterTuningJobs": "tuning", "batchPredictionJobs": "batch-predictions"}.get(kind, "training")
+    return _GROUPS.get(kind, "training")
 
 
 def goes_on(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from gcpmlops import _google, _staging
 from gcpmlops._batches import request as batch_request
@@ -13,8 +13,11 @@ from gcpmlops._batches.prediction import BatchPrediction, Counts
 from gcpmlops._batches.request import Source
 from gcpmlops._batches.settings import BatchRequest, BatchSettings
 from gcpmlops._jobs.failures import failure
+from gcpmlops._jobs.job import Job
 from gcpmlops._jobs.logs import JobLogs, LogLine
+from gcpmlops._models import files as model_files
 from gcpmlops._models.model import Model
+from gcpmlops._serving import Server
 from gcpmlops._waiting import ended, interruptible
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import InvalidArgument, translated
@@ -43,11 +46,14 @@ class BatchPredictions:
         self._bigquery = bigquery
         self._models = models
 
-    def submit(self, model: str | Model, *, source: Instances, **settings: Unpack[BatchSettings]) -> BatchPrediction:
+    def submit(
+        self, model: str | Model | Job, *, source: Instances, **settings: Unpack[BatchSettings]
+    ) -> BatchPrediction:
         """Start to predict every instance of a source, and return at once (CreateBatchPredictionJob).
 
         Args:
-            model: `flights`, `flights@2`, `flights@champion`, an id, a full name, or a Model.
+            model: `flights`, `flights@2`, `flights@champion`, an id, a full name, or a Model; or the training job that
+                made a model which no registry has yet (unmanaged_container_model).
             source: gs:// URIs (one `*` in each is allowed), a table (`dataset.table`, bq://... or a Table), a local
                 file, a DataFrame or a list of instances. The last three are put into the staging bucket; a DataFrame's
                 columns go to the model as an array in their order, unless `instance_type` is "object".
@@ -68,17 +74,18 @@ class BatchPredictions:
                 explain: also feature attributions, for a model with an explanation specification.
                 labels, service_account: as in the API.
                 staging_bucket: where local data is put, and the output without a destination.
+                server: image, env, ... of the container for a training job's model, as `models.upload` takes them.
                 dry_run: nothing is put anywhere or started; the job returned has the request in `.proto`.
 
         Raises InvalidArgument, NotFound for a missing model or bucket.
         """
         request = BatchRequest(**settings)
         given = Source.of(source, request.instances_format, project=self._project)
-        name = request.display_name or (model.display_name if isinstance(model, Model) else model.rpartition("/")[2])
+        name = request.display_name or (model.rpartition("/")[2] if isinstance(model, str) else model.display_name)
         folder = self._folder(name, request, needed=request.destination is None or not given.is_there)
         job = _google.batch_prediction_job.BatchPredictionJob(
             display_name=name[:128],
-            model=model.versioned_name if isinstance(model, Model) else self._models.resolve(model),
+            **self._predictor(model, request),
             output_config=batch_request.destination_of(
                 request.destination or folder, request.predictions_format, project=self._project
             ),
@@ -93,9 +100,21 @@ class BatchPredictions:
         job.input_config = self._placed(given, folder, dry_run=request.dry_run).config()
         return BatchPrediction(job if request.dry_run else self._create(job), self)
 
+    def _predictor(self, model: str | Model | Job, request: BatchRequest) -> dict[str, Any]:
+        """The fields that say what predicts."""
+        if not isinstance(model, Job):
+            if request.server:
+                raise InvalidArgument(
+                    "a registered model has its server", field="server", allowed="with a training job as the model"
+                )
+            return {"model": model.versioned_name if isinstance(model, Model) else self._models.resolve(model)}
+        with model_files.opened(model.model_dir, self._storage) as files:
+            container = Server.of(model.model_dir, files.names, request.server).container()
+        return {"unmanaged_container_model": {"artifact_uri": model.model_dir, "container_spec": container}}
+
     def run(
         self,
-        model: str | Model,
+        model: str | Model | Job,
         *,
         source: Instances,
         on_log: Callable[[LogLine], None] | None = None,

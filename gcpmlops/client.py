@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,8 +11,11 @@ from gcpmlops.config import Config
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
+    from gcpmlops._retraining.run import Modules
     from gcpmlops.batch_predictions import BatchPredictions
     from gcpmlops.bigquery import BigQuery
+    from gcpmlops.builds import Builds
+    from gcpmlops.cicd import Cicd
     from gcpmlops.clients import Clients
     from gcpmlops.drift import Drift
     from gcpmlops.endpoints import Endpoints
@@ -163,17 +167,40 @@ class Client:
     def retraining(self) -> Retraining:
         """Retraining by schedules, drift, falling quality, new data and alerts."""
         from gcpmlops._retraining.look import Lookout
-        from gcpmlops._retraining.run import Modules
         from gcpmlops._retraining.wiring import Wiring
         from gcpmlops.retraining import Retraining
 
-        modules = Modules(
+        lookout = Lookout(self.bigquery, self.drift, self.feedback, self.monitoring)
+        wiring = Wiring(self.clients, self.functions, self.scheduler, self.monitoring)
+        return Retraining(self.clients, self.storage, lookout=lookout, modules=self._modules, parts=wiring)
+
+    @cached_property
+    def cicd(self) -> Cicd:
+        """Continuous delivery: one definition, rendered for four platforms and run step by step."""
+        from gcpmlops.cicd import Cicd
+
+        def modules(**settings: str) -> Modules:
+            changed = Client(config=replace(self.config, **settings), credentials=self._credentials)  # type: ignore[arg-type]
+            return changed._modules
+
+        return Cicd(self.clients, modules)
+
+    @cached_property
+    def _modules(self) -> Modules:
+        """Those that train, judge and deploy."""
+        from gcpmlops._retraining.run import Modules
+
+        return Modules(
             self.clients, self.bigquery, self.training, self.models, self.batch_predictions, self.evaluation,
             self.endpoints,
         )  # fmt: skip
-        lookout = Lookout(self.bigquery, self.drift, self.feedback, self.monitoring)
-        wiring = Wiring(self.clients, self.functions, self.scheduler, self.monitoring)
-        return Retraining(self.clients, self.storage, lookout=lookout, modules=modules, parts=wiring)
+
+    @cached_property
+    def builds(self) -> Builds:
+        """Cloud Build: builds and their logs, triggers."""
+        from gcpmlops.builds import Builds
+
+        return Builds(self.clients, self.storage)
 
     @cached_property
     def feedback(self) -> Feedback:

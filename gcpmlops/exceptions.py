@@ -16,6 +16,8 @@ GcpMlopsError                an error that names the resource and the next step
 ├── Unimplemented            the service does not have this method
 ├── JobFailed                job, state, exit_code, cause, log_tail
 │   └── JobCancelled         the job was cancelled
+├── BuildFailed              build, state, step, log_tail: a build ended without success
+├── DeliveryFailed           step, delivery: a step failed, or the model was refused
 ├── FunctionFailed           status, body: a function answered an error of its own
 ├── MissingExtra             extra: what to install, as in pip install 'gcpmlops[plots]'
 ├── RolloutFailed            rollout: steps, reasons and figures of a deployment that was undone or stopped
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from gcpmlops._models.serving_check import ServingCheck
     from gcpmlops._preflight import Problem
     from gcpmlops.checks import CheckReport
+    from gcpmlops.cicd import Delivery
 
 
 class GcpMlopsError(Exception):
@@ -181,6 +184,35 @@ class JobFailed(GcpMlopsError):
 
 class JobCancelled(JobFailed):
     """The job was cancelled before it ended."""
+
+
+class BuildFailed(GcpMlopsError):
+    """A build ended without success: `step` is the one that failed, `log_tail` its last lines."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        build: str,
+        state: str,
+        step: str = "",
+        log_tail: Sequence[str] = (),
+        next_step: str = "",
+    ) -> None:
+        self.build, self.state, self.step, self.log_tail = build, state, step, tuple(log_tail)
+        super().__init__(message, resource=build, next_step=next_step)
+
+    def __str__(self) -> str:
+        tail = "\n".join(f"    {line}" for line in self.log_tail)
+        return "\n".join(part for part in (self.message, tail, self.next_step) if part)
+
+
+class DeliveryFailed(GcpMlopsError):
+    """A step of a delivery failed, or its model was refused; `delivery` has every step as it ended."""
+
+    def __init__(self, message: str, *, step: str, delivery: Delivery) -> None:
+        self.step, self.delivery = step, delivery
+        super().__init__(message)
 
 
 class OperationFailed(GcpMlopsError):

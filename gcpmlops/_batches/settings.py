@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from gcpmlops._jobs.settings import DEFAULT_MACHINE
+from gcpmlops._serving import ServerSettings
 from gcpmlops.types import Labels
 
 
@@ -31,6 +32,7 @@ class BatchSettings(TypedDict, total=False):
     labels: Labels | None
     service_account: str | None
     staging_bucket: str | None
+    server: ServerSettings
     dry_run: bool
 
 
@@ -56,4 +58,5 @@ class BatchRequest:
     labels: Labels | None = None
     service_account: str | None = None
     staging_bucket: str | None = None
+    server: ServerSettings = field(default_factory=ServerSettings)
     dry_run: bool = False

@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gcpmlops import _google, _staging
-from gcpmlops._retraining.ledger import Ledger
 from gcpmlops._retraining.recipe import CANDIDATE, Recipe
 from gcpmlops.exceptions import DeadlineExceeded, GcpMlopsError, JobFailed, NotFound, RolloutFailed
 
 if TYPE_CHECKING:
+    from gcpmlops._jobs.job import Job
     from gcpmlops.batch_predictions import BatchPredictions
     from gcpmlops.bigquery import BigQuery
     from gcpmlops.clients import Clients
     from gcpmlops.endpoints import Endpoint, Endpoints, RolloutEvent
-    from gcpmlops.evaluation import EvaluationResult
+    from gcpmlops.evaluation import EvaluationResult, Verdict
     from gcpmlops.evaluation.evaluation import Evaluation
     from gcpmlops.models import Model, Models
     from gcpmlops.training import Training
@@ -48,6 +48,18 @@ class Modules:
     endpoints: Endpoints
 
 
+class Book(Protocol):
+    """Where a run is written down: a `Ledger`, or a delivery's workspace."""
+
+    folder: str
+
+    def now(self) -> datetime: ...
+
+    def say(self, kind: str, text: str, *, run: str = "", **facts: Any) -> Any: ...
+
+    def put(self, what: str, record: Mapping[str, Any]) -> None: ...
+
+
 @dataclass
 class Run:
     """A run, as its record has it.
@@ -58,7 +70,7 @@ class Run:
 
     id: str
     recipe: Recipe
-    ledger: Ledger
+    ledger: Book
     modules: Modules
     record: dict[str, Any]
     seconds: float | None = None
@@ -121,22 +133,29 @@ class Run:
         self.ledger.say(kind, text, run=self.id, **facts)
 
     def _data(self) -> None:
+        self.modules.endpoints.get(self.recipe.endpoint)  # that is gone is known now, not after the training
+        self._tables()
+
+    def _tables(self) -> None:
         recipe, counts = self.recipe, {}
-        self.modules.endpoints.get(recipe.endpoint)  # that is gone is known now, not after the training
         self.modules.bigquery.ensure_dataset(recipe.dataset)
-        for what, sql in (("training", recipe.training), ("evaluation", recipe.evaluation)):
+        for what, source in (("training", recipe.training), ("evaluation", recipe.evaluation)):
+            if not source:
+                continue
             table = f"{recipe.dataset}.{what}_{self.id.replace('-', '_')}"
-            given = {"now": ("TIMESTAMP", self.at)} if "@now" in sql else None
-            self.modules.bigquery.query(sql, parameters=given, destination=table)
+            self._fill(table, source)
             counts[what] = int(self.modules.bigquery.get_table(table).rows or 0)
             self.facts[f"{what}_table"] = f"{self.modules.clients.config.require('project')}.{table}"
-        self.say(
-            "DATA", f"{counts['training']:,} rows to learn from, {counts['evaluation']:,} to be judged on", **counts
-        )
+        learnt = f"{counts['training']:,} rows to learn from, " if "training" in counts else ""
+        self.say("DATA", f"{learnt}{counts['evaluation']:,} to be judged on", **counts)
         for what, rows in counts.items():
             if not rows:
                 raise GcpMlopsError(f"the query for {what} gives no rows at {self.at:%Y-%m-%d %H:%M} UTC")
             self._check_columns(what)
+
+    def _fill(self, table: str, source: str) -> None:
+        given = {"now": ("TIMESTAMP", self.at)} if "@now" in source else None
+        self.modules.bigquery.query(source, parameters=given, destination=table)
 
     def _check_columns(self, what: str) -> None:
         """Before money is spent on training: a column that is missing or empty. Raises GcpMlopsError."""
@@ -157,7 +176,7 @@ class Run:
     def _training(self) -> None:
         training = self.modules.training
         if "job" not in self.facts:
-            job = training._create(self._request())
+            job = self._start_job()
             self._keep(job=job.name)
             self.say("TRAINING", f"custom job {job.name.rpartition('/')[2]}", job=job.name)
         done = training.wait(self.facts["job"], timeout=self._left())
@@ -165,7 +184,14 @@ class Run:
         self.facts["training_hours"] = hours
         self.say("TRAINED", f"in {hours * 60:.1f} min", job=done.name, model_dir=done.model_dir)
 
+    def _start_job(self) -> Any:
+        return self.modules.training._create(self._request())
+
     def _register(self) -> None:
+        self._upload(f"retraining {self.recipe.name}, run {self.id}")
+
+    def _upload(self, description: str) -> None:
+        """A further version of the model, or its first."""
         job = self.modules.training.get(self.facts["job"])
         parent = self._registered()
         model = self.modules.models.upload(
@@ -174,9 +200,9 @@ class Run:
             parent_model=parent.name if parent else None,
             is_default=parent is None,
             version_aliases=["candidate"],
-            version_description=f"retraining {self.recipe.name}, run {self.id}",
+            version_description=description,
             samples=self._samples(),
-            data=[f"bq://{self.facts['training_table']}"],
+            data=[f"bq://{self.facts['training_table']}"] if "training_table" in self.facts else [],
             check=False,
             **self.recipe.server,
         )
@@ -189,28 +215,42 @@ class Run:
         if champion is not None:
             self.facts["champion"] = champion.versioned_name
         jobs = self.facts.setdefault("predictions", {})
-        for role in ("champion", "model"):
-            if role in self.facts and role not in jobs:
-                jobs[role] = self._batch(self.facts[role])
+        for role, model in self._predictors().items():
+            if role not in jobs:
+                jobs[role] = self._batch(model)
         self._keep()
         for name in jobs.values():
             self.modules.batch_predictions.wait(name, timeout=self._left())
 
+    def _predictors(self) -> dict[str, Model | Job]:
+        """Whom the evaluation asks, by role."""
+        return {role: self.modules.models.get(self.facts[role]) for role in ("champion", "model") if role in self.facts}
+
     def _gate(self) -> None:
-        results = {role: self._measured(role, name) for role, name in self.facts["predictions"].items()}
-        challenger, champion = results["model"], results.get("champion")
+        challenger, champion = self._both()
         self.say("EVALUATED", self._compared(challenger, champion), **_values(challenger, champion))
         verdict = self.modules.evaluation.check(challenger, gates=self._gates(champion), champion=champion)
         self.modules.models.import_evaluation(self.facts["model"], challenger, verdict=verdict)
-        if not verdict.passed:
-            failed = "; ".join(str(each).removeprefix("FAILED").strip() for each in verdict.failed)
-            self.say("GATES_FAILED", failed, verdict=verdict.to_dict())
+        if failed := self._refused(verdict):
             self._ended(GATES_FAILED, failed)
             return
-        self.say("GATES_PASSED", f"all {len(verdict.results)}", verdict=verdict.to_dict())
         if self.recipe.mode == CANDIDATE:
             version = self.facts["model"].rpartition("@")[2]
             self._ended(CANDIDATE_KEPT, f"{self.recipe.model}@{version} waits: the mode is candidate")
+
+    def _both(self) -> tuple[EvaluationResult, EvaluationResult | None]:
+        """Challenger and champion, measured on the same rows."""
+        results = {role: self._measured(role, name) for role, name in self.facts["predictions"].items()}
+        return results["model"], results.get("champion")
+
+    def _refused(self, verdict: Verdict) -> str:
+        """Which gates failed, and by how much; empty where all passed."""
+        if verdict.passed:
+            self.say("GATES_PASSED", f"all {len(verdict.results)}", verdict=verdict.to_dict())
+            return ""
+        failed = "; ".join(str(each).removeprefix("FAILED").strip() for each in verdict.failed)
+        self.say("GATES_FAILED", failed, verdict=verdict.to_dict())
+        return failed
 
     def _rollout(self) -> None:
         model, endpoint = self.modules.models.get(self.facts["model"]), self.recipe.endpoint
@@ -221,10 +261,13 @@ class Run:
             self._ended(ROLLED_BACK, "; ".join(error.reasons))
             return
         why = f"retraining {self.recipe.name}, run {self.id}: passed every gate and {deployed} on {endpoint}"
+        self._promote(model, deployed, why)
+        self._ended(PROMOTED, f"{self.recipe.model}@{model.version_id}")
+
+    def _promote(self, model: Model, deployed: str, why: str) -> None:
         for stage in ("production", "champion"):
             self.modules.models.promote(model.versioned_name, to=stage, reason=why)
         self.say("PROMOTED", f"{self.recipe.model}@{model.version_id} by {deployed}", model=model.versioned_name)
-        self._ended(PROMOTED, f"{self.recipe.model}@{model.version_id}")
 
     def _deployed(self, model: Model) -> str:
         """How it came to production. Raises RolloutFailed; DeadlineExceeded where a call of its own is needed first."""
@@ -288,13 +331,14 @@ class Run:
         row = next(row for row in endpoint.proto.deployed_models if row.id == first)
         return self.modules.models.get(f"{row.model.partition('@')[0]}@{row.model_version_id or 'default'}")
 
-    def _batch(self, model: str) -> str:
+    def _batch(self, model: Model | Job, **settings: Any) -> str:
         job = self.modules.batch_predictions.submit(
-            self.modules.models.get(model),
+            model,
             source=f"bq://{self.facts['evaluation_table']}",
             destination=f"{self.ledger.folder}/predictions/{self.id}",
             included_fields=self._features(),
             predictions_format="jsonl",
+            **settings,
         )
         return job.name
 
@@ -331,7 +375,8 @@ class Run:
     def _features(self) -> list[str]:
         if self.recipe.features:
             return list(self.recipe.features)
-        columns = self.modules.bigquery.get_table(self.facts["training_table"]).columns
+        table = self.facts.get("training_table") or self.facts["evaluation_table"]
+        columns = self.modules.bigquery.get_table(table).columns
         return [name for name in columns if name != self.recipe.evaluate["target"]]
 
     def _left(self) -> float | None:

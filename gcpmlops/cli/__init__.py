@@ -11,6 +11,11 @@ COMMANDS = {  # name: (where it is, its line in --help)
         "Batch predictions of Vertex AI: files and tables.",
     ),
     "bigquery": ("gcpmlops.cli.bigquery:bigquery", "Datasets, tables, loads, queries and data checks of BigQuery."),
+    "builds": ("gcpmlops.cli.builds:builds", "Cloud Build: builds and their logs, triggers."),
+    "cicd": (
+        "gcpmlops.cli.cicd:cicd",
+        "Continuous delivery: one definition, rendered for four platforms and run step by step.",
+    ),
     "completion": ("gcpmlops.cli.completion:completion", "Print the shell's completion script."),
     "config": ("gcpmlops.cli.config:config", "Settings, and where each comes from."),
     "demo": ("gcpmlops.cli.demo:demo", "The whole life cycle on real data, from a CSV file to a prediction."),

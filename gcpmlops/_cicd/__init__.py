@@ -1,0 +1,1 @@
+"""The parts of `client.cicd`: the definition, its steps, its renderings."""

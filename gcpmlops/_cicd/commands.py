@@ -1,0 +1,36 @@
+"""Shell commands of a delivery: linting and testing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gcpmlops.exceptions import GcpMlopsError
+
+
+def run(commands: Sequence[str], *, folder: Path, on_line: Callable[[str], None]) -> str:
+    """Each in its turn, by sh, with what this Python's environment has on PATH; says how many.
+
+    Raises GcpMlopsError with the exit code of the first that fails.
+    """
+    for command in commands:
+        on_line(f"$ {command}")
+        if code := _one(command, folder, on_line):
+            raise GcpMlopsError(f"`{command}` ended with exit code {code}")
+    return f"{len(commands)} command{'s' * (len(commands) != 1)}"
+
+
+def _one(command: str, folder: Path, on_line: Callable[[str], None]) -> int:
+    own = Path(sys.executable).parent
+    script = 'PATH="$1:$PATH"; export PATH; eval "$2"'
+    argv = ["/bin/sh", "-c", script, "sh", str(own), command]
+    with subprocess.Popen(
+        argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
+    ) as process:  # fmt: skip
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        for line in process.stdout:
+            on_line(line.rstrip("\n"))
+    return process.returncode
