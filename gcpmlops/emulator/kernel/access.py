@@ -5,8 +5,23 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Access(Protocol):
-    """Roles, asked by services: to act as a service account, say, when a job is to run as it."""
+class Guard(Protocol):
+    """Who knows the roles."""
+
+    def require(self, permission: str, resource: str, *, email: str) -> None: ...
+
+    def allows(self, permission: str, resource: str, *, email: str) -> bool: ...
+
+
+class Access:
+    """Open until somebody guards it.
+
+    ``guard`` is set with ``--enforce-iam``; ``check_member`` raises InvalidArgument for a member that no policy takes.
+    """
+
+    def __init__(self) -> None:
+        self.guard: Guard | None = None
+        self.generation = 0
 
     def require(self, permission: str, resource: str, *, email: str = "") -> None:
         """Nothing, where the identity has the permission on the resource.
@@ -18,10 +33,16 @@ class Access(Protocol):
 
         Raises: PermissionDenied naming the permission and the resource.
         """
+        if self.guard is not None:
+            self.guard.require(permission, resource, email=email)
 
+    def allows(self, permission: str, resource: str, *, email: str = "") -> bool:
+        """The same as an answer."""
+        return self.guard is None or self.guard.allows(permission, resource, email=email)
 
-class OpenAccess:
-    """Everybody may do everything: without --enforce-iam."""
+    def changed(self) -> None:
+        """A policy, a role or an account is another now: what was decided before is forgotten."""
+        self.generation += 1
 
-    def require(self, permission: str, resource: str, *, email: str = "") -> None:
-        """Never raises."""
+    def check_member(self, member: str) -> None:
+        """Raises: InvalidArgument for a service account that is not there."""

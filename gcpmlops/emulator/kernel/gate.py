@@ -37,3 +37,16 @@ class Gate:
         """Raises: PermissionDenied."""
         for check in self.checks:
             check(asked)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a call of a hand-written service (Storage, BigQuery, package hosts) asks for.
+
+    Attributes:
+        project: whose API it uses; empty where that is not known.
+        pairs: permission and resource: projects/P, buckets/B/objects/O, projects/P/datasets/D/tables/T.
+    """
+
+    project: str
+    pairs: tuple[tuple[str, str], ...]

@@ -79,7 +79,8 @@ class GrpcApi(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
         def answer(request: Any) -> Any:
             host = current_call().host
             of_host = (api for api in self._apis if api.api.host.partition(".")[0] == hosts.service_of(host, ""))
-            for service in (service for api in of_host for service in api.built(_IAM)):
+            for found, service in ((api, service) for api in of_host for service in api.built(_IAM)):
+                found.ask(f"{_IAM}.{name}", request)
                 return getattr(service, _IAM_METHODS[name])(request)
             raise not_built(f"{host}/{_IAM}", name)
 

@@ -102,10 +102,14 @@ class BoundApi:
                 found = self._routes.match(verb, f"/{self.api.version}/{rest}")
         return found
 
+    def ask(self, method: str, request: Any) -> None:
+        """The gate, about a call that this API's contract does not have. Raises: PermissionDenied."""
+        if self.gate.checks:
+            self.gate(Asked(current_call(), self._short, method, request))
+
     def answer_route(self, route: JsonRoute, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
         """What a hand-declared REST call answers, behind the gate."""
-        if self.gate.checks:
-            self.gate(Asked(current_call(), self._short, f"{route.verb} {route.template}", variables))
+        self.ask(f"{route.verb} {route.template}", variables)
         return route.answer(variables, body)
 
     def contracts(self) -> list[ServiceContract]:
@@ -130,7 +134,7 @@ class BoundApi:
         if method is None:
             return None
         answers = (getattr(service, method.attribute, None) for service in self.built(proto))
-        return Bound(method, self._guarded(method, self._named(method, next(filter(None, answers), None))))
+        return Bound(method, self._named(method, self._guarded(method, next(filter(None, answers), None))))
 
     def _guarded(self, method: Method, answer: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
         """Behind the gate; a client's stream is asked about without its messages, which have not come yet."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from gcpmlops.emulator.kernel.access import Access, OpenAccess
+from gcpmlops.emulator.kernel.access import Access
 from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.kernel.clock import Clock
 from gcpmlops.emulator.kernel.locks import Locks
@@ -37,7 +37,7 @@ class Context:
     locks: Locks
     settings: Settings
     agenda: Agenda
-    access: Access = field(default_factory=OpenAccess)
+    access: Access = field(default_factory=Access)
 
 
 class Service:

@@ -42,6 +42,9 @@ class Policies(Service):
     def set_iam_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
         """Raises: Aborted for an etag that is no longer the policy's; InvalidArgument for a malformed member."""
         _check_bindings(self._names.by_id(request).policy)
+        for binding in request.policy.bindings:
+            for member in binding.members:
+                self.access.check_member(member)
         with self.locks(request.resource):
             before = self.get_iam_policy(iam_policy_pb2.GetIamPolicyRequest(resource=request.resource))
             if request.policy.etag and request.policy.etag != before.etag:
@@ -53,6 +56,7 @@ class Policies(Service):
             masks.apply(_mask(request), policy, request.policy)
             policy.etag = secrets.token_bytes(8)
             self._stored.put(request.resource, policy, parent="")
+        self.access.changed()
         return policy
 
     def test_iam_permissions(
@@ -66,12 +70,14 @@ class Policies(Service):
             self._check(self._names.by_id(request).resource)
         except exceptions.NotFound:
             return iam_policy_pb2.TestIamPermissionsResponse()
-        return iam_policy_pb2.TestIamPermissionsResponse(permissions=request.permissions)
+        allowed = [name for name in request.permissions if self.access.allows(name, request.resource)]
+        return iam_policy_pb2.TestIamPermissionsResponse(permissions=allowed)
 
     def forget(self, resource: str) -> None:
         """The resource is gone."""
         if self._stored.find(resource) is not None:
             self._stored.delete(resource)
+            self.access.changed()
 
 
 def _mask(request: Any) -> Any:

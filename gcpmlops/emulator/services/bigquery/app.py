@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gcpmlops.emulator.runtimes.objects import ObjectStore
+from gcpmlops.emulator.services.access.bigquery import BigQueryGuard
 from gcpmlops.emulator.services.bigquery import batch, views
 from gcpmlops.emulator.services.bigquery.errors import BigQueryError, from_engine, from_google, from_status
 from gcpmlops.emulator.services.bigquery.jobs import Jobs, Now, result_key
@@ -50,21 +51,47 @@ class BigQueryApp:
     """
 
     def __init__(
-        self, engine: BigQueryEngine, store: Rows, objects: ObjectStore, directory: Path, clock: Now, project: str
+        self,
+        engine: BigQueryEngine,
+        store: Rows,
+        objects: ObjectStore,
+        directory: Path,
+        clock: Now,
+        project: str,
+        *,
+        guard: BigQueryGuard | None = None,
     ) -> None:
         self._engine = engine
+        self._guard = guard
         self._project = project
         self._uploads = Uploads(directory / "uploads")
-        self._jobs = Jobs(JobRecords(store), engine, Transfer(objects, directory / "staging"), clock)
+        self._jobs = Jobs(JobRecords(store), engine, Transfer(objects, directory / "staging"), clock, guard=guard)
         self._pool = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="bigquery")
         self._app = Starlette(
-            routes=[Route(path, _answered(endpoint), methods=[method]) for method, path, endpoint in self._routes()],
+            routes=[
+                Route(path, _answered(self._guarded(method, path, endpoint)), methods=[method])
+                for method, path, endpoint in self._routes()
+            ],
             exception_handlers={404: _unbuilt, 405: _unbuilt},
         )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         scope["path"] = self._by_id(scope["path"])
         await self._app(scope, receive, send)
+
+    def _guarded(self, verb: str, template: str, endpoint: Endpoint) -> Endpoint:
+        """Asked about before it answers; jobs are asked about when their configuration is known."""
+        guard = self._guard
+        if guard is None or "/datasets" not in template:
+            return endpoint
+
+        async def answer(request: Request) -> Response:
+            await self._call(guard.resource, verb, template, request.path_params, request.scope["state"]["caller"])
+            reply = await endpoint(request)
+            guard.changed(verb, template)
+            return reply
+
+        return answer
 
     def _by_id(self, path: str) -> str:
         """The path with the project's id where its number stands: jobs on Vertex AI know only the number."""

@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from google.api_core.exceptions import GoogleAPICallError
 
+from gcpmlops.emulator.services.bigquery import grants
 from gcpmlops.emulator.services.bigquery.errors import BigQueryError, from_google
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.bigquery.records import Job, JobRecords, key_of
@@ -33,11 +35,27 @@ class Now(Protocol):
     def now(self) -> Any: ...
 
 
+class Guard(Protocol):
+    """Asks whether the caller may: services/access/bigquery.py."""
+
+    def job(self, project: str, configuration: Mapping[str, Any], email: str) -> None: ...
+    def changed(self, verb: str, template: str) -> None: ...
+
+
 class Jobs:
     """Starts jobs and keeps their records. `close` waits for none: the engine's end fails what runs."""
 
-    def __init__(self, records: JobRecords, engine: BigQueryEngine, transfer: Transfer, clock: Now) -> None:
+    def __init__(
+        self,
+        records: JobRecords,
+        engine: BigQueryEngine,
+        transfer: Transfer,
+        clock: Now,
+        *,
+        guard: Guard | None = None,
+    ) -> None:
         self.records = records
+        self._guard = guard
         self._engine = engine
         self._transfer = transfer
         self._clock = clock
@@ -53,6 +71,7 @@ class Jobs:
         """jobs.insert: record the job and run it; `upload` is a file that replaces its source URIs (and is removed)."""
         job = self._new(project, body, caller)
         _check(job["configuration"], upload)
+        self._ask(job, caller)
         self._engine.warm()
         self.records.insert(job)
         with self._lock:
@@ -65,10 +84,15 @@ class Jobs:
         query = job["configuration"].get("query")
         if query is None:
             raise BigQueryError("invalid", "Only query jobs can be dry runs")
+        self._ask(job, caller)
         request = {"project": project, "job": "dry-run", "config": query, "caller": f"user:{caller}", "dry_run": True}
         answer = self._engine.call("/engine/query", request | self._time())
         self._finish(job, answer)
         return job
+
+    def _ask(self, job: Job, caller: str) -> None:
+        if self._guard is not None:
+            self._guard.job(job["jobReference"]["projectId"], job["configuration"], caller)
 
     async def wait(self, project: str, name: str, seconds: float) -> Job:
         """The job, after it is done or `seconds` have passed."""
@@ -139,6 +163,12 @@ class Jobs:
     def _execute(self, job: Job, upload: Path | None) -> dict[str, Any]:
         configuration, project = job["configuration"], job["jobReference"]["projectId"]
         if "query" in configuration:
+            statement = grants.parsed(str(configuration["query"].get("query") or ""))
+            if statement is not None:
+                answer = grants.run(self._engine, project, statement)
+                if self._guard is not None:
+                    self._guard.changed("PATCH", "datasets")
+                return answer
             return self._engine.call(
                 "/engine/query",
                 {

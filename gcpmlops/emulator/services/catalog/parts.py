@@ -13,6 +13,10 @@ from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.gate import Gate
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.process import Processes
+from gcpmlops.emulator.services.access import identities
+from gcpmlops.emulator.services.access.bindings import Bindings, Elsewhere
+from gcpmlops.emulator.services.access.enforcer import Enforcer
+from gcpmlops.emulator.services.bigquery.grants import access_of
 from gcpmlops.emulator.services.bigquery.process import BigQueryEngine
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import LogWriter
@@ -80,6 +84,15 @@ class Parts:
         )
         self.outbound: Outbound = self._closed_later(Outbound(authenticator, lambda: self._port))
         self._authenticator = authenticator
+        if self._settings.enforce_iam:
+            self._enforce()
+
+    def _enforce(self) -> None:
+        """Every call is asked about from now on, and so are services that ask themselves."""
+        elsewhere = Elsewhere(self.storage.buckets.access, lambda *of: access_of(self.bigquery, *of))
+        bindings = Bindings(self._context.store, elsewhere, owner=self._authenticator.email)
+        self._context.access.guard = enforcer = Enforcer(self._context, bindings)
+        self.gate.checks.append(enforcer.check)
 
     def _storage(self, store: Store) -> StorageEngine:
         settings, blobs = self._settings, Blobs(self._data / "blobs" / "storage")
@@ -117,8 +130,16 @@ class Parts:
         return Artifacts(self._data / "artifacts", self.storage)
 
     def _child_variables(self, account: str = "") -> dict[str, str]:
-        """The environment of a process that acts as a service account; without one as the emulator's own."""
-        return client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
+        """The environment of a process that acts as a service account, where IAM is enforced.
+
+        Without an account, and where it is not, it acts as the emulator's own.
+        """
+        found = client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
+        if not account or not self._settings.enforce_iam:
+            return found
+        folder = self._data / "accounts"
+        path = str(identities.credentials_file(folder, self._authenticator, account, port=self._port))
+        return found | {"GOOGLE_APPLICATION_CREDENTIALS": path, "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": path}
 
     def _closed_later(self, part: Any) -> Any:
         self._stack.callback(part.close)

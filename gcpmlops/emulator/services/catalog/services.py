@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.hosts import INVOCATION
@@ -16,6 +17,8 @@ from gcpmlops.emulator.kernel.identity import IamCredentials, Metadata, OAuth
 from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.registry import Api, BoundApi
 from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.services.access.bigquery import BigQueryGuard
+from gcpmlops.emulator.services.access.storage import StorageGuard
 from gcpmlops.emulator.services.artifact_registry.analysis import ContainerAnalysis
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.catalog.delivery import Delivery
@@ -75,9 +78,17 @@ class Services(Delivery):
         self.storage.objects.events.resume()
 
     def _apps(self, store: Store, authenticator: Authenticator) -> dict[str, Asgi]:
-        storage = StorageApp(self.storage, max_body_bytes=self._settings.max_body_bytes)
+        context, settings = self._context, self._settings
+        guard = StorageGuard(self.gate, context.access, self._project_of_bucket)
+        storage = StorageApp(self.storage, max_body_bytes=settings.max_body_bytes, guard=guard)
         bigquery = BigQueryApp(
-            self.bigquery, store, self.storage, self._data / "bigquery", self._context.clock, self._settings.project
+            self.bigquery,
+            store,
+            self.storage,
+            self._data / "bigquery",
+            context.clock,
+            settings.project,
+            guard=BigQueryGuard(self.gate, context.access, self._query_accesses),
         )
         return {
             "storage": self._closed_later(storage),
@@ -91,6 +102,14 @@ class Services(Delivery):
             "containeranalysis": ContainerAnalysis(),
             "emulator": ClockApp(self._context.agenda, store.is_empty),
         }
+
+    def _project_of_bucket(self, bucket: str) -> str | None:
+        found = self.storage.buckets.access(bucket)
+        return None if found is None else found[0]
+
+    def _query_accesses(self, project: str, config: Mapping[str, Any]) -> list[tuple[str, tuple[str, str, str]]]:
+        answer = self.bigquery.call("/engine/accesses", {"project": project, "config": dict(config)})
+        return [(kind, (owner, dataset, table)) for kind, (owner, dataset, table) in answer["accesses"]]
 
     def _apis(self) -> Iterable[Api]:
         names = ProjectNames(str(self._settings.project_number), self._settings.project)

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from gcpmlops.emulator.kernel.errors import to_json
 from gcpmlops.emulator.services.storage import batch, errors, xml
-from gcpmlops.emulator.services.storage.call import Call, Disconnected, Reply
+from gcpmlops.emulator.services.storage.call import Call, Disconnected, Guard, Reply
 from gcpmlops.emulator.services.storage.engine import StorageEngine
 from gcpmlops.emulator.services.storage.routes import ROUTES, Router
 from gcpmlops.emulator.services.storage.threads import POOL, in_pool
@@ -27,9 +27,11 @@ class StorageApp:
     Args:
         engine: the store; its owner closes it.
         max_body_bytes: limit of one request's body.
+        guard: asks whether the caller may.
     """
 
-    def __init__(self, engine: StorageEngine, *, max_body_bytes: int) -> None:
+    def __init__(self, engine: StorageEngine, *, max_body_bytes: int, guard: Guard | None = None) -> None:
+        self._guard = guard
         self._engine = engine
         self._limit = max_body_bytes
         self._router = Router(ROUTES)
@@ -38,6 +40,7 @@ class StorageApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         POOL.set(self._pool)
         call = Call(scope, receive, self._engine, self._limit)
+        call.guard = self._guard
         path = raw_path(scope)
         with contextlib.suppress(Disconnected):  # nobody is left to answer
             reply = await self._reply(call, path)
@@ -78,12 +81,17 @@ class StorageApp:
         handler = route.handler
         if handler is None:
             raise errors.not_built(route.method)
+        if self._guard is not None:
+            self._guard.before(route.method, call.path, call)
         if waits:
             reply: Reply = await handler(call)  # type: ignore[misc]  # ``waits`` says that it is a coroutine
             return reply
         if call.method in ("POST", "PUT", "PATCH"):
             call.body = await call.read()
-        return await in_pool(handler, call)  # type: ignore[arg-type]  # it is not a coroutine
+        reply = await in_pool(handler, call)  # type: ignore[arg-type]  # it is not a coroutine
+        if self._guard is not None:
+            self._guard.after(route.method)
+        return reply
 
 
 def raw_path(scope: Scope) -> str:

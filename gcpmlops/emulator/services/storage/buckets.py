@@ -85,6 +85,11 @@ class Buckets:
             raise errors.no_bucket()
         return found
 
+    def access(self, name: str) -> tuple[str, list[Json]] | None:
+        """A bucket's project and its policy's bindings; None where it isn't there."""
+        bucket = self._store.read(lambda conn: self.find(conn, name))
+        return None if bucket is None else (bucket.project, iam.policy_of(bucket)["bindings"])
+
     def get(self, name: str, conditions: Preconditions = NONE) -> BucketRecord:
         """Raises NotFound, NotModified, PreconditionFailed."""
         bucket = self._store.read(lambda conn: self.require(conn, name))

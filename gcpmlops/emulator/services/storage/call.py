@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import parse_qs
 
 from google.api_core import exceptions
@@ -51,6 +51,14 @@ class Reply:
         await send({"type": "http.response.body", "body": b"" if head or self.stream else self.body})
 
 
+class Guard(Protocol):
+    """Asks whether the caller may: services/access/storage.py."""
+
+    def before(self, method: str, path: dict[str, str], call: Any) -> None: ...
+    def before_xml(self, verb: str, kind: str, bucket: str, name: str, call: Any) -> None: ...
+    def after(self, method: str) -> None: ...
+
+
 class Call:
     """A request with what handlers ask of it.
 
@@ -67,6 +75,7 @@ class Call:
         self.path: dict[str, str] = _EMPTY
         self.body = b""
         self.complete = False
+        self.guard: Guard | None = None
         self._receive = receive
 
     @cached_property

@@ -85,6 +85,8 @@ async def _dispatch(call: Call, path: str) -> Reply:
     handler = _HANDLERS.get((call.method, kind))
     if handler is None:
         raise errors.not_built(f"XML API {call.method} {kind.capitalize()}")
+    if call.guard is not None:
+        call.guard.before_xml(call.method, kind, bucket, name, call)
     return await handler(call, bucket, name)
 
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gcpmlops.emulator.services.bigquery.engine import loads, reads, streaming, transfers
+from gcpmlops.emulator.services.bigquery.engine import accesses, loads, reads, streaming, transfers
 from gcpmlops.emulator.services.bigquery.engine.core import Core, Reference
 from gcpmlops.emulator.services.bigquery.engine.errors import EngineError, translate
 from gcpmlops.emulator.services.bigquery.engine.queries import Queries
@@ -57,6 +57,7 @@ class EngineApp:
         routes = [
             ("/engine/ready", "GET", self.ready),
             ("/engine/query", "POST", self.query),
+            ("/engine/accesses", "POST", self.accesses),
             ("/engine/load", "POST", self.load),
             ("/engine/copy", "POST", self.copy),
             ("/engine/extract", "POST", self.extract),
@@ -98,6 +99,12 @@ class EngineApp:
 
     async def query(self, request: Request) -> Response:
         return JSONResponse(await self.queries.run(await request.json()))
+
+    async def accesses(self, request: Request) -> Response:
+        """What a query does with which tables; nothing where it can't be read: running it says why."""
+        body = await request.json()
+        found = await _thread(accesses.of_query, body["config"], body["project"])
+        return JSONResponse({"accesses": found})
 
     async def load(self, request: Request) -> Response:
         return JSONResponse(await loads.run(self.core, await request.json()))

@@ -57,7 +57,7 @@ class Queries:
         async with self._core.exclusive:
             self._refuse_cancelled(job)
             self._running = job
-            sql = _prepared(config, request["project"])
+            sql = prepared(config, request["project"])
             if request.get("now"):
                 sql = current_time.as_of(sql, datetime.fromisoformat(request["now"]))
             try:
@@ -196,7 +196,7 @@ class Queries:
                 core.catalog.update_table(destination.touched(core, meta))
 
 
-def _prepared(config: dict[str, Any], project: str) -> str:
+def prepared(config: dict[str, Any], project: str) -> str:
     """The SQL with the default dataset and legacy syntax applied. Raises invalidQuery where there is none."""
     sql = str(config.get("query") or "")
     if not sql.strip():
