@@ -16,7 +16,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
-from gcpmlops.emulator.kernel import hosts, locations, values
+from gcpmlops.emulator.kernel import enum_names, hosts, locations, values
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.contract import HttpRule
 from gcpmlops.emulator.kernel.masks import raw
@@ -179,10 +179,15 @@ def _scalar(field: FieldDescriptor, value: str) -> Any:
 
 def _fill(message: Any, tree: dict[str, Any]) -> None:
     beta = current_call().version == "v1beta1"  # its own fields are unknown to the v1 messages
+    given = dict(tree)
     try:
         _fill_values(message, tree)
         json_format.ParseDict(tree, message, ignore_unknown_fields=beta)
     except (json_format.ParseError, ValueError) as error:
+        if "Invalid enum value" in str(error) and (named := enum_names.folded(given, message.DESCRIPTOR)) != given:
+            message.Clear()
+            _fill(message, named)
+            return
         raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}") from None
 
 

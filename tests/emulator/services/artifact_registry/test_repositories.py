@@ -1,10 +1,12 @@
 """Repositories through the official client, over gRPC and REST."""
 
 import pytest
+import requests
 from google.api_core import exceptions
 from google.cloud import artifactregistry_v1
 
 Format = artifactregistry_v1.Repository.Format
+Redirection = artifactregistry_v1.ProjectSettings.RedirectionState
 Mode = artifactregistry_v1.Repository.Mode
 POLICY = {"id": "old", "action": "DELETE", "condition": {"older_than": {"seconds": 86400}}}
 
@@ -80,3 +82,31 @@ def test_policies(client, make) -> None:
     assert client.get_iam_policy(request={"resource": name}) == kept
     asked = {"resource": name, "permissions": ["artifactregistry.repositories.get"]}
     assert list(client.test_iam_permissions(request=asked).permissions) == asked["permissions"]
+
+
+def test_cleanup_policies_as_gcloud_sends_them(make, token) -> None:
+    """Google's servers take an enum's value in any case."""
+    name, bearer = make("DOCKER"), {"Authorization": f"Bearer {token}"}
+    url = f"https://artifactregistry.googleapis.com/v1/{name}?updateMask=cleanup_policies"
+
+    def patch(action: str):
+        policy = {"id": "old", "action": action, "condition": {"tagState": "any", "olderThan": "86400s"}}
+        return requests.patch(url, json={"cleanupPolicies": {"old": policy}}, headers=bearer)
+
+    kept = patch("Delete").json()["cleanupPolicies"]["old"]
+    assert (kept["action"], kept["condition"]) == ("DELETE", {"tagState": "ANY", "olderThan": "86400s"})
+    wrong = patch("burn")
+    assert (wrong.status_code, "burn" in wrong.text) == (400, True)
+
+
+def test_settings_of_a_project(client, emulator) -> None:
+    name = f"projects/{emulator.project}/projectSettings"
+    assert (
+        client.get_project_settings(name=name).legacy_redirection_state == Redirection.REDIRECTION_FROM_GCR_IO_DISABLED
+    )
+    settings = {"name": name, "legacy_redirection_state": Redirection.REDIRECTION_FROM_GCR_IO_ENABLED}
+    mask = {"paths": ["legacy_redirection_state"]}
+    changed = client.update_project_settings(project_settings=settings, update_mask=mask)
+    assert client.get_project_settings(name=name) == changed
+    settings["legacy_redirection_state"] = Redirection.REDIRECTION_FROM_GCR_IO_DISABLED
+    client.update_project_settings(project_settings=settings)
