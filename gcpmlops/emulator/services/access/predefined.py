@@ -203,7 +203,7 @@ PREDEFINED: dict[str, tuple[str, tuple[str, ...]]] = {
     "artifactregistry.admin": ("Artifact Registry Administrator", ("artifactregistry.*.*", *_PROJECT)),
     "artifactregistry.reader": ("Artifact Registry Reader", (*_ARTIFACT_READER, *_PROJECT)),
     "artifactregistry.writer": ("Artifact Registry Writer", (*_ARTIFACT_WRITER, *_PROJECT)),
-    "artifactregistry.repoAdmin": ("Artifact Registry Repository Administrator", (*_ARTIFACT_WRITER, "artifactregistry.*.delete", "-artifactregistry.repositories.delete", *_PROJECT)),
+    "artifactregistry.repoAdmin": ("Artifact Registry Repository Administrator", (*_ARTIFACT_WRITER, "artifactregistry.*.delete", "-artifactregistry.repositories.delete", "artifactregistry.repositories.deleteArtifacts", *_PROJECT)),
     "artifactregistry.serviceAgent": ("Artifact Registry Service Agent", ("pubsub.topics.publish", "storage.objects.get", "storage.objects.list")),
     "secretmanager.admin": ("Secret Manager Admin", ("secretmanager.*.*", *_PROJECT)),
     "secretmanager.secretAccessor": ("Secret Manager Secret Accessor", ("secretmanager.versions.access", *_PROJECT)),

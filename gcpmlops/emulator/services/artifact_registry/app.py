@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 from gcpmlops.emulator.kernel.auth import ANONYMOUS, Authenticator, Caller
 from gcpmlops.emulator.kernel.call import Call, answering
 from gcpmlops.emulator.kernel.errors import normalise, to_json
-from gcpmlops.emulator.kernel.gate import Asked, Gate
+from gcpmlops.emulator.kernel.gate import Asked, Gate, Wanted
+from gcpmlops.emulator.kernel.names import project_of
 from gcpmlops.emulator.services.artifact_registry import methods, names, tokens
 from gcpmlops.emulator.services.artifact_registry.credentials import Credentials
 from gcpmlops.emulator.services.artifact_registry.exchange import Exchange
@@ -138,16 +139,21 @@ class PackageHosts:
             return ANONYMOUS
         exchange.call.caller = self._credentials.caller(header)
         if self._gate.checks:
-            method = methods.DELETE if exchange.request.method == "DELETE" else methods.UPLOAD
-            asked = methods.DOWNLOAD if exchange.is_reading else method
             with answering(exchange.call):
-                self._gate(Asked(exchange.call, methods.SERVICE, asked, {"resource": exchange.repository}))
+                self._gate(_asked(exchange))
         return exchange.call.caller
 
 
 def _host(request: Request) -> str:
     root = str(request.scope.get("root_path", "")).strip("/")
     return root or request.headers.get("host", "").rsplit(":", 1)[0].lower()
+
+
+def _asked(exchange: Exchange) -> Asked:
+    change = methods.DELETE if exchange.request.method == "DELETE" else methods.UPLOAD
+    method, permission = methods.DOWNLOAD if exchange.is_reading else change
+    wanted = Wanted(project_of(exchange.repository), ((permission, exchange.repository),))
+    return Asked(exchange.call, methods.SERVICE, method, wanted)
 
 
 def _refusal(request: Request, host: str, error: Exception) -> Response:

@@ -1,9 +1,6 @@
-"""What the gate is asked about calls that are no RPCs; `variables["resource"]` is the repository's name.
-
-DOWNLOAD needs artifactregistry.repositories.downloadArtifacts, UPLOAD .uploadArtifacts, DELETE .deleteArtifacts.
-"""
+"""What the gate is asked about calls that are no RPCs: the method's name, and the permission on the repository."""
 
 SERVICE = "artifactregistry"
-DOWNLOAD = "GET pkg.dev/{resource}"
-UPLOAD = "POST pkg.dev/{resource}"
-DELETE = "DELETE pkg.dev/{resource}"
+DOWNLOAD = ("GET pkg.dev/{repository}", "artifactregistry.repositories.downloadArtifacts")
+UPLOAD = ("POST pkg.dev/{repository}", "artifactregistry.repositories.uploadArtifacts")
+DELETE = ("DELETE pkg.dev/{repository}", "artifactregistry.repositories.deleteArtifacts")

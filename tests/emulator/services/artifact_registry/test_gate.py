@@ -24,7 +24,7 @@ def asked(stored, tmp_path):
     seen = []
 
     def refuse(question):
-        seen.append((question.call.caller.email, question.service, question.method, question.request))
+        seen.append((question.call.caller.email, question.service, question.method, question.request.pairs))
         raise exceptions.PermissionDenied("Permission 'x' denied on resource.")
 
     gate = Gate()
@@ -60,7 +60,7 @@ def asked(stored, tmp_path):
 def test_the_gate_is_asked(asked, verb, url, method) -> None:
     response, seen = asked(verb, url)
     assert response.status_code == 403
-    assert seen == [("me@example.com", "artifactregistry", method, {"resource": REPOSITORY})]
+    assert seen == [("me@example.com", "artifactregistry", method[0], ((method[1], REPOSITORY),))]
 
 
 def test_refusals(asked) -> None:
