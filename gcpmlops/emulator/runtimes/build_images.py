@@ -22,15 +22,15 @@ _SHELLS = re.compile(
     r"|(?:launcher|marketplace)\.gcr\.io/google/(?:ubuntu|debian)[\w.-]*"
     r"|gcr\.io/gcp-runtimes/ubuntu[\w.-]*|gcr\.io/google-appengine/debian[\w.-]*"
 )
-_SDK = re.compile(
-    r"google/cloud-sdk|gcr\.io/google\.com/cloudsdktool/(?:google-)?cloud-(?:sdk|cli)"
-    r"|(?:[a-z]+\.)?gcr\.io/google\.com/cloudsdktool/(?:google-)?cloud-(?:sdk|cli)"
-    r"|gcr\.io/cloud-builders/cloud-sdk"
+# Images that are one tool, which their arguments begin with.
+_TOOLS = (
+    ("gcloud", r"google/cloud-sdk|(?:[a-z]+\.)?gcr\.io/google\.com/cloudsdktool/(?:google-)?cloud-(?:sdk|cli)"),
+    ("node", r"node"),
 )
-_NODE = re.compile(r"node")
-# Cloud builders whose entrypoint is the tool that they are named after.
+# Cloud builders, and others, whose entrypoint is the tool.
 _BUILDER = re.compile(
-    r"(?:[a-z]+\.)?gcr\.io/cloud-builders/(gcloud|git|gsutil|bq|curl|wget|npm|yarn|kubectl|make|bash)"
+    r"(?:[a-z]+\.)?gcr\.io/cloud-builders/(gcloud|git|gsutil|bq|curl|wget|npm|yarn|kubectl|make|bash)(?:-slim)?"
+    r"|hashicorp/(terraform)|(?:bitnami|rancher)/(kubectl)|alpine/(git)|curlimages/(curl)"
 )
 _DOCKER = re.compile(r"(?:[a-z]+\.)?gcr\.io/cloud-builders/docker|docker")
 
@@ -71,15 +71,10 @@ class BuildImages:
         name = _HUB.sub("", _TAG.sub("", uri))
         if _SHELLS.fullmatch(name):
             return Stand()
-        if _SDK.fullmatch(name):
-            return _with_tool(uri, "gcloud", Stand())
-        if _NODE.fullmatch(name):
-            return _with_tool(uri, "node", Stand())
-        if _DOCKER.fullmatch(name) and docker.available():
-            return Stand(entrypoint=("docker",))
-        if found := _BUILDER.fullmatch(name):
-            return _with_tool(uri, found[1], Stand(entrypoint=(found[1],)))
-        return self._environment(uri, name) or self._container(uri)
+        tool, stand = _tool(name)
+        if tool and shutil.which(tool):
+            return stand
+        return self._environment(uri, name) or self._container(uri, tool)
 
     def _environment(self, uri: str, name: str) -> Stand | None:
         tag = uri.rpartition("/")[2].partition("@")[0].partition(":")[2] or "latest"
@@ -92,15 +87,35 @@ class BuildImages:
         self.environments.check(image)
         return Stand(image=image)
 
-    def _container(self, uri: str) -> Stand:
+    def _container(self, uri: str, tool: str) -> Stand:
+        """What Docker does with it; for Docker's own image this machine's command line."""
         if docker.available():
-            return Stand(in_docker=True)
+            return Stand(entrypoint=("docker",)) if _DOCKER.fullmatch(_HUB.sub("", _TAG.sub("", uri))) else _IN_DOCKER
+        reason = (
+            f"{tool} is not installed on this machine, and no Docker daemon answers."
+            if tool
+            else "no Docker daemon answers, and nothing on this machine stands for it (python:3.N, Vertex AI's images, "
+            "ubuntu, alpine, bash; cloud-sdk, gcloud, gsutil, git, node, terraform where they are installed do)."
+        )
         raise exceptions.InvalidArgument(
-            f"Image {uri} can't run here: no Docker daemon answers, and nothing on this machine stands for it "
-            "(python:3.N, Vertex AI's images, ubuntu, alpine, bash; cloud-sdk, gcloud, gsutil, git, node where they "
-            f'are installed do). Map it to a local command: [emulator.images] "{uri}" = "COMMAND" in gcpmlops.toml, or '
+            f"Image {uri} can't run here: {reason} Map it to a local command: "
+            f'[emulator.images] "{uri}" = "COMMAND" in gcpmlops.toml, or '
             f"gcpmlops emulator start --image {uri}=COMMAND; the step's entrypoint and arguments follow the command."
         )
+
+
+_IN_DOCKER = Stand(in_docker=True)
+
+
+def _tool(name: str) -> tuple[str, Stand]:
+    """The tool that an image is, and what runs in its place; no tool for another image."""
+    for tool, pattern in _TOOLS:
+        if re.fullmatch(pattern, name):
+            return tool, Stand()
+    if found := _BUILDER.fullmatch(name):
+        tool = str(found[found.lastindex or 0])
+        return tool, Stand(entrypoint=(tool,))
+    return "", Stand()
 
 
 def _mapped(uri: str, command: str) -> Stand:
@@ -109,12 +124,3 @@ def _mapped(uri: str, command: str) -> Stand:
             f"Image {uri} is mapped to the folder {command}: a build's step needs a command."
         )
     return Stand(prefix=tuple(shlex.split(command)))
-
-
-def _with_tool(uri: str, tool: str, stand: Stand) -> Stand:
-    if shutil.which(tool) is None:
-        raise exceptions.InvalidArgument(
-            f"Image {uri} can't run here: {tool} is not installed on this machine. Install it, or map the image to a "
-            f'local command: [emulator.images] "{uri}" = "COMMAND" in gcpmlops.toml.'
-        )
-    return stand

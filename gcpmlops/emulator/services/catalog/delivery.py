@@ -96,9 +96,9 @@ class Delivery(Administration):
         from gcpmlops.emulator.services.cloud_build.artifacts import Artifacts
         from gcpmlops.emulator.services.cloud_build.builds import Builds
         from gcpmlops.emulator.services.cloud_build.images import Images
+        from gcpmlops.emulator.services.cloud_build.machine import Machine
         from gcpmlops.emulator.services.cloud_build.notices import Notices
         from gcpmlops.emulator.services.cloud_build.packages import Packages
-        from gcpmlops.emulator.services.cloud_build.running import Machine
         from gcpmlops.emulator.services.cloud_build.sources import Sources
 
         machine = Machine(

@@ -16,10 +16,11 @@ from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.build_workspace import sweep
 from gcpmlops.emulator.services.cloud_build import checks, sources
 from gcpmlops.emulator.services.cloud_build.log import ensure_bucket, in_storage
+from gcpmlops.emulator.services.cloud_build.machine import Machine
 from gcpmlops.emulator.services.cloud_build.names import operation
 from gcpmlops.emulator.services.cloud_build.queue import Turn, Turns
 from gcpmlops.emulator.services.cloud_build.rows import BuildRows, Status, new_id
-from gcpmlops.emulator.services.cloud_build.running import BuildRun, Machine
+from gcpmlops.emulator.services.cloud_build.running import BuildRun
 from gcpmlops.emulator.services.cloud_build.substitutions import Substitutions, check_keys, substitute
 from gcpmlops.emulator.settings import project_number
 

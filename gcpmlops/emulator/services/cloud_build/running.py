@@ -3,69 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.devtools.cloudbuild_v1 import types
 
-from gcpmlops.emulator.kernel.access import Access
-from gcpmlops.emulator.kernel.clock import Clock
-from gcpmlops.emulator.runtimes.build_images import BuildImages
 from gcpmlops.emulator.runtimes.build_masking import Masking
 from gcpmlops.emulator.runtimes.build_process import StepProcess
 from gcpmlops.emulator.runtimes.build_spec import StepEnd, StepSpec, StepState
 from gcpmlops.emulator.runtimes.build_steps import Outcome, Steps
 from gcpmlops.emulator.runtimes.build_workspace import OUTPUT_FILE, BuildWorkspace
 from gcpmlops.emulator.runtimes.cancellation import Cancellation, Cancelled
-from gcpmlops.emulator.runtimes.process import Processes
 from gcpmlops.emulator.services.cloud_build import checks, specs
-from gcpmlops.emulator.services.cloud_build.artifacts import Artifacts
-from gcpmlops.emulator.services.cloud_build.images import Images
 from gcpmlops.emulator.services.cloud_build.log import BuildLog
-from gcpmlops.emulator.services.cloud_build.packages import Packages
+from gcpmlops.emulator.services.cloud_build.machine import Machine
+from gcpmlops.emulator.services.cloud_build.pushing import Pushing
 from gcpmlops.emulator.services.cloud_build.rows import BuildRows, Status
-from gcpmlops.emulator.services.cloud_build.sources import Sources
-from gcpmlops.emulator.services.logging.writer import WriteLog
-from gcpmlops.emulator.services.storage.engine import StorageEngine
 
 log = logging.getLogger(__name__)
 
 _OUTPUT_LIMIT = 50 * 1024  # bytes of a step's output that the build's results keep
 _Failure = types.Build.FailureInfo.FailureType
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What builds run on.
-
-    Attributes:
-        processes, images, storage, sources, artifacts, packages: see there.
-        pushed: pushes container images.
-        directory: scratch space.
-        variables: the environment of a process that acts as an account.
-        secret: the payload of a secret version.
-        write_log: appends to Cloud Logging.
-        access: roles.
-        clock: gives times.
-    """
-
-    processes: Processes
-    images: BuildImages
-    storage: StorageEngine
-    sources: Sources
-    artifacts: Artifacts
-    packages: Packages
-    pushed: Images
-    directory: Path
-    variables: Callable[[str], Mapping[str, str]]
-    secret: Callable[[str], bytes]
-    write_log: WriteLog
-    access: Access
-    clock: Clock
 
 
 class _Failed(Exception):  # noqa: N818 - a state, not an error
@@ -247,39 +208,24 @@ class BuildRun:
 
     def _push(self, build: types.Build, work: Path, written: BuildLog, variables: Mapping[str, str]) -> None:
         """Images, objects and packages."""
-        images = list(dict.fromkeys([*build.images, *build.artifacts.images]))
-        if not images and not build.artifacts.objects.location and not build.artifacts.python_packages:
+        pushing = Pushing(self._machine, build, work, account=self._account, env=variables, say=written.line)
+        if not pushing.is_needed:
             return
         self.cancellation.check()
         written.line("PUSH")
         try:
-            with self._timed("PUSH") as span:
-                if images:
-                    built = [self._pushed(image, work, variables, written) for image in images]
-                    self._rows.update(self._name, lambda row: setattr(row.results, "images", built))
-                if build.artifacts.objects.location:
-                    manifest, count = self._machine.artifacts.upload(
-                        build, work, account=self._account, say=written.line
-                    )
-                    self._rows.update(self._name, lambda row: _put_manifest(row, manifest, count, span))
-                if build.artifacts.python_packages:
-                    pushed = self._machine.packages.upload(
-                        build, work, account=self._account, say=written.line, now=self._machine.clock.now
-                    )
-                    self._rows.update(self._name, lambda row: setattr(row.results, "python_packages", pushed))
+            with self._timed("PUSH"):
+                results = pushing(self.cancellation)
         except exceptions.GoogleAPICallError as error:
-            raise _Failed(Status.FAILURE, f"failed to push artifacts: {error.message}", _Failure.PUSH_FAILED) from None
-
-    def _pushed(self, image: str, work: Path, env: Mapping[str, str], written: BuildLog) -> types.BuiltImage:
-        return self._machine.pushed.push(
-            image, work, env=env, say=lambda text: written.line(text), cancellation=self.cancellation
-        )
+            detail = f"failed to push artifacts: {error.message}"
+            raise _Failed(Status.FAILURE, detail, _Failure.PUSH_FAILED) from None
+        self._rows.update(self._name, lambda row: types.Results.pb(row.results).MergeFrom(types.Results.pb(results)))
 
     @contextmanager
-    def _timed(self, phase: str) -> Iterator[types.TimeSpan]:
+    def _timed(self, phase: str) -> Iterator[None]:
         span = types.TimeSpan(start_time=self._machine.clock.now())
         try:
-            yield span
+            yield
         finally:
             span.end_time = self._machine.clock.now()
             self._rows.update(self._name, lambda row: row.timing.update({phase: span}))
@@ -311,12 +257,6 @@ class BuildRun:
 
 def _tolerated(step: types.BuildStep) -> bool:
     return bool(step.allow_failure or step.exit_code in step.allow_exit_codes)
-
-
-def _put_manifest(row: types.Build, manifest: str, count: int, span: types.TimeSpan) -> None:
-    row.results.artifact_manifest = manifest
-    row.results.num_artifacts = count
-    row.results.artifact_timing = types.TimeSpan(start_time=span.start_time)
 
 
 def _ignored(build: types.Build) -> list[str]:

@@ -46,9 +46,16 @@ def test_python_is_an_environment(processes, uri):
 
 def test_cloud_builders_are_the_tools_that_they_are_called_after(processes):
     images = BuildImages(Environments(processes), {})
-    assert images.resolve("gcr.io/cloud-builders/git").entrypoint == ("git",)
+    for uri in ("gcr.io/cloud-builders/git", "alpine/git:2.45"):
+        assert images.resolve(uri).entrypoint == ("git",)
     with pytest.raises(exceptions.InvalidArgument, match=r"gcr.io/cloud-builders/mvn can't run here"):
         images.resolve("gcr.io/cloud-builders/mvn")
+
+
+def test_a_tool_that_is_not_installed_is_named(processes, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(exceptions.InvalidArgument, match="terraform is not installed on this machine"):
+        BuildImages(Environments(processes), {}).resolve("hashicorp/terraform:1.9")
 
 
 def test_an_image_that_is_mapped_is_its_command(processes, tmp_path):
