@@ -122,7 +122,7 @@ class Builds:
         """
         full = self._resolve(name, "builds")
         build = self.get(full)
-        logs = BuildLogs(self._clients, self._storage, build)
+        logs = BuildLogs(self._clients, build)
         lines: builtins.list[LogLine] = []
         with _waiting.interruptible(full):
             for line in self._following(build, logs, timeout=timeout, on_state=on_state):
@@ -137,7 +137,7 @@ class Builds:
     def logs(self, name: str, *, follow: bool = False) -> Iterator[LogLine]:
         """Its log (ListLogEntries, or the object in its bucket); with `follow` until it has ended. Raises NotFound."""
         build = self.get(name)
-        logs = BuildLogs(self._clients, self._storage, build)
+        logs = BuildLogs(self._clients, build)
         return self._following(build, logs, timeout=None, on_state=None) if follow else logs.new_lines()
 
     def cancel(self, name: str) -> Build:

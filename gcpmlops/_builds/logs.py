@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from gcpmlops._jobs.logs import LogLine as LogLine
 from gcpmlops._log_entries import EntryReader, text_of
-from gcpmlops.exceptions import NotFound
+from gcpmlops.exceptions import NotFound, translated
 
 if TYPE_CHECKING:
     from gcpmlops._builds.build import Build
     from gcpmlops.clients import Clients
-    from gcpmlops.storage import Storage
 
 _STEP = re.compile(r'(Step #\d+)(?: - ".*?")?: ?')
 
@@ -21,8 +20,8 @@ _STEP = re.compile(r'(Step #\d+)(?: - ".*?")?: ?')
 class BuildLogs:
     """Remembers what it has read, so that each line comes once. `task` of a line is `Step #N`, as the log has it."""
 
-    def __init__(self, clients: Clients, storage: Storage, build: Build) -> None:
-        self._storage = storage
+    def __init__(self, clients: Clients, build: Build) -> None:
+        self._clients = clients
         self._object = _object(build.proto)
         filter_ = f'resource.type="build" AND resource.labels.build_id="{build.id}"'
         self._entries = EntryReader(clients, filter_, what=f"log of build {build.id}")
@@ -37,8 +36,12 @@ class BuildLogs:
             yield _line(text_of(entry), time=entry.timestamp.ToDatetime())
 
     def _of_object(self) -> Iterator[LogLine]:
+        # the service's own buckets have names that nobody else's may have
+        bucket, _, name = self._object.partition("/")
+        blob = self._clients.storage.bucket(bucket).blob(name)
         try:
-            text = self._storage.read(self._object).decode("utf-8", "replace")
+            with translated(f"log gs://{self._object}"):
+                text = blob.download_as_bytes(**self._clients.idempotent).decode("utf-8", "replace")
         except NotFound:  # nothing is printed yet
             return
         whole = text[self._read : text.rfind("\n") + 1]
@@ -48,10 +51,10 @@ class BuildLogs:
 
 
 def _object(proto: Any) -> str:
-    """Its gs:// URI where Cloud Logging has nothing; empty otherwise."""
+    """Its BUCKET/NAME where Cloud Logging has nothing; empty otherwise."""
     if proto.options.logging.name != "GCS_ONLY" or not proto.logs_bucket:
         return ""
-    return f"gs://{proto.logs_bucket.removeprefix('gs://').rstrip('/')}/log-{proto.id}.txt"
+    return f"{proto.logs_bucket.removeprefix('gs://').rstrip('/')}/log-{proto.id}.txt"
 
 
 def _line(text: str, *, time: Any = None) -> LogLine:
