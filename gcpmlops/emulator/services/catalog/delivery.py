@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gcpmlops.emulator.kernel.http import Asgi, Receive, Scope, Send
+from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Service
+from gcpmlops.emulator.services import iam_routes
 from gcpmlops.emulator.services.catalog.administration import Administration
 from gcpmlops.emulator.services.catalog.parts import made_once
 from gcpmlops.emulator.state.blobs import Blobs
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.artifact_registry.registry import Registry
     from gcpmlops.emulator.services.artifact_registry.repositories import RepositoryPolicies
     from gcpmlops.emulator.services.cloud_build.builds import Builds
+    from gcpmlops.emulator.services.iam import Policies
+    from gcpmlops.emulator.services.notebooks.machines import Machines
     from gcpmlops.emulator.services.secret_manager.vault import Vault
 
 
@@ -78,7 +82,31 @@ class Delivery(Administration):
         return made
 
     def _notebooks(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.notebooks.instances import Instances
+
+        return (Instances(self._context, self._machines, self._instance_policies), self._instance_policies)
+
+    def _notebook_routes(self) -> tuple[JsonRoute, ...]:
+        pattern = "/v2/{resource=projects/*/locations/*/instances/*}"
+        return iam_routes.routes(lambda: self._instance_policies, pattern)
+
+    @made_once
+    def _instance_policies(self) -> Policies:
+        from gcpmlops.emulator.services.iam import Policies
+
+        return Policies(self._context, self._machines.rows.get, permissions="notebooks.")
+
+    @made_once
+    def _machines(self) -> Machines:
+        from gcpmlops.emulator.runtimes.notebook import NotebookRuntime
+        from gcpmlops.emulator.services.notebooks.machines import Machines
+        from gcpmlops.emulator.services.notebooks.scripts import Scripts
+
+        directory = self._data / "notebooks"
+        runtime = NotebookRuntime(self.processes, lambda: self._environments, directory, self._child_variables)
+        scripts = Scripts(runtime, self.storage)
+        made: Machines = self._closed_later(Machines(self._context, runtime, scripts, self.logs.write))
+        return made
 
     def _cloud_build(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.cloud_build.service import BuildService

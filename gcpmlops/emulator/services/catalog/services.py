@@ -69,6 +69,7 @@ class Services(Delivery):
             lambda: self._model_monitoring,
         )
         resume("google.cloud.secretmanager.v1.Secret", "secrets", lambda: self._secret_versions)
+        resume("google.cloud.notebooks.v2.Instance", "Workbench instances", lambda: self._machines.resume())
         self._lifecycle.resume()
         threading.Thread(target=self._tell_events, name="object events", daemon=True).start()
 
@@ -137,7 +138,7 @@ class Services(Delivery):
             Api(*PACKAGES["iamcredentials"], self._iam_credentials, names=names),
             Api(*PACKAGES["artifactregistry"], self._artifact_registry, aliases=("v1beta2",), names=names),
             Api(*PACKAGES["secretmanager"], self._secret_manager, names=names),
-            Api(*PACKAGES["notebooks"], self._notebooks, names=names),
+            Api(*PACKAGES["notebooks"], self._notebooks, names=names, json_routes=self._notebook_routes()),
             Api(*PACKAGES["cloudbuild"], self._cloud_build, names=names),
         )
 

@@ -1,0 +1,1 @@
+"""Vertex AI Workbench: instances that run JupyterLab (google.cloud.notebooks.v2)."""
