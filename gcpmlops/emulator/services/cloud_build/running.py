@@ -74,9 +74,9 @@ class BuildRun:
                 cleanups.callback(workspace.remove)
                 file = workspace.folder("log") / "log.txt"
                 written = BuildLog(build, self._machine.write_log, self._machine.storage, file)
+                cleanups.callback(written.close)
                 failure = self._guarded(build, workspace, written)
                 self._say_end(written, failure)
-                written.close()
         except Exception as error:
             log.exception("build %s", self._name)
             failure = _Failed(Status.INTERNAL_ERROR, f"the build could not be run: {error}")
@@ -92,6 +92,9 @@ class BuildRun:
             return self._stopped_or(_Failed(Status.CANCELLED))
         except exceptions.GoogleAPICallError as error:
             return _Failed(Status.FAILURE, str(error.message))
+        except Exception as error:
+            log.exception("build %s", self._name)
+            return _Failed(Status.INTERNAL_ERROR, f"the build could not be run: {error}")
         return None
 
     def _stopped_or(self, failure: _Failed) -> _Failed:
