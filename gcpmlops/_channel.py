@@ -72,8 +72,11 @@ def endpoint_channel(endpoint: str, credentials: Credentials, *, host: str) -> g
 
 
 def _self_signed(credentials: Credentials, host: str) -> Credentials:
-    """A service account's key signs its own token, as Google's gRPC clients do: no round trip to the token endpoint."""
-    if isinstance(credentials, Signing) and getattr(credentials, "signer", None) is not None:
+    """A service account's key signs its own token, as Google's gRPC clients do: no round trip to the token endpoint.
+
+    Impersonated credentials sign by asking: they have no key.
+    """
+    if isinstance(credentials, Signing) and hasattr(getattr(credentials, "signer", None), "key_id"):
         audience = f"https://{host}/"
         return google.auth.jwt.Credentials.from_signing_credentials(credentials, audience)  # type: ignore[no-any-return]
     return credentials

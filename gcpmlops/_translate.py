@@ -1,17 +1,19 @@
 """From google.api_core, google.auth and requests exceptions to `gcpmlops.exceptions`."""
 
+import json
 import re
 from contextlib import ContextDecorator
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
 from gcpmlops import exceptions as ours
 
 _PERMISSION = re.compile(
-    r"[Pp]ermission ['\"]?([a-z]+\.[A-Za-z.]+)['\"]? denied|does not have ([a-z]+\.[A-Za-z.]+) access"
+    r"[Pp]ermission ['\"]?([a-z]+\.[A-Za-z.]+)['\"]? denied|does not have ([a-z]+\.[A-Za-z.]+) (?:access|permission)"
 )
 _PRINCIPAL = re.compile(r"([\w.+-]+@[\w.-]+\.\w+) does not have")
-_PROJECT = re.compile(r"projects/([a-z0-9:.-]+)")
+_PROJECT = re.compile(r"projects/([a-z0-9:.-]+)|(?:Project|Dataset|Table) ([a-z0-9-]+):")
 _ROLES = {
     "aiplatform.": "roles/aiplatform.user",
     "storage.buckets.": "roles/storage.admin",
@@ -20,6 +22,21 @@ _ROLES = {
     "bigquery.": "roles/bigquery.dataEditor",
     "logging.": "roles/logging.viewer",
     "iam.serviceAccounts.actAs": "roles/iam.serviceAccountUser",
+    "iam.serviceAccounts.get": "roles/iam.serviceAccountTokenCreator",
+    "iam.serviceAccounts.": "roles/iam.serviceAccountAdmin",
+    "resourcemanager.projects.": "roles/resourcemanager.projectIamAdmin",
+    "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
+    "monitoring.": "roles/monitoring.editor",
+    "pubsub.": "roles/pubsub.editor",
+    "cloudscheduler.": "roles/cloudscheduler.admin",
+    "cloudfunctions.": "roles/cloudfunctions.developer",
+    "run.services.setIamPolicy": "roles/run.admin",
+    "run.": "roles/run.developer",
+    "cloudbuild.": "roles/cloudbuild.builds.editor",
+    "artifactregistry.": "roles/artifactregistry.writer",
+    "secretmanager.versions.access": "roles/secretmanager.secretAccessor",
+    "secretmanager.": "roles/secretmanager.admin",
+    "notebooks.": "roles/notebooks.admin",
 }
 _START_HINT = "Is the endpoint right and running? `gcpmlops config show` says where it comes from."
 _LOGIN_HINT = (
@@ -75,7 +92,22 @@ def _about(message: str, resource: str) -> str:
 def _from_auth(exc: Exception, resource: str) -> ours.GcpMlopsError:
     if type(exc).__name__ == "TransportError":
         return ours.Unavailable(_about(str(exc), resource), resource=resource, next_step=_START_HINT)
+    if found := _PERMISSION.search(str(exc)):  # whom to impersonate is not for this caller to decide
+        return _impersonation_denied(str(exc), next(filter(None, found.groups())), resource)
     return ours.Unauthenticated(str(exc), resource=resource, next_step=_LOGIN_HINT)
+
+
+def _impersonation_denied(text: str, permission: str, resource: str) -> ours.PermissionDenied:
+    account = re.search(r"serviceAccounts/([^\s'\"]+)", text)
+    email = account[1] if account else "ACCOUNT"
+    fix = (
+        f"gcloud iam service-accounts add-iam-policy-binding {email} --member=user:YOU "
+        "--role=roles/iam.serviceAccountTokenCreator"
+    )
+    message = f"{email} may not be impersonated: {permission} is denied"
+    return ours.PermissionDenied(
+        message, resource=resource, permission=permission, role="roles/iam.serviceAccountTokenCreator", fix=fix
+    )
 
 
 def _from_retry(exc: Any, resource: str, next_step: str) -> ours.GcpMlopsError:
@@ -120,40 +152,86 @@ def _conflict(exc: Any) -> type[ours.GcpMlopsError]:
 
 def _message(exc: Any, resource: str) -> str:
     """The service's sentence, without the request line that the JSON clients put in front of it."""
-    message = re.sub(r"^(GET|POST|PUT|PATCH|DELETE) https?://\S+: ", "", str(exc.message))
+    message = _sentence(exc)
     fields = [v for detail in exc.details or () for v in getattr(detail, "field_violations", ())]
     if fields and fields[0].field and fields[0].field not in message:
         message = f"{message} ({fields[0].field}: {fields[0].description})"
     return _about(message, resource)
 
 
+def _sentence(exc: Any) -> str:
+    """What the service said; an upload's error is the whole JSON reply."""
+    message = re.sub(r"^(GET|POST|PUT|PATCH|DELETE) https?://\S+: ", "", str(exc.message))
+    if message.startswith("{"):
+        try:
+            return str(json.JSONDecoder().raw_decode(message)[0]["error"]["message"])
+        except (ValueError, KeyError, TypeError):
+            pass  # it only looked like one
+    return message
+
+
 def _metadata(exc: Any) -> dict[str, str]:
     """The metadata of google.rpc.ErrorInfo, empty where there is none."""
     info: Any = getattr(exc, "_error_info", None)
+    if isinstance(info, dict):  # a JSON client's
+        return dict(info.get("metadata", {}))
     return dict(info.metadata) if info else {}
 
 
 def _permission_denied(exc: Any, resource: str, next_step: str) -> ours.PermissionDenied:
-    message, metadata = str(exc.message), _metadata(exc)
-    if getattr(exc, "reason", None) == "SERVICE_DISABLED":
+    message, metadata = _sentence(exc), _metadata(exc)
+    if _reason(exc) == "SERVICE_DISABLED":
         fix = f"gcloud services enable {metadata.get('service', 'SERVICE.googleapis.com')}"
         return ours.PermissionDenied(_message(exc, resource), resource=resource, fix=fix)
     found = _PERMISSION.search(message)
     permission = metadata.get("permission") or (next(g for g in found.groups() if g) if found else "")
     principal = match.group(1) if (match := _PRINCIPAL.search(message)) else ""
-    role = next((role for prefix, role in _ROLES.items() if permission.startswith(prefix)), "") if permission else ""
-    project = match.group(1) if (match := _PROJECT.search(f"{message} {resource}")) else "PROJECT"
+    role = _role(permission)
+    place = metadata.get("resource") or resource
+    match = _PROJECT.search(f"{place} {message} {resource}")
+    project = next(filter(None, match.groups())) if match else "PROJECT"
     return ours.PermissionDenied(
         _message(exc, resource),
         resource=resource,
         permission=permission,
         role=role,
         principal=principal,
-        fix=next_step or (_grant(project, principal, role) if role else ""),
+        fix=_grant(place, project, principal, role) if role else next_step,
     )
 
 
-def _grant(project: str, principal: str, role: str) -> str:
+def _reason(exc: Any) -> str:
+    """Of google.rpc.ErrorInfo."""
+    info = getattr(exc, "_error_info", None)
+    return str(info.get("reason", "")) if isinstance(info, dict) else str(getattr(exc, "reason", None) or "")
+
+
+def _role(permission: str) -> str:
+    """The least role that the set-up gives for it, otherwise the usual one of its API."""
+    from gcpmlops._project.grants import RULES
+
+    if not permission:
+        return ""
+    exact = (f"roles/{rule.role}" for rule in RULES if rule.permission == permission)
+    usual = (role for prefix, role in _ROLES.items() if permission.startswith(prefix))
+    return next(chain(exact, usual), "")
+
+
+def _grant(resource: str, project: str, principal: str, role: str) -> str:
+    """The command that grants it, on the smallest resource that the refusal names."""
+    from gcpmlops._project import commands
+
     kind = "serviceAccount" if principal.endswith(".gserviceaccount.com") else "user"
     member = f"{kind}:{principal}" if principal else "user:YOU"
-    return f"gcloud projects add-iam-policy-binding {project} --member={member} --role={role}"
+    parts = resource.split("/")
+    if parts[0] == "buckets":
+        place = f"gs://{parts[1]}"
+    elif len(parts) > 3 and parts[2] == "datasets":
+        place = f"{parts[1]}.{parts[3]}"
+    elif len(parts) > 3 and parts[2] == "serviceAccounts":
+        place = "/".join(parts[:4])
+    elif "repositories" in parts:
+        place = "/".join(parts[: parts.index("repositories") + 2])
+    else:
+        place = f"projects/{project}"
+    return commands.grant(place, role, member).line

@@ -84,7 +84,7 @@ def test_storage_permission_names_principal() -> None:
         raise theirs.Forbidden(message)
     assert caught.value.principal == "job@my-project.iam.gserviceaccount.com"
     assert "--member=serviceAccount:job@my-project.iam.gserviceaccount.com" in caught.value.fix
-    assert "--role=roles/storage.objectAdmin" in caught.value.fix
+    assert "--role=roles/storage.objectViewer" in caught.value.fix
 
 
 def test_disabled_service_says_how_to_enable_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -16,12 +17,13 @@ class Guard(Protocol):
 class Access:
     """Open until somebody guards it.
 
-    ``guard`` is set with ``--enforce-iam``; ``check_member`` raises InvalidArgument for a member that no policy takes.
+    ``guard`` is set with ``--enforce-iam``; ``members`` raises InvalidArgument for a member that no policy takes.
     """
 
     def __init__(self) -> None:
         self.guard: Guard | None = None
         self.generation = 0
+        self.members: Callable[[str], None] = lambda _: None
 
     def require(self, permission: str, resource: str, *, email: str = "") -> None:
         """Nothing, where the identity has the permission on the resource.
@@ -46,3 +48,26 @@ class Access:
 
     def check_member(self, member: str) -> None:
         """Raises: InvalidArgument for a service account that is not there."""
+        self.members(member)
+
+
+def act_as(access: Access, email: str, parent: str) -> None:
+    """Nothing, where the caller may have something run as the service account; without one nothing is asked.
+
+    Args:
+        access: who knows.
+        email: of the account.
+        parent: a resource of the project that an address without one, a default account's, is of.
+
+    Raises: PermissionDenied naming iam.serviceAccounts.actAs.
+    """
+    if not email:
+        return
+    domain = email.partition("@")[2]
+    project = domain.partition(".")[0] if domain.endswith(".iam.gserviceaccount.com") else parent.split("/")[1]
+    access.require("iam.serviceAccounts.actAs", f"projects/{project}/serviceAccounts/{email}")
+
+
+def custom_code_agent(project_number: int) -> str:
+    """The account that jobs and models run as where they are given none."""
+    return f"service-{project_number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"

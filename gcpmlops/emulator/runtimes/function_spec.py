@@ -30,6 +30,7 @@ class FunctionSpec:
         timeout: seconds that one request may take.
         concurrency: requests that one instance works on at a time.
         start_seconds: how long an instance may take until it listens.
+        account: the service account that it runs as.
     """
 
     service: str
@@ -44,6 +45,7 @@ class FunctionSpec:
     minimum: int = 0
     maximum: int = 100
     start_seconds: float = 240.0
+    account: str = ""
 
     @property
     def threads(self) -> int:

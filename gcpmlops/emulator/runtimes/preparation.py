@@ -65,7 +65,8 @@ class Preparation:
         """Downloads, installs and rewrites."""
         pool, workspace = replica.pool, self._workspace
         archives = [self._download(uri) for uri in pool.packages]
-        base, given = self._training.base_env, variables(self._spec, replica, ports)
+        base = {**self._training.base_env, **self._training.identity(self._spec.account)}
+        given = variables(self._spec, replica, ports)
         own = expand_all(pool.env, {**base, **given})
         told = {**base, **given, **own}
         command, args = ([expand(word, told) for word in words] for words in (pool.command, pool.args))

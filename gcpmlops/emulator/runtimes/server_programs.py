@@ -68,6 +68,7 @@ class Programs:
         environments: for the other images.
         images: image URI to local command or folder.
         env: variables that every server gets (those that point Google's clients at this emulator).
+        identity: the variables with which a process acts as a service account.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class Programs:
         environments: Environments | None,
         images: Mapping[str, str],
         env: Mapping[str, str],
+        *,
+        identity: Callable[[str], Mapping[str, str]] = lambda _: {},
     ) -> None:
         self._sockets = sockets
         self._scratch = scratch
@@ -85,6 +88,7 @@ class Programs:
         self._environments = environments
         self._images = images
         self._env = env
+        self._identity = identity
         self._counter = itertools.count(1)
         remove(scratch)
         scratch.mkdir(mode=0o700, parents=True)
@@ -144,7 +148,7 @@ class Programs:
     ) -> Launch:
         path = self._sockets / f"model-{next(self._counter)}"
         argv = [str(python), str(Path(model_server.__file__).parent), "--model-dir", str(spec.model_dir)]
-        env = {**self._base(), **spec.env, **variables(spec), **more}
+        env = {**self._base(spec), **spec.env, **variables(spec), **more}
         process = ProcessSpec([*argv, "--uds", str(path)], env, cwd, grace_s=GRACE_SECONDS)
         return Launch(process, UnixHttp(path), gone=lambda: remove(path, *folders))
 
@@ -200,13 +204,13 @@ class Programs:
         """A program that listens on AIP_HTTP_PORT, in a working directory of its own."""
         client, work = ports(spec), folder / "work"
         work.mkdir(exist_ok=True)
-        words, env = container(spec, client, {**self._base(), **more})
+        words, env = container(spec, client, {**self._base(spec), **more})
         process = ProcessSpec([*command, *words], env, work, grace_s=FOREIGN_GRACE_SECONDS)
         return Launch(process, client, gone=lambda: remove(folder))
 
     def _docker(self, spec: ServerSpec) -> Launch:
         client, folder, name = ports(spec), self._folder(), f"gcpmlops-{uuid.uuid4().hex[:12]}"
-        words, env = container(spec, client, self._env)
+        words, env = container(spec, client, self._env_of(spec))
         command, args = words[: len(spec.command)], words[len(spec.command) :]
         process = ProcessSpec(
             docker.command(name, spec.image, command, args, env, folder),
@@ -227,10 +231,13 @@ class Programs:
             raise exceptions.FailedPrecondition("No environments can be made here.")
         return self._environments
 
-    def _base(self) -> dict[str, str]:
+    def _base(self, spec: ServerSpec) -> dict[str, str]:
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         # threads that spin while they wait would hold up the other processes on these cores
-        return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONUNBUFFERED": "1", **self._env}
+        return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONUNBUFFERED": "1", **self._env_of(spec)}
+
+    def _env_of(self, spec: ServerSpec) -> dict[str, str]:
+        return {**self._env, **self._identity(spec.account)}
 
     def _folder(self) -> Path:
         folder = self._scratch / f"{next(self._counter)}"

@@ -45,7 +45,10 @@ class HealthProbe:
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """A deployed model, as its processes need it. `model_dir`: the artifacts; times in seconds; `grpc`: spoken, too."""
+    """A deployed model, as its processes need it.
+
+    `model_dir`: the artifacts; times in seconds; `grpc`: spoken, too; `account`: the service account that it runs as.
+    """
 
     name: str
     image: str
@@ -60,6 +63,7 @@ class ServerSpec:
     scaling: Scaling = field(default_factory=Scaling)
     probe: HealthProbe = field(default_factory=HealthProbe)
     grpc: bool = False
+    account: str = ""
 
     @property
     def health_path(self) -> str:

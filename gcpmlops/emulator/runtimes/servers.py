@@ -31,6 +31,7 @@ class Servers:
         images: image URI to local command, or to the folder of a custom prediction routine.
         scratch: for working directories; None is beside the sockets.
         capacity: how many replicas run at a time; None is this machine's.
+        identity: the variables with which a process acts as a service account.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Servers:
         images: Mapping[str, str] | None = None,
         scratch: Path | None = None,
         capacity: Capacity | None = None,
+        identity: Callable[[str], Mapping[str, str]] = lambda _: {},
     ) -> None:
         work = scratch or sockets / "servers"
-        self.programs = Programs(sockets, work, python_for, environments, images or {}, env)
+        self.programs = Programs(sockets, work, python_for, environments, images or {}, env, identity=identity)
         self._processes = processes
         self._capacity = capacity or Capacity.of_machine()
         self._servers: dict[str, ModelServer] = {}

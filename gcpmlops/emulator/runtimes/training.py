@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from google.api_core import exceptions
@@ -27,6 +27,7 @@ class Training:
         directory: scratch space; what an earlier emulator left there is removed.
         base_env: variables that lead a job's Google calls back to the emulator.
         images: image URI to local command, for images that no environment stands for.
+        identity: the variables with which a process acts as a service account.
     """
 
     def __init__(
@@ -37,7 +38,10 @@ class Training:
         directory: Path,
         base_env: Mapping[str, str],
         images: Mapping[str, str],
+        *,
+        identity: Callable[[str], Mapping[str, str]] = lambda _: {},
     ) -> None:
+        self.identity = identity
         self.processes = processes
         self.environments = environments
         self.store = store

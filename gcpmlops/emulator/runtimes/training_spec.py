@@ -47,6 +47,7 @@ class TrainingSpec:
         retry: replicas that abort or crash (SIGABRT, SIGSEGV) restart the whole job.
         job_json: the job's specification as JSON, for CLUSTER_SPEC.
         variables: further ones for every replica; those of the pools come after them.
+        account: the service account that it runs as.
     """
 
     job_id: str
@@ -60,6 +61,7 @@ class TrainingSpec:
     trial_id: str = ""
     job_json: str = "{}"
     variables: Mapping[str, str] = field(default_factory=dict)
+    account: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel.access import custom_code_agent
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.artifacts import Artifacts
 from gcpmlops.emulator.runtimes.process import OnLine
@@ -174,6 +175,7 @@ class Deployments:
             args=list(container.args),
             scaling=prediction_resources.scaling(deployed),
             probe=_health_probe(container),
+            account=deployed.service_account or custom_code_agent(self._context.settings.project_number),
         )
 
     def _variables(self, endpoint: str, deployed: types.DeployedModel, container: Any) -> dict[str, str]:

@@ -11,6 +11,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops.emulator.kernel import filters, masks, names, paging, validate
+from gcpmlops.emulator.kernel.access import act_as
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services import prediction_resources, traffic
 from gcpmlops.emulator.services.deployments import Deployments
@@ -107,6 +108,7 @@ class EndpointService(Service):
         endpoint = self._rows.get(request.endpoint)
         version = self._models.version(request.deployed_model.model)
         prediction_resources.check(request.deployed_model)
+        act_as(self.access, request.deployed_model.service_account, endpoint.name)
         deployed = self._new_deployed(request.deployed_model, version)
         check_new(endpoint, deployed.id, request.traffic_split)
         note_ignored("deployed model", f"{endpoint.name} {deployed.id}", deployed)

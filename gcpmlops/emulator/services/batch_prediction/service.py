@@ -12,6 +12,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import masks, names
+from gcpmlops.emulator.kernel.access import act_as
 from gcpmlops.emulator.kernel.errors import to_status
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.artifacts import Artifacts
@@ -59,6 +60,7 @@ class BatchPredictionJobs(Service):
 
     def create_batch_prediction_job(self, request: types.CreateBatchPredictionJobRequest) -> types.BatchPredictionJob:
         names.parse("projects/{project}/locations/{location}", request.parent)
+        act_as(self.access, request.batch_prediction_job.service_account, request.parent)
         version = checks.check(request.batch_prediction_job, self._models, self._sources)
         job = self._rows.insert(request.parent, _input_only(request.batch_prediction_job, version.version_id))
         self._log.state(job.name, State.QUEUED)

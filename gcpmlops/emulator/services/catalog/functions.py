@@ -37,8 +37,15 @@ class Functions(Vertex):
     def _functions(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.functions.service import FunctionService
 
-        functions = FunctionService(self._context, self._function_deployments, self._authenticator.email)
+        functions = FunctionService(self._context, self._function_deployments, self._default_account)
         return (functions, self._function_policies)
+
+    @property
+    def _default_account(self) -> str:
+        """What functions run as where they are given no account."""
+        if not self._settings.enforce_iam:
+            return self._authenticator.email
+        return f"{self._settings.project_number}-compute@developer.gserviceaccount.com"
 
     def _function_routes(self) -> tuple[JsonRoute, ...]:
         first_generation = JsonRoute("GET", "/v1/projects/{p}/locations/{l}/functions", lambda *_: {})
@@ -78,7 +85,7 @@ class Functions(Vertex):
         from gcpmlops.emulator.services.functions.triggers import Triggers
 
         publisher, subscriber = (lambda: self._publisher), (lambda: self._subscriber)
-        triggers = Triggers(publisher, subscriber, self._authenticator.email)
+        triggers = Triggers(publisher, subscriber, self._default_account)
         self.storage.on_event.append(triggers.on_object)
         made: FunctionDeployments = self._closed_later(
             Deployments(

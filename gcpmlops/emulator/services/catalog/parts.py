@@ -134,12 +134,16 @@ class Parts:
 
         Without an account, and where it is not, it acts as the emulator's own.
         """
-        found = client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
+        base = client_variables(self._data, port=self._port, project=self._settings.project, base=os.environ)
+        return base | self._identity(account)
+
+    def _identity(self, account: str) -> dict[str, str]:
+        """The variables with which a process acts as a service account, where IAM is enforced."""
         if not account or not self._settings.enforce_iam:
-            return found
+            return {}
         folder = self._data / "accounts"
         path = str(identities.credentials_file(folder, self._authenticator, account, port=self._port))
-        return found | {"GOOGLE_APPLICATION_CREDENTIALS": path, "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": path}
+        return {"GOOGLE_APPLICATION_CREDENTIALS": path, "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": path}
 
     def _closed_later(self, part: Any) -> Any:
         self._stack.callback(part.close)

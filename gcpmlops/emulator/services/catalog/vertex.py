@@ -123,7 +123,10 @@ class Vertex(Watching):
         from gcpmlops.emulator.services.jobs.runs import Runs
 
         images, jobs = self._settings.images, self._data / "jobs"
-        training = Training(self.processes, self._environments, self.storage, jobs, self._child_variables(), images)
+        base = self._child_variables()
+        training = Training(
+            self.processes, self._environments, self.storage, jobs, base, images, identity=self._identity
+        )
         runs: Runs = self._closed_later(Runs(training, self._settings.max_jobs))
         return runs
 
@@ -141,6 +144,7 @@ class Vertex(Watching):
             environments=self._environments,
             images=self._settings.images,
             scratch=self._data / "servers",
+            identity=self._identity,
         )
         copies = ModelCopies(self.storage)
         return Deployments(self._context, self._closed_later(servers), self._artifacts, self.logs.write, copies)

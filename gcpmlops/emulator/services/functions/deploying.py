@@ -37,7 +37,7 @@ class Deployments:
 
     Args:
         directory: where the front finds what is served.
-        base: variables that every instance gets.
+        base: variables that every instance gets, by the account that it runs as.
         sockets: a private folder with a short path.
         append: takes log entries.
     """
@@ -52,7 +52,7 @@ class Deployments:
         triggers: Triggers,
         processes: Processes,
         sockets: Path,
-        base: Callable[[], Mapping[str, str]],
+        base: Callable[[str], Mapping[str, str]],
         append: Append,
     ) -> None:
         self._context = context
@@ -169,7 +169,7 @@ class Deployments:
         """What each instance has beside the revision's own: this machine's, and what leads to the emulator."""
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         path = f"{spec.python.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
-        return {**kept, **self._base(), "PATH": path}
+        return {**kept, **self._base(spec.account), "PATH": path}
 
     def _serve(self, function: types.Function, instances: Instances) -> None:
         policy = self.run.policy(naming.service_of(function.name))

@@ -91,6 +91,7 @@ class Revisions:
             concurrency=service.max_instance_request_concurrency,
             minimum=service.min_instance_count,
             maximum=service.max_instance_count,
+            account=service.service_account_email,
         )
 
     def forget(self, function: str, *, keep: Collection[str] = ()) -> None:

@@ -11,6 +11,7 @@ from google.api_core import exceptions
 from google.cloud.functions_v2 import types
 
 from gcpmlops.emulator.kernel import filters, masks, names, paging, validate
+from gcpmlops.emulator.kernel.access import act_as
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.functions import naming, revisions
@@ -121,6 +122,7 @@ class FunctionService(Service):
         if not int(config.ingress_settings):
             config.ingress_settings = _ALLOW_ALL
         config.service_account_email = config.service_account_email or self._email
+        act_as(self.access, config.service_account_email, function.name)
         config.all_traffic_on_latest_revision = True
         if function.event_trigger.event_type:
             self._deployments.triggers.completed(function)

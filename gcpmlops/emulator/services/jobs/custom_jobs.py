@@ -11,6 +11,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import masks, names
+from gcpmlops.emulator.kernel.access import act_as
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.jobs import running, specs
@@ -98,6 +99,7 @@ class CustomJobs(Service):
         Raises: InvalidArgument naming the field; NotFound for a missing bucket.
         """
         self.check(parent, custom_job)
+        act_as(self.access, custom_job.job_spec.service_account, parent)
         job = self._with_run(self._rows.insert(parent, custom_job))
         self._say_ignored(job)
         self._runs.submit(

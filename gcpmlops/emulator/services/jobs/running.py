@@ -10,6 +10,7 @@ from google.cloud.aiplatform_v1 import types
 from google.protobuf import json_format
 
 from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel.access import custom_code_agent
 from gcpmlops.emulator.runtimes import gpus
 from gcpmlops.emulator.runtimes.training_spec import Pool, TrainingSpec
 from gcpmlops.emulator.services.jobs.specs import filled
@@ -42,6 +43,7 @@ def training_spec(name: str, spec: types.CustomJobSpec, project_number: int) -> 
         retry=not scheduling.disable_retries,
         job_json=json.dumps(json_format.MessageToDict(types.CustomJobSpec.pb(spec))),
         variables=_attached(spec),
+        account=spec.service_account or custom_code_agent(project_number),
     )
 
 

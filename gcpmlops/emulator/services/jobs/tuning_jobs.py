@@ -11,6 +11,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import masks, names
+from gcpmlops.emulator.kernel.access import act_as
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.runtimes.training_spec import State
 from gcpmlops.emulator.services.jobs import running, tuning_specs
@@ -54,6 +55,7 @@ class HyperparameterTuningJobs(Service):
         self._fail_unfinished()
 
     def create_hyperparameter_tuning_job(self, request: types.CreateHyperparameterTuningJobRequest) -> Job:
+        act_as(self.access, request.hyperparameter_tuning_job.trial_job_spec.service_account, request.parent)
         return self.create(request.parent, request.hyperparameter_tuning_job)
 
     def check(self, parent: str, given: Job) -> None:

@@ -8,6 +8,7 @@ from google.cloud.scheduler_v1 import types
 from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import masks, names, paging
+from gcpmlops.emulator.kernel.access import act_as
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.kernel.validate import invalid
 from gcpmlops.emulator.services.scheduler import checks
@@ -46,14 +47,22 @@ class CloudScheduler(Service):
         for field in _OUTPUT_ONLY[1:]:
             setattr(job, field, None)
         checks.completed(job)
+        self._act_as(job)
         job.state, job.user_update_time = ENABLED, self.clock.now()
         reschedule(job, after=self.clock.now())
         self._rows.insert(job.name, job, parent=request.parent)
         self._timetable.keep(job)
         return job
 
+    def _act_as(self, job: types.Job) -> None:
+        """Whoever makes a job call as an account must be allowed to act as it."""
+        target = job.http_target
+        for token in (target.oidc_token, target.oauth_token):
+            act_as(self.access, token.service_account_email, job.name)
+
     def update_job(self, request: types.UpdateJobRequest) -> types.Job:
         self._get(request.job.name)
+        self._act_as(request.job)
 
         def change(job: types.Job) -> None:
             before = (job.schedule, job.time_zone)
