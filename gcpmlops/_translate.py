@@ -92,8 +92,9 @@ def _about(message: str, resource: str) -> str:
 def _from_auth(exc: Exception, resource: str) -> ours.GcpMlopsError:
     if type(exc).__name__ == "TransportError":
         return ours.Unavailable(_about(str(exc), resource), resource=resource, next_step=_START_HINT)
-    if found := _PERMISSION.search(str(exc)):  # whom to impersonate is not for this caller to decide
-        return _impersonation_denied(str(exc), next(filter(None, found.groups())), resource)
+    text = str(exc).replace("\\'", "'")
+    if found := _PERMISSION.search(text):  # whom to impersonate is not for this caller to decide
+        return _impersonation_denied(text, next(filter(None, found.groups())), resource)
     return ours.Unauthenticated(str(exc), resource=resource, next_step=_LOGIN_HINT)
 
 
