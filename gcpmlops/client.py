@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gcpmlops.logs import Logs
     from gcpmlops.models import Models
     from gcpmlops.monitoring import Monitoring
+    from gcpmlops.notebooks import Notebooks
     from gcpmlops.project import Project
     from gcpmlops.retraining import Retraining
     from gcpmlops.scheduler import Scheduler
@@ -148,6 +149,13 @@ class Client:
         from gcpmlops.monitoring import Monitoring
 
         return Monitoring(self.clients, self.bigquery)
+
+    @cached_property
+    def notebooks(self) -> Notebooks:
+        """Vertex AI Workbench: instances that run JupyterLab."""
+        from gcpmlops.notebooks import Notebooks
+
+        return Notebooks(self.clients)
 
     @cached_property
     def drift(self) -> Drift:

@@ -47,6 +47,7 @@ COMMANDS = {  # name: (where it is, its line in --help)
         "gcpmlops.cli.monitoring:monitoring",
         "Metrics, alerts, channels, incidents and dashboards of Cloud Monitoring.",
     ),
+    "notebooks": ("gcpmlops.cli.notebooks:notebooks", "Vertex AI Workbench: instances that run JupyterLab."),
     "retraining": ("gcpmlops.cli.retraining:retraining", "Retraining: triggers, cases to decide, one timeline."),
     "scheduler": (
         "gcpmlops.cli.scheduler:scheduler",
