@@ -1,0 +1,1 @@
+"""The parts of `client.notebooks`."""
