@@ -6,13 +6,13 @@ import shutil
 import sys
 from pathlib import Path
 
-import nbclient
-import nbformat
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_the_notebook(tmp_path: Path, emulator_environment: dict[str, str]) -> None:
+    import nbclient  # and its grammars take more than a second: not while tests are collected
+    import nbformat
+
     for name in ("flights", "search"):
         shutil.copytree(EXAMPLES / name, tmp_path / name)
     notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)

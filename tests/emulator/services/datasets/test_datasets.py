@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import aiplatform_v1, aiplatform_v1beta1, bigquery, storage
+from google.cloud import aiplatform_v1, bigquery, storage
 from google.cloud.aiplatform_v1 import types
 from google.protobuf import field_mask_pb2, struct_pb2
 
@@ -240,6 +240,8 @@ def test_annotations_are_not_built(datasets: Any) -> None:
 
 
 def test_over_rest_and_v1beta1(google_environment: dict[str, str], parent: str) -> None:
+    from google.cloud import aiplatform_v1beta1  # takes most of a second: not while tests are collected
+
     beta = aiplatform_v1beta1.DatasetServiceClient(client_options=OPTIONS, transport="rest")
     value = struct_pb2.Value()
     value.struct_value.update({"note": "kept"})
