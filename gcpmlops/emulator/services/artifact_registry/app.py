@@ -24,6 +24,7 @@ from gcpmlops.emulator.services.artifact_registry.generic import GenericArtifact
 from gcpmlops.emulator.services.artifact_registry.oci import errors as oci
 from gcpmlops.emulator.services.artifact_registry.oci.distribution import Distribution
 from gcpmlops.emulator.services.artifact_registry.oci.images import Images
+from gcpmlops.emulator.services.artifact_registry.pipelines import PipelineRepository
 from gcpmlops.emulator.services.artifact_registry.python.repository import PythonRepository
 from gcpmlops.emulator.services.artifact_registry.registry import Registry
 from gcpmlops.emulator.services.storage.app import raw_path
@@ -62,6 +63,7 @@ class PackageHosts:
         self._gate = gate
         self._python = PythonRepository(registry)
         self._generic = GenericArtifacts(registry)
+        self._pipelines = PipelineRepository(registry)
         self._docker = Distribution(registry, images)
         settings = registry.context.settings
         self._numbers = {str(settings.project_number): settings.project}
@@ -87,6 +89,8 @@ class PackageHosts:
         exchange = await self._allowed(request, *self._located(location, path.lstrip("/")))
         if format_ == "PYTHON":
             return await self._python.answer(exchange)
+        if format_ == "KFP":
+            return await self._pipelines.answer(exchange)
         if format_ == "GENERIC" and exchange.is_reading:
             return await run_in_threadpool(self._generic.download, exchange)
         raise exceptions.MethodNotImplemented(f"{request.method} on {host} is not built in this emulator.")
