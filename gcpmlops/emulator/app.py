@@ -25,6 +25,7 @@ from gcpmlops.emulator.kernel.clock import TravelClock
 from gcpmlops.emulator.kernel.front import Backends
 from gcpmlops.emulator.kernel.grpc import GrpcApi, serve
 from gcpmlops.emulator.kernel.http import Http
+from gcpmlops.emulator.kernel.keys import SystemKeys
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.registry import BoundApi
@@ -74,7 +75,8 @@ class Identity:
     @classmethod
     def load(cls, settings: Settings) -> Identity:
         key, public = load_key(settings.data_dir / "service-account.json", project=settings.project)
-        authenticator = Authenticator(key, public, load_secret(settings.data_dir / "secret"))
+        system_keys = SystemKeys(settings.data_dir / "keys")
+        authenticator = Authenticator(key, public, load_secret(settings.data_dir / "secret"), system_keys)
         return cls(authenticator, Certificates(settings.data_dir), key)
 
 

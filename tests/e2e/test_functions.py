@@ -17,7 +17,7 @@ import psutil
 import pytest
 import requests
 from google.api_core import exceptions as google_exceptions
-from google.cloud import functions_v2, run_v2
+from google.cloud import functions_v2, iam_admin_v1, run_v2
 from google.iam.v1 import policy_pb2
 
 from gcpmlops import Client, exceptions
@@ -84,6 +84,7 @@ def test_who_may_call(probe: Caller, client: Client, google_environment: dict[st
     assert refused.status_code == 401
     assert "https://else.where" in refused.text
 
+    iam_admin_v1.IAMClient().create_service_account(name="projects/local-project", account_id="stranger")
     stranger = _token_of("stranger@local-project.iam.gserviceaccount.com", probe.function.url)
     denied = probe(headers=stranger)
     assert denied.status_code == 403

@@ -1,9 +1,10 @@
-"""Identity: the emulator's service-account key, its token endpoint, and who a bearer token belongs to.
+"""Identity: keys of service accounts, the token endpoint, and who a bearer token belongs to.
 
 Google APIs take access tokens; what stands behind Cloud Run takes identity tokens made for its URL.
 
-Accepted are access tokens that this emulator gave out, and the self-signed RS256 JWTs that GAPIC clients make from the
-key file without ever asking for a token. Validity is real time, whatever the injected clock says.
+Accepted are access tokens that this emulator gave out, and the self-signed RS256 JWTs that GAPIC clients make from a
+key file without ever asking for a token. Validity is real time, whatever the injected clock says. Tokens of an account
+that is deleted or disabled are refused, and so is what was signed with a key that is.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from google.api_core import exceptions
 from google.auth import crypt, jwt
 
+from gcpmlops.emulator.kernel import keys
 from gcpmlops.emulator.kernel.call import ANONYMOUS, Caller, current_call
+from gcpmlops.emulator.kernel.keys import SystemKeys, write_private
 
-__all__ = ["ANONYMOUS", "Authenticator", "Caller", "current_caller"]
+__all__ = ["ANONYMOUS", "Authenticator", "Caller", "current_caller", "write_private"]
 
 _PREFIX = "ya29.local."
 LIFETIME = 3600  # seconds
@@ -45,18 +48,35 @@ def current_caller() -> Caller:
     return current_call().caller
 
 
+class Directory(Protocol):
+    """Who knows the service accounts that were made, and the keys that users have of them."""
+
+    def check(self, email: str) -> None:
+        """Raises Unauthenticated for an account that is deleted or disabled."""
+
+    def public_key(self, email: str, key_id: str) -> str:
+        """In PEM; raises LookupError for a key that is not there, not valid, or disabled."""
+
+
 class Authenticator:
     """Gives out tokens and verifies them.
 
     Args:
-        key: the generated service account's key file, as a dict.
+        key: the key file of the emulator's own service account, as a dict.
         secret: signs access tokens; private to this emulator.
+        system_keys: of all other accounts.
+
+    ``directory`` is set once there are accounts to know of.
     """
 
-    def __init__(self, key: dict[str, Any], public_key: str, secret: bytes) -> None:
+    def __init__(
+        self, key: dict[str, Any], public_key: str, secret: bytes, system_keys: SystemKeys | None = None
+    ) -> None:
         self._key = key
         self.public_key = public_key
         self._secret = secret
+        self.system_keys = system_keys
+        self.directory: Directory | None = None
         self._verified: dict[str, tuple[Caller, float]] = {}
         self._identities: dict[tuple[str, str], tuple[str, int]] = {}  # tokens by email and audience, and their time
         self._identified: dict[str, Identity] = {}
@@ -103,10 +123,27 @@ class Authenticator:
         """The public key by its id, as Google publishes its own: what verifies identity tokens."""
         return {str(self._key["private_key_id"]): self.public_key}
 
-    def sign(self, data: bytes) -> bytes:
-        """The key's RSA-SHA256 signature."""
-        signature: bytes = self._signer().sign(data)
+    def key_of(self, email: str) -> dict[str, Any]:
+        """The key file of an account's system-managed key; the emulator's own account has but one."""
+        if email == self.email or self.system_keys is None:
+            return self._key
+        return self.system_keys.of(email)
+
+    def forget(self, email: str) -> None:
+        """What was verified of an account is looked at again: it, or a key of it, is another now."""
+        for token, (caller, _) in list(self._verified.items()):
+            if caller.email == email:
+                self._verified.pop(token, None)
+
+    def sign(self, data: bytes, *, email: str = "") -> bytes:
+        """The RSA-SHA256 signature of the account's key; without an email the emulator's own."""
+        signature: bytes = _signer(self.key_of(email or self.email)).sign(data)
         return signature
+
+    def sign_jwt(self, claims: dict[str, Any], *, email: str) -> str:
+        """A JWT signed with the account's key; its header names the key."""
+        signed: bytes = jwt.encode(_signer(self.key_of(email)), claims)
+        return signed.decode()
 
     def access_token(self, email: str, *, lifetime: float = LIFETIME) -> str:
         """A token of this emulator for ``email``, valid for ``lifetime`` seconds."""
@@ -121,7 +158,9 @@ class Authenticator:
         if now - made < LIFETIME // 2:
             return token
         claims = {"iss": "https://accounts.google.com", "aud": audience, "sub": email, "email": email}
-        signed: bytes = jwt.encode(self._signer(), claims | {"email_verified": True, "iat": now, "exp": now + LIFETIME})
+        signed: bytes = jwt.encode(
+            _signer(self._key), claims | {"email_verified": True, "iat": now, "exp": now + LIFETIME}
+        )
         if len(self._identities) >= _REUSED:
             self._identities.clear()
         self._identities[email, audience] = (signed.decode(), now)
@@ -135,18 +174,24 @@ class Authenticator:
         if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
             raise exceptions.InvalidArgument(f"unsupported_grant_type: {form.get('grant_type', '')!r}")
         claims = self._decode(form.get("assertion", ""))
-        email, audience = str(claims["iss"]), str(claims.get("target_audience", self._key["token_uri"]))
+        email = str(claims["iss"])
+        audience = str(claims.get("target_audience", self._key["token_uri"]))
         reply = {"access_token": self.access_token(email), "expires_in": LIFETIME, "token_type": "Bearer"}
         return reply | {"id_token": self.id_token(email, audience), "scope": claims.get("scope", "")}
 
     def _verify(self, token: str) -> tuple[Caller, float]:
         claims = self._own(token) if token.startswith(_PREFIX) else self._decode(token)
         email = str(claims.get("email") or claims["iss"])
+        self._check(email)
         project = email.partition("@")[2].partition(".")[0]
         if len(self._verified) >= _REUSED:
             self._verified.clear()
         verified = self._verified[token] = (Caller(email, project), float(claims["exp"]))
         return verified
+
+    def _check(self, email: str) -> None:
+        if self.directory is not None and email != self.email:
+            self.directory.check(email)
 
     def _own(self, token: str) -> dict[str, Any]:
         payload, _, signature = token.removeprefix(_PREFIX).partition(".")
@@ -155,23 +200,43 @@ class Authenticator:
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return claims
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str, public_key: str = "") -> dict[str, Any]:
         try:
-            return dict(jwt.decode(token, certs=self.public_key))
+            return dict(jwt.decode(token, certs=public_key or self.public_key))
         except (ValueError, KeyError) as error:  # google-auth's errors are ValueErrors
             raise _refused(str(error)) from None
 
     def _decode(self, token: str) -> dict[str, Any]:
-        claims = self._claims(token)
-        if claims.get("iss") != self.email:
-            raise _refused(f"issuer {claims.get('iss')!r} is unknown here")
-        return claims
+        """The claims of a JWT that an account's key signed."""
+        try:
+            header, unverified = jwt.decode_header(token), jwt.decode(token, verify=False)
+        except (ValueError, KeyError) as error:
+            raise _refused(str(error)) from None
+        email = str(unverified.get("iss"))
+        self._check(email)
+        try:
+            public = self._public_key(email, str(header.get("kid", "")))
+        except LookupError:
+            raise _refused(f"issuer {email!r} has no such key here") from None
+        return self._claims(token, public)
+
+    def _public_key(self, email: str, key_id: str) -> str:
+        """Raises LookupError."""
+        if email == self.email and key_id == self._key["private_key_id"]:
+            return self.public_key
+        system = self.system_keys.find(email) if self.system_keys is not None else None
+        if system is not None and system["private_key_id"] == key_id and self.system_keys is not None:
+            return self.system_keys.public(email)
+        if self.directory is None:
+            raise LookupError(key_id)
+        return self.directory.public_key(email, key_id)
 
     def _signature(self, payload: str) -> str:
         return hmac.new(self._secret, payload.encode(), hashlib.sha256).hexdigest()
 
-    def _signer(self) -> Any:
-        return crypt.RSASigner.from_service_account_info(self._key)
+
+def _signer(key: dict[str, Any]) -> Any:
+    return crypt.RSASigner.from_service_account_info(key)
 
 
 def _refused(cause: str) -> exceptions.Unauthenticated:
@@ -183,36 +248,11 @@ def _refused(cause: str) -> exceptions.Unauthenticated:
 
 def load_key(path: Path, *, project: str) -> tuple[dict[str, Any], str]:
     """The service account's key file (made at the first start, 0600) and its public key in PEM."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     if not path.exists():
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
         email = f"gcpmlops@{project}.iam.gserviceaccount.com"
-        write_private(path, json.dumps(_key_file(project, email, pem.decode()), indent=2))
+        write_private(path, json.dumps(keys.make(email, project=project), indent=2))
     key: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    loaded = serialization.load_pem_private_key(key["private_key"].encode(), password=None)
-    public = loaded.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return key, public.decode()
-
-
-def _key_file(project: str, email: str, pem: str) -> dict[str, str]:
-    return {
-        "type": "service_account",
-        "project_id": project,
-        "private_key_id": secrets.token_hex(20),
-        "private_key": pem,
-        "client_email": email,
-        "client_id": str(secrets.randbelow(10**21)),
-        "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-        "token_uri": "https://oauth2.googleapis.com/token",
-        "universe_domain": "googleapis.com",
-    }
+    return key, keys.public_of(key)
 
 
 def load_secret(path: Path) -> bytes:
@@ -220,11 +260,3 @@ def load_secret(path: Path) -> bytes:
     if not path.exists():
         write_private(path, secrets.token_hex(32))
     return path.read_text("utf-8").encode()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read, whole or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    part.touch(mode=0o600)
-    part.write_text(text, "utf-8")
-    part.rename(path)

@@ -1,13 +1,9 @@
-"""The small hosts of identity, as ASGI applications: OAuth tokens, the metadata server, IAM Credentials."""
+"""The small hosts of identity, as ASGI applications: OAuth tokens, the metadata server."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import orjson
 from google.api_core import exceptions
@@ -54,53 +50,6 @@ class OAuth:
         except exceptions.GoogleAPICallError as error:
             answer, status = {"error": "invalid_grant", "error_description": error.message}, 400
         await reply(status, orjson.dumps(answer), _JSON, send)
-
-
-class IamCredentials:
-    """``iamcredentials.googleapis.com``: tokens of service accounts, for who may act as them: here every caller.
-
-    Signatures are made with the emulator's own service account alone: it has no other key.
-    """
-
-    _PATH = re.compile(r"/v1/projects/[^/]+/serviceAccounts/([^/:]+):(\w+)")
-
-    def __init__(self, authenticator: Authenticator) -> None:
-        self._authenticator = authenticator
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._PATH.fullmatch(unquote(scope["path"]))
-        if found is None or scope["method"] != "POST":
-            raise exceptions.NotFound(
-                f"{scope['method']} {scope['path']} is no method of iamcredentials.googleapis.com."
-            )
-        try:
-            body = orjson.loads(await read_body(receive) or b"{}")
-            answer = self._answer(found[2], found[1], body)
-        except (ValueError, TypeError, AttributeError, binascii.Error) as error:
-            raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}") from None
-        await reply(200, orjson.dumps(answer), _JSON, send)
-
-    def _answer(self, action: str, email: str, body: dict[str, Any]) -> dict[str, Any]:
-        if action == "generateIdToken":
-            if not body.get("audience"):
-                raise exceptions.InvalidArgument("audience: required, but missing.")
-            return {"token": self._authenticator.id_token(email, str(body["audience"]))}
-        if action == "generateAccessToken":
-            seconds = float(str(body.get("lifetime") or f"{LIFETIME}s").removesuffix("s"))
-            until = datetime.now(UTC) + timedelta(seconds=seconds)
-            token = self._authenticator.access_token(email, lifetime=seconds)
-            return {"accessToken": token, "expireTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        if action == "signBlob":
-            if email != self._authenticator.email:
-                raise exceptions.PermissionDenied(
-                    f"This emulator has no key of {email}, only of {self._authenticator.email}."
-                )
-            signature = self._authenticator.sign(base64.b64decode(str(body.get("payload", "")), validate=True))
-            return {
-                "keyId": next(iter(self._authenticator.certificates())),
-                "signedBlob": base64.b64encode(signature).decode(),
-            }
-        raise exceptions.MethodNotImplemented(f"iamcredentials {action} is not built in this emulator.")
 
 
 class Metadata:

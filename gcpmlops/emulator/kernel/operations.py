@@ -89,9 +89,9 @@ class Operations:
         wait([running], timeout=_SOON_S)
         return self._rows.find(name) or operation
 
-    def finished(self, *, parent: str, metadata: Any, response: Any) -> operations_pb2.Operation:
-        """An operation whose work is done already."""
-        name = f"{parent}/operations/{names.new_id()}"
+    def finished(self, *, parent: str = "", name: str = "", metadata: Any, response: Any) -> operations_pb2.Operation:
+        """An operation whose work is done already, below a parent or under a name of its own."""
+        name = name or f"{parent}/operations/{names.new_id()}"
         version = current_call().version
         operation = Operation(name=name, done=True, metadata=_pack(self._stamped(metadata), version))
         operation.response.CopyFrom(_pack(response, version))

@@ -16,7 +16,12 @@ from typing import Any
 from gcpmlops.emulator.kernel import contract
 from gcpmlops.emulator.kernel.masks import raw
 
-_DOCUMENTS = {"google.cloud.logging_v2": "logging.v2.json", "google.cloud.monitoring_v3": "monitoring.v3.json"}
+_DOCUMENTS = {
+    "google.cloud.logging_v2": "logging.v2.json",
+    "google.cloud.monitoring_v3": "monitoring.v3.json",
+    "google.cloud.iam_admin_v1": "iam.v1.json",
+}
+_KEY_VERBS = ("create", "get", "delete", "disable", "enable", "upload")
 # Where resource and verb don't spell the RPC's name.
 _NAMES = {
     "entries.write": "WriteLogEntries",
@@ -40,8 +45,25 @@ _NAMES = {
     "members.list": "ListGroupMembers",
     "notificationChannels.getVerificationCode": "GetNotificationChannelVerificationCode",
     "notificationChannels.sendVerificationCode": "SendNotificationChannelVerificationCode",
+    "serviceAccounts.patch": "PatchServiceAccount",
+    "serviceAccounts.getIamPolicy": "GetIamPolicy",
+    "serviceAccounts.setIamPolicy": "SetIamPolicy",
+    "serviceAccounts.testIamPermissions": "TestIamPermissions",
+    "serviceAccounts.signBlob": "SignBlob",
+    "serviceAccounts.signJwt": "SignJwt",
+    **{f"keys.{verb}": f"{verb.capitalize()}ServiceAccountKey" for verb in _KEY_VERBS},
+    "keys.list": "ListServiceAccountKeys",
+    "roles.queryGrantableRoles": "QueryGrantableRoles",
+    "permissions.queryTestablePermissions": "QueryTestablePermissions",
+    "iamPolicies.lintPolicy": "LintPolicy",
+    "iamPolicies.queryAuditableServices": "QueryAuditableServices",
 }
+_OTHERS = re.compile(r"\.(?:workforcePools|workloadIdentityPools)\.")  # in no package's contract
 _VERBS = {"patch": "Update"}
+_INSIDE = {
+    "iam.projects.serviceAccounts.patch": "service_account"
+}  # the whole request is the body, the name deep in it
+_WHOLE = ("ServiceAccount",)  # a resource that is a request itself
 
 
 def rules(package: str, document: str) -> dict[str, dict[str, list[list[str]]]]:
@@ -51,7 +73,7 @@ def rules(package: str, document: str) -> dict[str, dict[str, list[list[str]]]]:
     for folder in contract.services(package):
         service = contract.load(package, folder)
         for name, method in _calls(api):
-            if name in service.methods:
+            if name in service.methods and not _OTHERS.search(method["id"]):
                 body = _body(method)
                 template = _template(method, service.methods[name].request, body)
                 rule = [method["httpMethod"], template, body]
@@ -82,7 +104,7 @@ def _template(method: dict[str, Any], request: Any, body: str) -> str:
     def variable(match: re.Match[str]) -> str:
         pattern: str = method["parameters"][match[1]].get("pattern", "^[^/]+$").strip("^$")
         own = any(match[1] in (field.name, field.json_name) for field in raw(request()).DESCRIPTOR.fields)
-        name = match[1] if own else f"{body}.{match[1]}"
+        name = match[1] if own else f"{_INSIDE.get(method['id'], body)}.{match[1]}"
         return "{" + name + "=" + pattern.replace("[^/]+", "*").replace(".*", "**") + "}"
 
     return "/" + re.sub(r"\{\+?(\w+)\}", variable, method["path"])
@@ -91,14 +113,14 @@ def _template(method: dict[str, Any], request: Any, body: str) -> str:
 def _body(method: dict[str, Any]) -> str:
     """The whole request, or the one field that the body is: discovery tells by the request type's name."""
     reference = method.get("request", {}).get("$ref", "")
-    if not reference or reference.endswith("Request"):
+    if not reference or reference.endswith("Request") or reference in _WHOLE:
         return "*" if reference else ""
     field: str = {"LogBucket": "bucket", "LogView": "view", "LogSink": "sink", "LogExclusion": "exclusion",
             "LogMetric": "metric", "Link": "link", "CmekSettings": "cmek_settings", "Settings": "settings",
             "SavedQuery": "saved_query", "AlertPolicy": "alert_policy", "Group": "group",
             "MetricDescriptor": "metric_descriptor", "NotificationChannel": "notification_channel",
             "Snooze": "snooze", "UptimeCheckConfig": "uptime_check_config", "Service": "service",
-            "ServiceLevelObjective": "service_level_objective"}[reference]  # fmt: skip
+            "ServiceLevelObjective": "service_level_objective", "Role": "role"}[reference]  # fmt: skip
     return field
 
 

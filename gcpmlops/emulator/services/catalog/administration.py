@@ -2,53 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Service
-from gcpmlops.emulator.services import iam_routes
+from gcpmlops.emulator.services import iam_routes, project_routes
 from gcpmlops.emulator.services.catalog.functions import Functions
 from gcpmlops.emulator.services.catalog.parts import made_once
+from gcpmlops.emulator.services.service_usage import routes as service_usage_routes
 
 if TYPE_CHECKING:
-    from gcpmlops.emulator.services.iam import Policies
+    from google.cloud.resourcemanager_v3 import types
+
+    from gcpmlops.emulator.services.billing import Billing
+    from gcpmlops.emulator.services.iam_admin.accounts import Accounts
+    from gcpmlops.emulator.services.project_policies import ProjectPolicies
     from gcpmlops.emulator.services.projects import Projects
+    from gcpmlops.emulator.services.service_usage.enabled import EnabledApis
+    from gcpmlops.emulator.services.service_usage.service import ServiceUsage
 
 
 class Administration(Functions):
     """With projects and identities."""
 
+    def _start_administration(self) -> None:
+        """Who asks is looked up from now on: what was made before the last stop counts."""
+        self._authenticator.directory = _Directory(lambda: self._accounts)
+        self._context.access.members = lambda member: self._accounts.check_member(member)
+        if not self._settings.enable_all:
+            self.gate.checks.insert(0, lambda asked: self._enabled_apis.check(asked))
+        if self._settings.enforce_iam:
+            self._project_policies.ensure(self._settings.project)
+
     def _projects(self) -> Iterable[Service]:
         return (self._project_service, self._project_policies)
 
     def _project_routes(self) -> tuple[JsonRoute, ...]:
-        return iam_routes.routes(lambda: self._project_policies, "/v1/{resource=projects/*}")
+        policies = iam_routes.routes(lambda: self._project_policies, "/v1/{resource=projects/*}")
+        return (*project_routes.routes(lambda: self._project_service), *policies)
 
     @made_once
-    def _project_policies(self) -> Policies:
+    def _project_policies(self) -> ProjectPolicies:
         from gcpmlops.emulator.services.project_policies import ProjectPolicies
 
-        return ProjectPolicies(self._context, self._project_service)
-
-    def _get_project_v1(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self._project_service.get_v1(variables, body)
-        return answer
+        return ProjectPolicies(self._context, self._project_service, owner=self._authenticator.email)
 
     @made_once
     def _project_service(self) -> Projects:
         from gcpmlops.emulator.services.projects import Projects
 
-        return Projects(self._context)
+        def created(project: types.Project) -> None:
+            self._project_policies.created(project)
+
+        return Projects(self._context, created)
 
     def _service_usage(self) -> Iterable[Service]:
-        return ()
+        return (self._services_in_use,)
+
+    def _service_usage_routes(self) -> tuple[JsonRoute, ...]:
+        return service_usage_routes.routes(lambda: self._services_in_use)
+
+    @made_once
+    def _services_in_use(self) -> ServiceUsage:
+        from gcpmlops.emulator.services.service_usage.service import ServiceUsage
+
+        return ServiceUsage(
+            self._context,
+            self._enabled_apis,
+            self._project_policies,
+            projects=self._project_service.id_of,
+            billed=lambda project: self._billing_service.pays_for(project),
+        )
+
+    @made_once
+    def _enabled_apis(self) -> EnabledApis:
+        from gcpmlops.emulator.services.service_usage.enabled import EnabledApis
+
+        projects = self._project_service
+        return EnabledApis(self._context, known=projects.is_known, id_of=projects.id_of)
 
     def _billing(self) -> Iterable[Service]:
-        return ()
+        return (self._billing_service,)
+
+    @made_once
+    def _billing_service(self) -> Billing:
+        from gcpmlops.emulator.services.billing import Billing
+
+        return Billing(self._context, self._project_service.id_of)
 
     def _iam(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.iam_admin.keys import Keys
+        from gcpmlops.emulator.services.iam_admin.roles import Roles
+        from gcpmlops.emulator.services.iam_admin.service import AccountPolicies, ServiceAccounts
+
+        policies = AccountPolicies(self._accounts)
+        keys = Keys(self._accounts, lambda: f"http://127.0.0.1:{self._port}/oauth2.googleapis.com/token")
+        roles = Roles(self._context, self._project_service.id_of)
+        return (ServiceAccounts(self._accounts, policies), keys, policies, roles)
+
+    @made_once
+    def _accounts(self) -> Accounts:
+        from gcpmlops.emulator.services.iam_admin.accounts import Accounts
+
+        projects = self._project_service
+        return Accounts(self._context, self._authenticator, projects=projects.id_of, known=projects.is_known)
 
     def _iam_credentials(self) -> Iterable[Service]:
-        return ()
+        from gcpmlops.emulator.services.iam_credentials import IamCredentials
+
+        return (IamCredentials(self._accounts, self._authenticator),)
+
+
+class _Directory:
+    """The accounts, made when a token of another than the emulator's own is first seen."""
+
+    def __init__(self, accounts: Callable[[], Accounts]) -> None:
+        self._accounts = accounts
+
+    def check(self, email: str) -> None:
+        self._accounts().check(email)
+
+    def public_key(self, email: str, key_id: str) -> str:
+        return self._accounts().public_key(email, key_id)

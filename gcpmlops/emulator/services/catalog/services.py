@@ -13,7 +13,7 @@ from gcpmlops.emulator.kernel.auth import Authenticator
 from gcpmlops.emulator.kernel.hosts import INVOCATION
 from gcpmlops.emulator.kernel.hosts import PACKAGES as PACKAGE_HOSTS
 from gcpmlops.emulator.kernel.http import Asgi
-from gcpmlops.emulator.kernel.identity import IamCredentials, Metadata, OAuth
+from gcpmlops.emulator.kernel.identity import Metadata, OAuth
 from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.registry import Api, BoundApi
 from gcpmlops.emulator.kernel.service import Context, Service
@@ -26,7 +26,6 @@ from gcpmlops.emulator.services.catalog.packages import PACKAGES
 from gcpmlops.emulator.services.clock import ClockApp
 from gcpmlops.emulator.services.functions.invocation import Invocation
 from gcpmlops.emulator.services.resumption import Resumption
-from gcpmlops.emulator.services.service_usage import ServiceUsage
 from gcpmlops.emulator.services.storage.app import StorageApp
 from gcpmlops.emulator.state.store import Store
 
@@ -53,6 +52,7 @@ class Services(Delivery):
     def start(self, port: int) -> None:
         """Once the port is known: children can be told how to reach the emulator; endpoints serve again."""
         self._port = port
+        self._start_administration()
         self._resume_logging()
         resume = Resumption(self._context.store, self._context.agenda)
         resume("google.cloud.aiplatform.v1.Endpoint", "endpoints", lambda: self._deployments.resume())
@@ -96,8 +96,6 @@ class Services(Delivery):
             "bigquery": self._closed_later(bigquery),
             "oauth2": OAuth(authenticator),
             "metadata": Metadata(authenticator, self._settings),
-            "iamcredentials": IamCredentials(authenticator),
-            "serviceusage": ServiceUsage(),
             INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
             PACKAGE_HOSTS: self._packages_app,
             "containeranalysis": ContainerAnalysis(),
@@ -119,7 +117,7 @@ class Services(Delivery):
             Api(*PACKAGES["logging"], self._logging),
             Api(*PACKAGES["storage"], self._storage_control),
             Api(*PACKAGES["bigquerystorage"], self._bigquery_read),
-            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=self._project_routes()),
+            Api(*PACKAGES["cloudresourcemanager"], self._projects, json_routes=self._project_routes(), names=names),
             Api(*PACKAGES["monitoring"], self._monitoring, names=names, json_routes=self._monitoring_routes()),
             Api(*PACKAGES["dashboards"], self._dashboards, names=names),
             Api(*PACKAGES["cloudscheduler"], self._scheduler, names=names),
@@ -132,7 +130,7 @@ class Services(Delivery):
                 names=names,
             ),
             Api(*PACKAGES["run"], self._run, names=names, json_routes=self._knative_routes()),
-            Api(*PACKAGES["serviceusage"], self._service_usage, names=names),
+            Api(*PACKAGES["serviceusage"], self._service_usage, names=names, json_routes=self._service_usage_routes()),
             Api(*PACKAGES["cloudbilling"], self._billing, names=names),
             Api(*PACKAGES["iam"], self._iam, names=names),
             Api(*PACKAGES["iamcredentials"], self._iam_credentials, names=names),
