@@ -76,9 +76,11 @@ class BuildRows:
         return found
 
     def page(self, parent: str, request: Any) -> tuple[list[types.Build], str]:
-        """One page of what a List request asks for, newest first, and the next page's token."""
+        """One page of what a List request asks for, newest first, and the next page's token; `-` is every location."""
         text = _TRIGGER_ID.sub("build_trigger_id", request.filter)
-        found = [build for build in reversed(self._rows.list(parent)) if filters.matches(text, build)]
+        builds = self._rows.list(None if parent.endswith("/-") else parent)
+        project = names.project_of(parent)
+        found = [b for b in reversed(builds) if b.project_id == project and filters.matches(text, b)]
         return paging.page(found, request)
 
     def update(self, name: str, change: Callable[[types.Build], None]) -> types.Build:

@@ -218,6 +218,8 @@ def test_cancel_and_retry(building):
     assert building.ended(retried).status == Status.CANCELLED
     request = {"parent": building.parent, "filter": 'tags="cancelled" AND status="CANCELLED"'}
     assert [found.id for found in building.api.list_builds(request)] == [again, build_id]
+    everywhere = {**request, "parent": f"projects/{building.project}/locations/-"}
+    assert [found.id for found in building.api.list_builds(everywhere)] == [again, build_id]
     number = building.get(build_id).name
     assert building.api.get_build({"name": number}).id == build_id
 
