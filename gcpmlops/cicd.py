@@ -184,6 +184,7 @@ class _Steps:
         self._definition = definition
         self._on_step = on_step
         self._workspace = Workspace(definition.folder / FILE, on_event=on_event)
+        self._stamp = definition.stamp
         self._made: _Run | None = None
 
     @property
@@ -254,15 +255,15 @@ class _Steps:
                 f"{name} needs what {before.name} leaves in {self._definition.folder / FILE}; {before}",
                 next_step=f"Run it first: `gcpmlops cicd step {before.name}`; or all: `gcpmlops cicd run`.",
             )
-        if record.get("definition") != self._definition.digest:
+        if record.get("stamp") != self._stamp:
             raise FailedPrecondition(
-                f"{self._definition.path} has changed since this delivery was trained",
+                f"{self._definition.path} or {self._definition.source} has changed since this delivery was trained",
                 next_step="Begin again: `gcpmlops cicd run --from train`.",
             )
 
     def _begin(self, name: str) -> None:
         record, step = self._workspace.record, self._result(name)
-        same = record.get("definition") == self._definition.digest
+        same = record.get("stamp") == self._stamp
         goes_on = same and (step.state == RUNNING or (step.state == FAILED and name in _REPEATABLE))
         if not goes_on:
             self._forget(name)
@@ -277,7 +278,7 @@ class _Steps:
         stamp, record = self._workspace.now(), self._workspace.record
         made = f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         record |= {
-            "id": made, "name": self._definition.name, "definition": self._definition.digest,
+            "id": made, "name": self._definition.name, "stamp": self._stamp,
             "started": stamp.isoformat(), "facts": {},
         }  # fmt: skip
 

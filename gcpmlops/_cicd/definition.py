@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from gcpmlops._endpoints.strategies import Canary, Quality
+from gcpmlops._functions.ignoring import files
 from gcpmlops._jobs.settings import JobSettings
 from gcpmlops._retraining.recipe import DEPLOY, EVALUATE
 from gcpmlops._serving import ServerSettings
@@ -119,6 +120,17 @@ class Definition:
         """Of all that it says; comments and layout don't count."""
         plain = {key: value for key, value in asdict(self).items() if key != "path"}
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    @property
+    def stamp(self) -> str:
+        """Of the definition and the training code: what a delivery that goes on must not differ in."""
+        source, found = self.folder / self.source, hashlib.sha256(self.digest.encode())
+        if not is_gs_uri(self.source):
+            named = sorted(files(source)) if source.is_dir() else [(source.name, source)]
+            for name, path in named:
+                if not name.startswith("."):
+                    found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        return found.hexdigest()[:16]
 
     def account(self, kind: str, project: str) -> str:
         """Its email in a project; empty where none is named."""

@@ -32,7 +32,7 @@ class Workspace:
 
     Attributes:
         folder: gs:// folder of what is too large for the file.
-        record: what is in it: id, definition, started, steps, facts.
+        record: what is in it: id, name, stamp (of definition and code), started, steps, facts.
     """
 
     def __init__(self, path: Path, *, on_event: Callable[[Event], None]) -> None:
@@ -62,6 +62,7 @@ class Workspace:
     def save(self) -> None:
         """Whole or not at all."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        (self._path.parent / ".gitignore").write_text("*\n", "utf-8")  # it is no part of the source
         new = self._path.with_suffix(".new")
         new.write_text(json.dumps(self.record, indent=1, default=str) + "\n", "utf-8")
         new.replace(self._path)
