@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +42,23 @@ class Stand:
     Attributes:
         entrypoint: the command that a step's arguments are given to unless it names an entrypoint of its own.
         prefix: words before any entrypoint: the command that the user has mapped the image to.
+        options_of: the command that is meant where the arguments begin with an option.
         image: the environment that stands for it.
         in_docker: a container of the image itself.
     """
 
     entrypoint: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
+    options_of: str = ""
     image: images.Image | None = None
     in_docker: bool = False
+
+    def words(self, entrypoint: str, args: Sequence[str]) -> list[str]:
+        """The command of a step."""
+        if entrypoint:
+            return [*self.prefix, entrypoint, *args]
+        first = (self.options_of,) if self.options_of and args and args[0].startswith("-") else ()
+        return [*self.prefix, *self.entrypoint, *first, *args]
 
 
 class BuildImages:
@@ -70,7 +79,7 @@ class BuildImages:
             return _mapped(uri, command)
         name = _HUB.sub("", _TAG.sub("", uri))
         if _SHELLS.fullmatch(name):
-            return Stand()
+            return Stand(options_of="bash" if name == "bash" else "")
         tool, stand = _tool(name)
         if tool and shutil.which(tool):
             return stand
@@ -111,7 +120,7 @@ def _tool(name: str) -> tuple[str, Stand]:
     """The tool that an image is, and what runs in its place; no tool for another image."""
     for tool, pattern in _TOOLS:
         if re.fullmatch(pattern, name):
-            return tool, Stand()
+            return tool, Stand(options_of=tool if tool == "node" else "")
     if found := _BUILDER.fullmatch(name):
         tool = str(found[found.lastindex or 0])
         return tool, Stand(entrypoint=(tool,))

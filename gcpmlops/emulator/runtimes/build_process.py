@@ -76,11 +76,6 @@ class StepProcess:
         if stand.in_docker:
             return self._in_docker(step, view, cleanups)
         layered = self._environment(step, stand, cancellation)
-        words = (
-            self._script(step, view.rewrite)
-            if step.script
-            else [*(stand.entrypoint if not step.entrypoint else (step.entrypoint,)), *step.args]
-        )
         own = {key: view.rewrite(value) for key, value in step.env.items()}
         env = {
             **self._base,
@@ -91,7 +86,10 @@ class StepProcess:
             **own,
             **step.secrets,
         }
-        argv = [*stand.prefix, *(words if step.script else map(view.rewrite, words))]
+        if step.script:
+            argv = [*stand.prefix, *self._script(step, view.rewrite)]
+        else:
+            argv = [view.rewrite(word) for word in stand.words(step.entrypoint, step.args)]
         cwd = view.directory(step.folder)
         return ProcessSpec(
             argv or ["true"], env, cwd, timeout_s=step.timeout_s, line_limit=_LINE_LIMIT, mounts=view.mounts()

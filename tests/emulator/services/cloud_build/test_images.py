@@ -52,6 +52,15 @@ def test_cloud_builders_are_the_tools_that_they_are_called_after(processes):
         images.resolve("gcr.io/cloud-builders/mvn")
 
 
+def test_the_command_of_a_step(processes):
+    images = BuildImages(Environments(processes), {"own:1": "env A=1"})
+    assert images.resolve("bash").words("", ["-c", "true"]) == ["bash", "-c", "true"]
+    assert images.resolve("bash").words("", ["true"]) == ["true"]
+    assert images.resolve("gcr.io/cloud-builders/git").words("", ["-v"]) == ["git", "-v"]
+    assert images.resolve("gcr.io/cloud-builders/git").words("sh", ["-c"]) == ["sh", "-c"]
+    assert images.resolve("own:1").words("sh", ["-c"]) == ["env", "A=1", "sh", "-c"]
+
+
 def test_a_tool_that_is_not_installed_is_named(processes, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(exceptions.InvalidArgument, match="terraform is not installed on this machine"):
