@@ -71,7 +71,7 @@ class Instances(Service):
     def update_instance(self, request: types.UpdateInstanceRequest) -> Any:
         """Labels, metadata and tags at any time; what is the machine itself while it is STOPPED."""
         name = self._stored(request.instance.name).name
-        require(request, "update_mask")
+        require(request, "update_mask.paths")
         mask = field_mask_pb2.FieldMask(paths=_whole_lists(masks.snake(request.update_mask).paths))
 
         def change(row: types.Instance) -> None:
