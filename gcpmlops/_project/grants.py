@@ -15,8 +15,17 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 APIS: dict[Action, tuple[str, ...]] = {
     "data": ("storage", "bigquery", "bigquerystorage"),
     "train": ("aiplatform", "storage", "logging"),
-    "serve": ("aiplatform", "storage", "logging"),
-    "retrain": ("cloudfunctions", "run", "cloudbuild", "cloudscheduler", "artifactregistry", "eventarc", "pubsub"),
+    "serve": ("aiplatform", "storage", "logging", "monitoring"),
+    "retrain": (
+        "cloudfunctions",
+        "run",
+        "cloudbuild",
+        "cloudscheduler",
+        "artifactregistry",
+        "eventarc",
+        "pubsub",
+        "monitoring",
+    ),
     "alert": ("monitoring", "logging", "pubsub"),
     "deliver": ("cloudbuild", "artifactregistry", "secretmanager"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from google.api_core import exceptions
@@ -137,14 +138,19 @@ class BoundApi:
         return Bound(method, self._named(method, self._guarded(method, next(filter(None, answers), None))))
 
     def _guarded(self, method: Method, answer: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-        """Behind the gate; a client's stream is asked about without its messages, which have not come yet."""
+        """Behind the gate; a client's stream is asked about once its first message is there."""
         if answer is None:
             return None
         gate, service, name = self.gate, self._short, f"{method.service}.{method.name}"
 
         def guarded(request: Any) -> Any:
+            if gate.checks and method.client_streams:
+                messages = iter(request)
+                first = list(islice(messages, 1))
+                gate(Asked(current_call(), service, name, first[0] if first else method.request()))
+                return answer(chain(first, messages))
             if gate.checks:
-                gate(Asked(current_call(), service, name, None if method.client_streams else request))
+                gate(Asked(current_call(), service, name, request))
             return answer(request)
 
         return guarded

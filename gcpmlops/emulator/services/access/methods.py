@@ -51,7 +51,7 @@ def resource_of(asked: Asked) -> str:
     fields = message.DESCRIPTOR.fields_by_name
     for field in _FIELDS:
         if field in fields and (value := getattr(message, field)):
-            text = _text(value)
+            text = _text(value[0] if fields[field].is_repeated else value)
             if text:
                 return text
     return _inside(message)
@@ -62,19 +62,20 @@ def _text(value: Any) -> str:
         return value
     if hasattr(value, "name"):  # UpdateModel(model=Model(name=...))
         return str(value.name)
-    if hasattr(value, "__iter__") and not hasattr(value, "DESCRIPTOR"):
-        return str(next(iter(value), ""))
     return ""
 
 
 def _inside(message: Any) -> str:
-    """The name in the first message that has one: UpdateJob(job=Job(name=...))."""
+    """A name in another field, or in the first message that has one: UpdateJob(job=Job(name=...))."""
     for field, value in message.ListFields():
-        if field.message_type is not None and not field.is_repeated:
-            inner = field.message_type.fields_by_name
-            for name in ("name", "full_resource_name"):
-                if name in inner and (text := getattr(value, name)):
-                    return str(text)
+        if isinstance(value, str) and value.startswith("projects/"):
+            return value
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        inner, first = field.message_type.fields_by_name, value[0] if field.is_repeated else value
+        for name in ("name", "full_resource_name", "log_name"):
+            if name in inner and (text := getattr(first, name)):
+                return str(text)
     return ""
 
 
