@@ -9,6 +9,7 @@ these modules.
 
 import array
 import atexit
+import gc
 import importlib
 import importlib.util
 import json
@@ -113,8 +114,10 @@ def begin(program, listener: socket.socket):
     conn, _ = listener.accept()
     message, streams = receive(conn)
     reader, writer = os.pipe()
+    gc.freeze()  # what is loaded is no garbage, and forks that look for some would copy it all
     child = os.fork()
     if child == 0:
+        gc.enable()
         listener.close()
         os.close(reader)
         run(program, json.loads(message), streams, writer)
@@ -176,6 +179,7 @@ def run(program, request, streams, writer: int) -> None:
 
 
 def main() -> None:
+    gc.disable()  # here; each fork has its own
     path = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""  # noqa: PTH100 - a text, as gcloud has it
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(os.environ["PROGRAM_SERVER_SOCKET"])
