@@ -1,6 +1,7 @@
 """Pytest fixtures: a local Google Cloud for a test run, and a client for it. Imports nothing heavy: every run loads it.
 
 * ``emulator`` (session): a running emulator with its own data; ``.endpoint``, ``.project``, ``.port``, ``.data_dir``.
+* ``emulator_arguments`` (session): options of `gcpmlops emulator start` that it gets; override it for other ones.
 * ``emulator_environment`` (session): the variables that lead any process's Google clients to it.
 * ``google_environment``: the same variables, set in this process for one test, for clients that are made in it.
 * ``emulator_clock``: its clock: ``.advance("1d")``, ``.set(...)``, ``.freeze()``, ``.run()``, ``.now()``.
@@ -11,7 +12,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,17 @@ _MOVED_S = 1.0  # a clock that is further from real time has been moved
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[Running]:
+def emulator_arguments() -> Sequence[str]:
+    """What the emulator is started with; a conftest may have its own: `return ("--enforce-iam", "--no-enable-all")`."""
+    return ()
+
+
+@pytest.fixture(scope="session")
+def emulator(emulator_arguments: Sequence[str]) -> Iterator[Running]:
     """A local Google Cloud; it ends, with all that it started, when the run does."""
     from gcpmlops.emulator import launch
 
-    with launch.ephemeral() as state:
+    with launch.ephemeral(arguments=emulator_arguments) as state:
         yield state
 
 

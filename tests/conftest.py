@@ -9,6 +9,16 @@ import pytest
 
 HERE = Path(__file__).parent
 
+
+@pytest.fixture(scope="session")
+def enforcing_emulator() -> Iterator[Running]:
+    """An empty project of its own under `--enforce-iam --no-enable-all`."""
+    from gcpmlops.emulator import launch
+
+    with launch.ephemeral(project="strict-project", arguments=("--enforce-iam", "--no-enable-all")) as state:
+        yield state
+
+
 gc.disable()  # while hundreds of modules are imported, which all stay: looking through them takes half the time
 
 

@@ -110,20 +110,28 @@ def env(data_dir: Path | None, project: str | None) -> None:
 @_data_dir
 @_project
 @click.option("--ephemeral", is_flag=True, help="An emulator of its own, gone with the command.")
+@click.option("--enforce-iam", is_flag=True, help="One that is started refuses what the caller's roles don't give.")
+@click.option("--no-enable-all", is_flag=True, help="In one that is started APIs have to be enabled.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_(data_dir: Path | None, project: str | None, ephemeral: bool, command: tuple[str, ...]) -> None:
+def exec_(
+    data_dir: Path | None, project: str | None, ephemeral: bool, command: tuple[str, ...], **options: bool
+) -> None:
     """Run a command whose Google clients reach the emulator; starts one for it where none runs."""
     from gcpmlops.emulator import launch
 
     project, folder = _where(data_dir, project)
+    arguments = _arguments(options)
     for number in (signal.SIGTERM, signal.SIGHUP):  # while an emulator is started or stopped: cleaned up, as by Ctrl-C
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     if ephemeral:
-        with launch.ephemeral(project=project) as own:
+        with launch.ephemeral(project=project, arguments=arguments) as own:
             code = _run(command, own)
         sys.exit(code)
     already = launch.alive(folder)
-    state: Running = _or_fail(launch.start, folder, ["--project", project], tied=True) if already is None else already
+    if already is not None and arguments:
+        raise click.UsageError(f"An emulator runs on {folder} already, started with its own options; try --ephemeral.")
+    given = ["--project", project, *arguments]
+    state: Running = _or_fail(launch.start, folder, given, tied=True) if already is None else already
     try:
         code = _run(command, state)
     finally:

@@ -58,12 +58,14 @@ class ProjectPolicies(Policies):
                 wanted = [(_OWNER, self._owner), *agents]
                 wanted += [(role, member) for role, members in (more or {}).items() for member in members]
                 self._stored.put(name, _with(policy_pb2.Policy(version=1), wanted), parent="")
-        self.access.changed()
+                self.access.changed()
 
     def grant(self, project_id: str, wanted: Iterable[tuple[str, str]]) -> None:
         """Adds roles to members, as an API does when it is enabled."""
-        pairs = list(wanted)
         self.ensure(project_id)
+        pairs = list(wanted)
+        if not pairs:
+            return
         with self.locks(f"projects/{project_id}"):
             self._stored.update(f"projects/{project_id}", lambda policy: _with(policy, pairs))
         self.access.changed()
@@ -77,11 +79,14 @@ def _checked(projects: Projects) -> Callable[[str], object]:
 
 
 def _with(policy: Any, wanted: Iterable[tuple[str, str]]) -> Any:
+    """The etag is another only where something is new."""
+    before = policy.SerializeToString()
     for role, member in wanted:
         binding = next((each for each in policy.bindings if each.role == role and not each.HasField("condition")), None)
         if binding is None:
             binding = policy.bindings.add(role=role)
         if member not in binding.members:
             binding.members.append(member)
-    policy.etag = secrets.token_bytes(8)
+    if policy.SerializeToString() != before:
+        policy.etag = secrets.token_bytes(8)
     return policy
