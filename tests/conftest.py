@@ -1,11 +1,15 @@
-"""The order of a run by several workers, and what each of them need not do."""
+"""The order of a run by several workers; an emulator that asks for roles and for enabled APIs."""
 
 from __future__ import annotations
 
-import gc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from gcpmlops.emulator.server import Running
 
 HERE = Path(__file__).parent
 
