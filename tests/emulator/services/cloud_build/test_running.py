@@ -58,8 +58,8 @@ def test_a_failure_is_let_through_where_that_is_allowed(building):
 
 def test_timeouts_of_a_step_and_of_the_build(building):
     forever = "while true; do sleep 0.05; done"
-    of_step = building.submit(sh(forever, timeout="1s"))
-    of_build = building.submit(sh(forever), timeout="1s")
+    of_step = building.submit(sh(forever, timeout="0.3s"))
+    of_build = building.submit(sh(forever), timeout="0.3s")
     step, build = building.ended(of_step), building.ended(of_build)
     assert (step.status, step.steps[0].status) == (Status.TIMEOUT, Status.TIMEOUT)
     assert (build.status, build.steps[0].status) == (Status.TIMEOUT, Status.CANCELLED)
@@ -165,7 +165,7 @@ def test_sources_and_artifacts(building, client, bucket):
     assert "no-such-*" in again.status_detail
 
 
-def test_python_packages_go_to_artifact_registry(building, client, emulator_environment):
+def test_python_packages_go_to_artifact_registry(building, client):
     repository = f"python-{uuid.uuid4().hex[:8]}"
     registry = client.clients.artifact_registry
     registry.create_repository(
@@ -224,33 +224,35 @@ def test_cancel_and_retry(building):
     assert building.api.get_build({"name": number}).id == build_id
 
 
-def test_the_log_grows_in_storage_and_the_topic_is_told(building, client):
-    client.clients.publisher.create_topic(name=f"projects/{building.project}/topics/cloud-builds")
-    subscription = f"projects/{building.project}/subscriptions/s-{uuid.uuid4().hex[:8]}"
-    client.clients.subscriber.create_subscription(
-        name=subscription, topic=f"projects/{building.project}/topics/cloud-builds"
-    )
-    build = {
-        "steps": [sh("echo first; until [ -e go ]; do sleep 0.01; done; echo second"), sh("touch go", wait_for=["-"])]
-    }
-    build["steps"][1] = sh("sleep 1; touch go", wait_for=["-"])
+@pytest.fixture
+def told(building, client):
+    """A subscription of the topic that hears of builds."""
+    project = f"projects/{building.project}"
+    topic = client.clients.publisher.create_topic(name=f"{project}/topics/cloud-builds").name
+    name = f"{project}/subscriptions/s-{uuid.uuid4().hex[:8]}"
+    yield client.clients.subscriber.create_subscription(name=name, topic=topic).name
+    client.clients.publisher.delete_topic(topic=topic)
+
+
+def test_the_log_grows_in_storage_and_the_topic_is_told(building, client, told, tmp_path):
+    mark = tmp_path / "mark"
+    build = {"steps": [sh(f"echo first; until [ -e {mark} ]; do sleep 0.01; done; echo second")]}
     operation = building.api.create_build({"project_id": building.project, "build": build})
     started = operation.metadata.build
     bucket, name = started.logs_bucket.removeprefix("gs://"), f"log-{started.id}.txt"
     assert bucket.endswith(".cloudbuild-logs.googleusercontent.com")
     first = until(lambda: "first" in (text := _get(client, bucket, name).decode()) and text)
     assert "second" not in first
+    mark.touch()
     operation.result(timeout=30)
     assert _get(client, bucket, name).decode().startswith(first)
     assert _get(client, bucket, name).decode().endswith("\nDONE\n")
-    told = []
-    while len(told) < 3:
-        found = client.clients.subscriber.pull(subscription=subscription, max_messages=10, timeout=20)
-        told += [(m.message.attributes["buildId"], m.message.attributes["status"]) for m in found.received_messages]
-        client.clients.subscriber.acknowledge(
-            subscription=subscription, ack_ids=[m.ack_id for m in found.received_messages]
-        )
-    assert told == [(started.id, status) for status in ("QUEUED", "WORKING", "SUCCESS")]
+    heard = []
+    while len(heard) < 3:
+        found = client.clients.subscriber.pull(subscription=told, max_messages=10, timeout=20).received_messages
+        heard += [(m.message.attributes["buildId"], m.message.attributes["status"]) for m in found]
+        client.clients.subscriber.acknowledge(subscription=told, ack_ids=[m.ack_id for m in found])
+    assert heard == [(started.id, status) for status in ("QUEUED", "WORKING", "SUCCESS")]
     legacy = building.api.get_build(project_id=building.project, id=started.id)
     assert legacy.status == Status.SUCCESS
 
