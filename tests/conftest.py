@@ -1,7 +1,8 @@
-"""The order of a run by several workers; an emulator that asks for roles and for enabled APIs."""
+"""The order of a run by several workers, what each need not do, and an emulator that asks for roles and APIs."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+gc.disable()  # while hundreds of modules are imported, which all stay: looking through them takes half the time
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: later collections leave it out."""
+    gc.freeze()
+    gc.enable()
+
 
 @pytest.fixture(scope="session")
 def enforcing_emulator() -> Iterator[Running]:
@@ -21,15 +30,6 @@ def enforcing_emulator() -> Iterator[Running]:
 
     with launch.ephemeral(project="strict-project", arguments=("--enforce-iam", "--no-enable-all")) as state:
         yield state
-
-
-gc.disable()  # while hundreds of modules are imported, which all stay: looking through them takes half the time
-
-
-def pytest_collection_finish() -> None:
-    """What is there now stays to the end: later collections leave it out."""
-    gc.freeze()
-    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
