@@ -41,7 +41,7 @@ def cicd() -> None:
 @click.option("--force", is_flag=True, help="Also over files that were edited by hand.")
 def generate(call: Call, definition: Path, targets: tuple[str, ...], root: Path | None, force: bool) -> None:
     """Write the pipelines of DEFINITION. What was edited by hand is kept without --force or a yes."""
-    ask = None if force or not sys.stdin.isatty() else _ask
+    ask = None if force or not _on_a_terminal() else _ask
     found = call.read(
         "cicd.generate", definition, targets=targets, root=root, force=force, confirm=ask, dry_run=call.dry_run
     )
@@ -132,6 +132,10 @@ def _show_files(call: Call, files: Sequence[RenderedFile]) -> None:
         "target": each.target, "path": str(each.path), "state": each.state, "reason": each.reason,
     }  # fmt: skip
     call.show_all(files, view, what="pipelines")
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _ask(file: RenderedFile) -> bool:
