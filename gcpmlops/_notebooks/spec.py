@@ -68,7 +68,13 @@ class Spec:
         if self.idle_shutdown is not None:
             metadata[_IDLE] = f"{seconds_of(self.idle_shutdown, field='idle_shutdown'):.0f}"
         if self.startup_script is not None:
-            GsUri.parse(self.startup_script, field="startup_script")
+            if not self.startup_script.startswith("gs://") or not GsUri.parse(self.startup_script).name:
+                raise InvalidArgument(
+                    f"startup_script: {self.startup_script!r} is no object of Cloud Storage",
+                    field="startup_script",
+                    value=self.startup_script,
+                    allowed="gs://BUCKET/OBJECT",
+                )
             metadata[_SCRIPT] = self.startup_script
         return metadata
 
