@@ -48,6 +48,10 @@ class Place:
         """The same of a program."""
         return self._ended(self.start("-c", program, command=[sys.executable]))
 
+    def run_command(self, *command: str) -> tuple[int, str]:
+        """The same of any command."""
+        return self._ended(self.start(command=command))
+
     def _ended(self, process: subprocess.Popen[str]) -> tuple[int, str]:
         output, _ = process.communicate(timeout=200)
         return process.returncode, output
