@@ -96,12 +96,13 @@ class PackageHosts:
         raise exceptions.MethodNotImplemented(f"{request.method} on {host} is not built in this emulator.")
 
     async def _as_docker(self, request: Request, location: str, path: str) -> Response:
-        if path.rstrip("/") in ("/v2", "/v2/token"):
-            caller = await run_in_threadpool(self._credentials.caller, request.headers.get("authorization"))
-            versions = {"docker-distribution-api-version": "registry/2.0"}
-            if path.rstrip("/") == "/v2":
-                return JSONResponse({}, headers=versions)
-            return tokens.issue(self._authenticator, caller)
+        header = tokens.presented(request.headers.get("authorization"))
+        if path.rstrip("/") == "/v2/token":
+            known = None if header is None else await run_in_threadpool(self._credentials.caller, header)
+            return tokens.issue(self._authenticator, known)
+        if path.rstrip("/") == "/v2":
+            await run_in_threadpool(self._credentials.caller, header)
+            return JSONResponse({}, headers={"docker-distribution-api-version": "registry/2.0"})
         if not path.startswith("/v2/"):
             raise oci.OciError(404, "NAME_INVALID", f"{path} is no path of a registry: expected /v2/....")
         exchange = await self._allowed(request, *self._located(location, path.removeprefix("/v2/")))
@@ -138,7 +139,7 @@ class PackageHosts:
         return exchange
 
     def _caller(self, exchange: Exchange) -> Caller:
-        header = exchange.request.headers.get("authorization")
+        header = tokens.presented(exchange.request.headers.get("authorization"))
         if header is None and exchange.is_reading and self._policies.is_public(exchange.repository):
             return ANONYMOUS
         exchange.call.caller = self._credentials.caller(header)

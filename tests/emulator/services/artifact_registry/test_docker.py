@@ -178,3 +178,17 @@ def test_docker_gets_a_token(docker, token) -> None:
     bearer = {"Authorization": f"Bearer {given}"}
     assert requests.get(f"{host}/v2/", headers=bearer).status_code == 200
     assert requests.get(f"{docker.base}/app/manifests/v1", headers=bearer).status_code == 200
+
+
+def test_everybody_pulls_what_is_public(registry, docker, repository) -> None:
+    docker.push("app", "v1", b"1")
+    host = docker.base.partition("/v2/")[0]
+    nobody = {"Authorization": f"Bearer {requests.get(f'{host}/v2/token').json()['token']}"}
+    image = f"{docker.base}/app/manifests/v1"
+    assert requests.get(image, headers=nobody).status_code == 401
+    reader = {"role": "roles/artifactregistry.reader", "members": ["allUsers"]}
+    registry.set_iam_policy(request={"resource": repository, "policy": {"bindings": [reader]}})
+    assert requests.get(image, headers=nobody).status_code == 200
+    assert requests.delete(image, headers=nobody).status_code == 401
+    api = f"https://artifactregistry.googleapis.com/v1/{repository}"
+    assert requests.get(api, headers=nobody).status_code == 401  # it is no token of anybody's
