@@ -202,7 +202,7 @@ class Builds:
     def _settle(self, parent: str, build: types.Build) -> None:
         """What takes a look at the rest of the cloud: the account, images, the source, buckets."""
         project, location = names.project_of(parent), names.location_of(parent)
-        if build.service_account:
+        if build.service_account and not build.build_trigger_id:  # who made the trigger was asked then
             self._context.access.require("iam.serviceAccounts.actAs", build.service_account)
         for step in build.steps:
             self._machine.images.resolve(step.name)

@@ -58,11 +58,9 @@ class TriggerService(Service):
         trigger.name = trigger.name or f"trigger-{trigger.id[:8]}"
         trigger.resource_name = f"{parent}/triggers/{trigger.id}"
         trigger_checks.check(trigger)
-        with self.locks(f"{parent}/triggers"):
-            if any(other.name == trigger.name for other in self._rows.list(parent)):
-                raise exceptions.AlreadyExists(f"trigger {trigger.name} already exists in {parent}")
-            if trigger.service_account:
-                self.access.require("iam.serviceAccounts.actAs", trigger.service_account)
+        with self.locks(_all_of(trigger)):
+            self._check_name(trigger)
+            self._require_accounts(trigger)
             if "pubsub_config" in trigger:
                 self._subscribe(trigger)
             if "webhook_config" in trigger:
@@ -87,22 +85,12 @@ class TriggerService(Service):
         if given.pubsub_config.topic and given.pubsub_config.topic != before.pubsub_config.topic:
             raise exceptions.InvalidArgument("pubsubConfig.topic can't be changed: make another trigger")
 
-        def change(trigger: types.BuildTrigger) -> types.BuildTrigger:
-            if request.update_mask.paths:
-                masks.apply(request.update_mask, trigger, given, immutable=_FIXED)
-            else:
-                kept = {field: getattr(trigger, field) for field in (*_FIXED, "name")}
-                pubsub = trigger.pubsub_config if "pubsub_config" in trigger else None
-                trigger = types.BuildTrigger(given)
-                for field, value in kept.items():
-                    if field in _FIXED or not trigger.name:
-                        setattr(trigger, field, value)
-                if pubsub is not None:
-                    trigger.pubsub_config = pubsub
+        with self.locks(_all_of(before)):
+            trigger = _changed(self._rows.get(before.resource_name), given, request.update_mask)
             trigger_checks.check(trigger)
-            return trigger
-
-        updated: types.BuildTrigger = self._rows.update(before.resource_name, change)
+            self._check_name(trigger)
+            self._require_accounts(trigger)
+            updated: types.BuildTrigger = self._rows.update(before.resource_name, lambda _: trigger)
         return updated
 
     def delete_build_trigger(self, request: types.DeleteBuildTriggerRequest) -> empty_pb2.Empty:
@@ -139,6 +127,17 @@ class TriggerService(Service):
         except exceptions.GoogleAPICallError as error:  # to send the message again would not help
             log.warning("a message for the build trigger %s started no build: %s", trigger.name, error.message)
         return types.ReceiveTriggerWebhookResponse()
+
+    def _check_name(self, trigger: types.BuildTrigger) -> None:
+        """Raises: AlreadyExists for the name of another trigger of the location."""
+        parent = trigger.resource_name.partition("/triggers/")[0]
+        if any(other.name == trigger.name and other.id != trigger.id for other in self._rows.list(parent)):
+            raise exceptions.AlreadyExists(f"trigger {trigger.name} already exists in {parent}")
+
+    def _require_accounts(self, trigger: types.BuildTrigger) -> None:
+        """Whoever makes or changes a trigger may act as what it builds as. Raises: PermissionDenied."""
+        for account in {trigger.service_account, trigger.build.service_account} - {""}:
+            self.access.require("iam.serviceAccounts.actAs", account)
 
     def _start(
         self, trigger: types.BuildTrigger, source: types.RepoSource, body: Any = None
@@ -194,3 +193,22 @@ class TriggerService(Service):
             self._subscriber().delete_subscription(pubsub.DeleteSubscriptionRequest(subscription=subscription))
         except exceptions.NotFound:
             log.info("subscription %s is gone already", subscription)
+
+
+def _all_of(trigger: types.BuildTrigger) -> str:
+    """The lock of a location's triggers, whose names differ."""
+    return f"{trigger.resource_name.partition('/triggers/')[0]}/triggers"
+
+
+def _changed(trigger: types.BuildTrigger, given: types.BuildTrigger, mask: Any) -> types.BuildTrigger:
+    """A trigger with what a mask names; without one all of it is the other's but what only the service says."""
+    if mask.paths:
+        masks.apply(mask, trigger, given, immutable=_FIXED)
+        return trigger
+    changed = types.BuildTrigger(given)
+    for field in _FIXED:
+        setattr(changed, field, getattr(trigger, field))
+    changed.name = changed.name or trigger.name
+    if "pubsub_config" in trigger:
+        changed.pubsub_config = trigger.pubsub_config
+    return changed
