@@ -49,11 +49,11 @@ class Place:
         return self._ended(self.start("-c", program, command=[sys.executable]))
 
     def run_command(self, *command: str) -> tuple[int, str]:
-        """The same of any command."""
-        return self._ended(self.start(command=command))
+        """The same of any command, one of several programs."""
+        return self._ended(self.start(command=command), timeout=380)
 
-    def _ended(self, process: subprocess.Popen[str]) -> tuple[int, str]:
-        output, _ = process.communicate(timeout=200)
+    def _ended(self, process: subprocess.Popen[str], *, timeout: float = 200) -> tuple[int, str]:
+        output, _ = process.communicate(timeout=timeout)
         return process.returncode, output
 
     def left(self) -> list[str]:
