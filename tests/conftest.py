@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # the other workers need the cores on which threads would spin
 gc.disable()  # while hundreds of modules are imported, which all stay: looking through them takes half the time
 
 
