@@ -6,15 +6,19 @@ import re
 from collections.abc import Callable, Iterable
 
 HIDDEN = "***"
+_SHORTEST_LINE = 4
 
 
 class Masking:
-    """Hides values; of one that has several lines each line, since lines are printed one by one."""
+    """Hides values; of one that has several lines each line, since lines are printed one by one.
+
+    Lines that are a brace and little more are not: they would hide every brace.
+    """
 
     def __init__(self, values: Iterable[str]) -> None:
-        lines = {line for value in values for line in (value, *value.splitlines()) if line.strip()}
-        self.longest = max(map(len, lines), default=0)
-        ordered = sorted(lines, key=len, reverse=True)
+        texts = {text for value in values for text in (value.strip(), *_lines(value)) if text}
+        self.longest = max(map(len, texts), default=0)
+        ordered = sorted(texts, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def mask(self, text: str) -> str:
@@ -51,3 +55,7 @@ class MaskedStream:
         if self._held:
             self._emit(self._held)
             self._held = ""
+
+
+def _lines(value: str) -> list[str]:
+    return [line.strip() for line in value.splitlines() if len(line.strip()) >= _SHORTEST_LINE]
