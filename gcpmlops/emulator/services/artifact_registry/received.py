@@ -17,6 +17,18 @@ _CHUNK = 1 << 20  # bytes written and hashed at a time
 _Kind: Any = types.Hash.HashType
 
 
+async def gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A body in pieces that are worth a thread's while."""
+    waiting = bytearray()
+    async for part in stream:
+        waiting += part
+        if len(waiting) >= _CHUNK:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
 class Received:
     """Bytes that are thrown away unless `keep` is called before the context ends."""
 
@@ -34,21 +46,19 @@ class Received:
             self._md5.update(part)
         self.size += len(data)
 
-    def copy(self, source: Path) -> None:
-        """Appends a whole file."""
+    def adopt(self, source: Path) -> None:
+        """Takes over a file of the same directory of blobs, as the whole content."""
         with source.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                self.write(chunk)
+            while part := file.read(_CHUNK):
+                self._sha256.update(part)
+                self._md5.update(part)
+        self.size = source.stat().st_size
+        source.rename(self._writer.path)  # in the place of what was begun, which is empty
 
     async def read(self, stream: AsyncIterator[bytes]) -> None:
         """Appends a request's body."""
-        waiting = bytearray()
-        async for part in stream:
-            waiting += part
-            if len(waiting) >= _CHUNK:
-                await run_in_threadpool(self.write, bytes(waiting))
-                waiting.clear()
-        await run_in_threadpool(self.write, bytes(waiting))
+        async for part in gathered(stream):
+            await run_in_threadpool(self.write, part)
 
     @property
     def path(self) -> Path:

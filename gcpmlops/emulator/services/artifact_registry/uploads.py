@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from gcpmlops.emulator.services.artifact_registry.oci.errors import OciError
-from gcpmlops.emulator.services.artifact_registry.received import Received
+from gcpmlops.emulator.services.artifact_registry.received import Received, gathered
 from gcpmlops.emulator.state.blobs import Blobs
 
 _RANGE = re.compile(r"(?:bytes[ =])?(\d+)-(\d+)(?:/.*)?")
@@ -50,15 +50,13 @@ class Uploads:
             message = f"The session has {path.stat().st_size} bytes: go on from there."
             raise OciError(416, "BLOB_UPLOAD_INVALID", message, Range=received_range(path.stat().st_size))
         with path.open("ab") as file:
-            async for part in stream:
+            async for part in gathered(stream):
                 await run_in_threadpool(file.write, part)
         return path.stat().st_size
 
     def finish(self, package: str, session: str, into: Received) -> None:
         """The session's bytes; it is over."""
-        path = self._path(package, session)
-        into.copy(path)
-        path.unlink()
+        into.adopt(self._path(package, session))
 
     def cancel(self, package: str, session: str) -> None:
         """Raises: OciError."""
