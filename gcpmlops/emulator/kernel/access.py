@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 
 class Guard(Protocol):
-    """Who knows the roles."""
+    """Who knows the roles; `used`: (identity, permission, resource) that was allowed, and how often."""
+
+    used: dict[tuple[str, str, str], int]
 
     def require(self, permission: str, resource: str, *, email: str) -> None: ...
 
@@ -17,13 +19,15 @@ class Guard(Protocol):
 class Access:
     """Open until somebody guards it.
 
-    ``guard`` is set with ``--enforce-iam``; ``members`` raises InvalidArgument for a member that no policy takes.
+    ``guard`` is set with ``--enforce-iam``; ``members`` raises InvalidArgument for a member that no policy takes;
+    ``principals`` gives the members that a federated identity (principal://...) is: itself and its sets.
     """
 
     def __init__(self) -> None:
         self.guard: Guard | None = None
         self.generation = 0
         self.members: Callable[[str], None] = lambda _: None
+        self.principals: Callable[[str], Collection[str]] = lambda principal: (principal,)
 
     def require(self, permission: str, resource: str, *, email: str = "") -> None:
         """Nothing, where the identity has the permission on the resource.

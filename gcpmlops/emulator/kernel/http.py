@@ -25,7 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Services that are asked before there is a token, or that look at tokens of another kind themselves.
-_OPEN = {"oauth2", "metadata", "console", hosts.INVOCATION, hosts.PACKAGES}
+_OPEN = {"oauth2", "sts", "metadata", "console", hosts.INVOCATION, hosts.PACKAGES}
 _MAX_MESSAGE = 1024**3  # bytes that a GAPIC service's REST call may have, as over gRPC: they are held in memory
 _END = object()
 

@@ -110,6 +110,8 @@ class Enforcer:
         kind, _, value = member.partition(":")
         if kind in ("serviceAccount", "user"):
             return bool(email) and value == email
+        if email.startswith("principal:") and kind in ("principal", "principalSet"):
+            return member in self._context.access.principals(email)
         if kind in _TEAMS:
             return any(
                 binding.role == _TEAMS[kind] and self._is(binding.member, email) and not binding.condition

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from gcpmlops.emulator.kernel.http import Receive, Scope, Send
 from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Service
 from gcpmlops.emulator.services import iam_routes, project_routes
 from gcpmlops.emulator.services.catalog.functions import Functions
 from gcpmlops.emulator.services.catalog.parts import made_once
+from gcpmlops.emulator.services.iam_admin import pools as pool_routes
 from gcpmlops.emulator.services.service_usage import routes as service_usage_routes
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from gcpmlops.emulator.services.billing import Billing
     from gcpmlops.emulator.services.iam_admin.accounts import Accounts
+    from gcpmlops.emulator.services.iam_admin.pools import Pools
     from gcpmlops.emulator.services.project_policies import ProjectPolicies
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.service_usage.enabled import EnabledApis
@@ -30,6 +33,7 @@ class Administration(Functions):
         """Who asks is looked up from now on: what was made before the last stop counts."""
         self._authenticator.directory = _Directory(lambda: self._accounts)
         self._context.access.members = lambda member: self._accounts.check_member(member)
+        self._context.access.principals = lambda principal: self._pools.members(principal)
         if not self._settings.enable_all:
             self.gate.checks.insert(0, lambda asked: self._enabled_apis.check(asked))
         if self._settings.enforce_iam:
@@ -90,6 +94,21 @@ class Administration(Functions):
         from gcpmlops.emulator.services.billing import Billing
 
         return Billing(self._context, self._project_service.id_of)
+
+    @made_once
+    def _pools(self) -> Pools:
+        from gcpmlops.emulator.services.iam_admin.pools import Pools
+
+        return Pools(self._context, self._project_service.id_of)
+
+    def _iam_routes(self) -> tuple[JsonRoute, ...]:
+        return pool_routes.routes(lambda: self._pools)
+
+    async def _token_exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Made when a token is first exchanged."""
+        from gcpmlops.emulator.services.iam_admin.exchange import Exchange
+
+        await Exchange(lambda: self._pools, self._authenticator)(scope, receive, send)
 
     def _iam(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.iam_admin.keys import Keys

@@ -95,12 +95,20 @@ class Services(Delivery):
             "storage": self._closed_later(storage),
             "bigquery": self._closed_later(bigquery),
             "oauth2": OAuth(authenticator),
+            "sts": self._token_exchange,
             "metadata": Metadata(authenticator, self._settings),
-            INVOCATION: Invocation(self._function_directory, authenticator, self._context.agenda, self.logs.add),
+            INVOCATION: Invocation(
+                self._function_directory, authenticator, self._context.agenda, self.logs.add, self._may_invoke
+            ),
             PACKAGE_HOSTS: self._packages_app,
             "containeranalysis": ContainerAnalysis(),
             "emulator": ClockApp(self._context.agenda, store.is_empty),
         }
+
+    def _may_invoke(self, email: str, service: str) -> bool:
+        """By a role on the project: those on the service itself are known where it is served."""
+        guard = self._context.access.guard
+        return guard is not None and guard.allows("run.routes.invoke", service, email=email)
 
     def _project_of_bucket(self, bucket: str) -> str | None:
         found = self.storage.buckets.access(bucket)
@@ -132,7 +140,7 @@ class Services(Delivery):
             Api(*PACKAGES["run"], self._run, names=names, json_routes=self._knative_routes()),
             Api(*PACKAGES["serviceusage"], self._service_usage, names=names, json_routes=self._service_usage_routes()),
             Api(*PACKAGES["cloudbilling"], self._billing, names=names),
-            Api(*PACKAGES["iam"], self._iam, names=names),
+            Api(*PACKAGES["iam"], self._iam, names=names, json_routes=self._iam_routes()),
             Api(*PACKAGES["iamcredentials"], self._iam_credentials, names=names),
             Api(*PACKAGES["artifactregistry"], self._artifact_registry, aliases=("v1beta2",), names=names),
             Api(*PACKAGES["secretmanager"], self._secret_manager, names=names),
