@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,19 @@ class Serving:
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Iterator[Serving]:
+    with _serving(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """For tests that only ask."""
+    with _serving(tmp_path_factory.mktemp("serving")) as found:
+        yield found
+
+
+@contextmanager
+def _serving(tmp_path: Path) -> Iterator[Serving]:
     clock = SystemClock()
     store = Store(tmp_path / "state.db", now=clock.now)
     pool = ThreadPoolExecutor(16)

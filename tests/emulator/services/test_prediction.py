@@ -23,7 +23,13 @@ PARENT = "projects/p1/locations/us-central1"
 
 
 @pytest.fixture
-def endpoint(serving: Any) -> str:
+def serving(shared_serving: Any) -> Any:
+    return shared_serving
+
+
+@pytest.fixture(scope="module")
+def endpoint(shared_serving: Any) -> str:
+    serving = shared_serving
     uri = serving.put_model("sum", LinearRegression().fit([[0, 0], [1, 2], [2, 1]], [0, 3, 3]))
     name = serving.create().name
     serving.deploy(name, serving.upload(uri, display_name="sums").model)
