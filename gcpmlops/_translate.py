@@ -12,6 +12,7 @@ from gcpmlops import exceptions as ours
 _PERMISSION = re.compile(
     r"[Pp]ermission ['\"]?([a-z]+\.[A-Za-z.]+)['\"]? denied|does not have ([a-z]+\.[A-Za-z.]+) (?:access|permission)"
 )
+_DISABLED = re.compile(r"has not been used in project .*?/apis/api/([a-z]+\.googleapis\.com)")  # or it is disabled
 _PRINCIPAL = re.compile(r"([\w.+-]+@[\w.-]+\.\w+) does not have")
 _PROJECT = re.compile(r"projects/([a-z0-9:.-]+)|(?:Project|Dataset|Table) ([a-z0-9-]+):")
 _ROLES = {
@@ -181,8 +182,10 @@ def _metadata(exc: Any) -> dict[str, str]:
 
 def _permission_denied(exc: Any, resource: str, next_step: str) -> ours.PermissionDenied:
     message, metadata = _sentence(exc), _metadata(exc)
-    if _reason(exc) == "SERVICE_DISABLED":
-        fix = f"gcloud services enable {metadata.get('service', 'SERVICE.googleapis.com')}"
+    disabled = _DISABLED.search(message)
+    if _reason(exc) == "SERVICE_DISABLED" or disabled:
+        api = metadata.get("service") or (disabled[1] if disabled else "SERVICE.googleapis.com")
+        fix = f"gcloud services enable {api}"
         return ours.PermissionDenied(_message(exc, resource), resource=resource, fix=fix)
     found = _PERMISSION.search(message)
     permission = metadata.get("permission") or (next(g for g in found.groups() if g) if found else "")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gcpmlops._project.grants import ACCOUNTS, ACTIONS, ALWAYS, APIS, RULES, Account, Action, Rule
+from gcpmlops._project.grants import ACCOUNTS, ACTIONS, ALWAYS, APIS, COVERS, RULES, Account, Action, Rule
 from gcpmlops.exceptions import InvalidArgument
 
 MANAGED_BY, SETUP = "managed-by", "gcpmlops-setup"
@@ -138,6 +138,10 @@ class Blueprint:
                 for resource in self._resources(rule):
                     grant = Grant(member, f"roles/{rule.role}", resource, rule.permission, rule.why)
                     found.setdefault((grant.member, grant.role, grant.resource), grant)
+        for greater, lesser in COVERS.items():
+            for member, role, resource in list(found):
+                if role == f"roles/{greater}":
+                    found.pop((member, f"roles/{lesser}", resource), None)
         return (*found.values(), *self._developer_grants())
 
     def _developer_grants(self) -> Iterator[Grant]:

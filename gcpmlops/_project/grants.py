@@ -40,6 +40,9 @@ ACCOUNTS: dict[Account, tuple[tuple[Action, ...], str]] = {
 }
 
 
+COVERS = {"monitoring.editor": "monitoring.viewer"}  # who has the first needs no second, on the same resource
+
+
 @dataclass(frozen=True)
 class Rule:
     """A role that an account has on a kind of resource, for an action.

@@ -131,6 +131,7 @@ class Emulator:
         finally:
             grpc_server.stop(grace=0).wait(5)
             self._record_calls(os.environ.get("GCPMLOPS_RECORD_CALLS", ""))
+            self._record_access(os.environ.get("GCPMLOPS_RECORD_ACCESS", ""))
 
     def _http(self) -> Http:
         by_host: dict[str, list[BoundApi]] = {}
@@ -151,6 +152,13 @@ class Emulator:
             called = sorted(name for api in self.services.apis for name in api.called)
             with Path(path).open("a", encoding="utf-8") as file:
                 file.writelines(f"{name}\n" for name in called)
+
+    def _record_access(self, path: str) -> None:
+        """Appends who used which permission on what, with --enforce-iam: which roles are needed shows in it."""
+        guard = self.context.access.guard
+        if path and guard is not None:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.writelines(f"{email} {permission} {name}\n" for email, permission, name in sorted(guard.used))
 
     def _write_client_files(self, port: int) -> None:
         data_dir, authenticator = self.settings.data_dir, self.identity.authenticator

@@ -35,7 +35,7 @@ MUTABLE = ("dedicated_resources", "automatic_resources", "disable_container_logg
 # Accepted, kept and returned; without meaning where every server is one local process.
 IGNORED = {
     "endpoint": ("network", "encryption_spec", "private_service_connect_config"),
-    "deployed model": ("service_account", "enable_access_logging", "private_endpoints"),
+    "deployed model": ("enable_access_logging", "private_endpoints"),
 }
 _ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}|0")
 _DEPLOYED_ID = re.compile(r"[1-9][0-9]{0,18}")

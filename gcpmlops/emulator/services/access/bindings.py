@@ -65,8 +65,7 @@ class Bindings:
             parts = parts[:2]
         for end in range(len(parts), 0, -2):
             yield from self._stored("/".join(parts[:end]))  # the store keeps what was read
-        if parts[0] == "projects":
-            yield Binding("roles/owner", f"serviceAccount:{self._owner}")
+        yield Binding("roles/owner", f"serviceAccount:{self._owner}")
 
     def on_project(self, project: str) -> Iterator[Binding]:
         """Of a project alone."""

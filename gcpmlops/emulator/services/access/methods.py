@@ -53,7 +53,7 @@ def resource_of(asked: Asked) -> str:
         if field in fields and (value := getattr(message, field)):
             text = _text(value[0] if fields[field].is_repeated else value)
             if text:
-                return text
+                return f"projects/{text}" if field == "project_id" else text
     return _inside(message)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,13 @@ def invokers(policy: Any) -> frozenset[str]:
     return frozenset(member for bound in policy.bindings if bound.role in INVOKING_ROLES for member in bound.members)
 
 
-def check(authenticator: Authenticator, served: Served, headers: Mapping[bytes, bytes]) -> Refusal | None:
-    """None where the request may pass."""
+def check(
+    authenticator: Authenticator,
+    served: Served,
+    headers: Mapping[bytes, bytes],
+    permits: Callable[[str, str], bool] = lambda *_: False,
+) -> Refusal | None:
+    """None where the request may pass; `permits` tells of roles elsewhere, by email and service: on the project."""
     if ANYONE in served.invokers:
         return None
     header = headers.get(b"x-serverless-authorization") or headers.get(b"authorization")
@@ -52,6 +57,8 @@ def check(authenticator: Authenticator, served: Served, headers: Mapping[bytes, 
     if identity.audience != _GCLOUD and not served.is_audience(identity.audience):
         return _invalid(f"The identity token is for {identity.audience!r}; expected: {' or '.join(served.urls[:2])}.")
     if identity.email == authenticator.email or not served.invokers.isdisjoint(_members(identity.email)):
+        return None
+    if permits(identity.email, served.service):
         return None
     return Refusal(
         403,

@@ -7,6 +7,7 @@ import html
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,8 +108,16 @@ class Exchange:
 class Invocation:
     """``*.cloudfunctions.net`` and ``*.run.app``."""
 
-    def __init__(self, directory: Directory, authenticator: Authenticator, agenda: Agenda, append: Append) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        authenticator: Authenticator,
+        agenda: Agenda,
+        append: Append,
+        permits: Callable[[str, str], bool] = lambda *_: False,
+    ) -> None:
         self._directory = directory
+        self._permits = permits
         self._authenticator = authenticator
         self._agenda = agenda
         self._append = append
@@ -146,7 +155,7 @@ class Invocation:
             self._log(exchange, reason)
 
     def _authorise(self, exchange: Exchange) -> None:
-        refusal = access.check(self._authenticator, exchange.served, dict(exchange.scope["headers"]))
+        refusal = access.check(self._authenticator, exchange.served, dict(exchange.scope["headers"]), self._permits)
         if refusal is not None:
             headers = [(b"www-authenticate", refusal.challenge.encode())] if refusal.challenge else []
             raise RefusedError(refusal.status, refusal.reason, headers)

@@ -19,7 +19,6 @@ _DEFAULT_TIMEOUT_S = 7 * 24 * 3600.0
 _IGNORED = (
     "network",
     "reserved_ip_ranges",
-    "service_account",
     "psc_interface_config",
     "persistent_resource_id",
     "enable_web_access",

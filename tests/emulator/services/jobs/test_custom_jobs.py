@@ -288,7 +288,7 @@ def test_what_is_attached_and_what_is_ignored(emulator: Emulator) -> None:
     assert emulator.ended(name).job_spec.service_account == attached["service_account"]
     assert emulator.messages() == [f"{attached['experiment']} {attached['experiment_run']} {attached['tensorboard']}"]
     notes = [text for label, severity, text in emulator.said_by_service(name) if severity == "WARNING"]
-    assert notes[0] == "Kept, but without meaning on this machine: network, service_account."
+    assert notes[0] == "Kept, but without meaning on this machine: network."
     assert notes[1].startswith("Accelerators ignored: 9 x NVIDIA_TESLA_T4 asked for, this machine has ")
     running = types.JobState.JOB_STATE_RUNNING
     assert logs.told == [("check", PARENT), ("begin", name, "gs://b/out/logs/", running), ("end", name, running)]
