@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,8 @@ __all__ = ["Build", "Builds", "LogLine", "Trigger"]
 _CONFIG = "cloudbuild.yaml"
 _HINT = "See the builds with `gcpmlops builds list`."
 _TRIGGER_HINT = "See the triggers with `gcpmlops builds list-triggers`."
+_LAST_WORDS = ("DONE", "ERROR", "TIMEOUT", "CANCELLED")  # a log ends with one of these
+_LATE = 5.0  # seconds that Cloud Logging may be behind
 OnLog = Callable[[LogLine], None]
 
 
@@ -293,18 +296,22 @@ class Builds:
     def _following(
         self, build: Build, logs: BuildLogs, *, timeout: float | None, on_state: Callable[[Build], None] | None
     ) -> Iterator[LogLine]:
-        """Each line as it comes, until the build has ended."""
-        import time
-
-        limit = _waiting.Limit(timeout)
+        """Each line as it comes, until the build has ended and its log, too."""
+        limit, late, whole = _waiting.Limit(timeout), 0.0, False
         for pause in _waiting.pauses():
-            if on_state is not None:
+            for line in logs.new_lines():
+                whole = whole or line.text.partition(":")[0] in _LAST_WORDS
+                yield line
+            if on_state is not None and not late:
                 on_state(build)
-            yield from logs.new_lines()
-            if build.has_ended:
+            if not build.has_ended:
+                time.sleep(limit.within(pause, build))
+                build = self.get(build.name)
+            elif whole or late > _LATE or not build.keeps_log:
                 return
-            time.sleep(limit.within(pause, build))
-            build = self.get(build.name)
+            else:
+                time.sleep(pause)
+                late += pause
 
     def _started(self, operation: Any, *, wait: bool, on_log: OnLog | None) -> Build:
         found = operation.metadata.build

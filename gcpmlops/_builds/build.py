@@ -51,6 +51,11 @@ class Build(Resource):
         """Why it did not succeed."""
         return str(self.proto.status_detail or self.proto.failure_info.detail)
 
+    @property
+    def keeps_log(self) -> bool:
+        """Whether there is a log: it has begun, and says not that it keeps none."""
+        return bool(self.proto.start_time) and self.proto.options.logging.name != "NONE"
+
     def refresh(self) -> Build:
         """The build as it is now."""
         found: Build = self._builds.get(self.name)

@@ -187,12 +187,21 @@ class _DefinitionFile(YamlFile):
         for name in _NEEDED:
             if name not in given:
                 raise self._error(f"{name} is missing", root, allowed(name, self.keys))
-        if "target" not in given["evaluate"]:
-            raise self._error("evaluate names no target", nodes["evaluate"], allowed("evaluate", "target: COLUMN"))
+        self._check_evaluate(given, nodes["evaluate"])
         made = Definition(path=self._path, **{"endpoint": given["model"], **given})
         self._check_canary(made, nodes)
         self._check_files(made, nodes)
         return made
+
+    def _check_evaluate(self, given: Mapping[str, Any], node: Any) -> None:
+        """Found now, not when the training is paid for."""
+        told, regression = given["evaluate"], given.get("task") == "regression"
+        if "target" not in told:
+            raise self._error("evaluate names no target", node, allowed("evaluate", "target: COLUMN"))
+        columns = ("prediction",) if regression else ("score", "prediction")
+        if sum(name in told for name in columns) != 1 or (regression and "score" in told):
+            words = " or ".join(f"{name}: COLUMN" for name in columns)
+            raise self._error("evaluate does not say what is predicted", node, allowed("evaluate", words))
 
     def _value(self, key: str, node: Any) -> Any:
         if key in _SUB_KEYS:

@@ -11,7 +11,9 @@ from gcpmlops._cicd.definition import STEPS, read
 from gcpmlops.exceptions import InvalidArgument
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "delivery"
-LEAST = "name: n\nmodel: m\nsource: train.py\nevaluation: SELECT 1\nevaluate: {target: y}\ngates: gates.yaml\n"
+LEAST = (
+    "name: n\nmodel: m\nsource: train.py\nevaluation: SELECT 1\nevaluate: {target: y, score: s}\ngates: gates.yaml\n"
+)
 
 
 @pytest.fixture
@@ -54,7 +56,9 @@ def test_what_is_not_linted_and_tested_has_no_such_steps(folder: Path) -> None:
         (LEAST + "github: {workload_identity_provider: mine}\n", 7, "github: 'mine' is no provider"),
         (LEAST + "training: data/none.csv\n", 7, "training: data/none.csv is not there"),
         (LEAST.replace("train.py", "trane.py"), 3, "source: trane.py is not there"),
-        (LEAST.replace("{target: y}", "{score: y}"), 5, "evaluate names no target"),
+        (LEAST.replace("target: y, ", ""), 5, "evaluate names no target"),
+        (LEAST.replace(", score: s", ""), 5, "evaluate does not say what is predicted"),
+        (LEAST + "task: regression\n", 5, "evaluate does not say what is predicted"),
         (LEAST + "samples: true\n", 7, "samples: True is no number"),
         (LEAST + "branch: 'main; rm'\n", 7, "branch: 'main; rm' is not possible"),
         ("- a\n", 1, "the file is not a mapping"),
