@@ -135,7 +135,7 @@ def unpack(packed: Path, target: Path, where: str) -> None:
                     _extract(bundle, info, target, where)
             return
         with tarfile.open(packed) as archive:
-            archive.extractall(target, filter="data")
+            _extract_all(archive, target, where)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise exceptions.InvalidArgument(
             f"{where} can't be unpacked: {error}. It has to be a .tar.gz or a .zip."
@@ -144,9 +144,24 @@ def unpack(packed: Path, target: Path, where: str) -> None:
 
 def _extract(bundle: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, where: str) -> None:
     """One entry, with its permissions."""
-    root = target.resolve()
-    if root not in ((root / info.filename).resolve(), *(root / info.filename).resolve().parents):
+    if not _is_inside(target, info.filename):
         raise exceptions.InvalidArgument(f"{where}: the entry {info.filename!r} lies outside of the archive.")
     path = Path(bundle.extract(info, target))
     if mode := (info.external_attr >> 16) & 0o777:
         path.chmod(mode | 0o600 if path.is_file() else mode | 0o700)
+
+
+def _extract_all(archive: tarfile.TarFile, target: Path, where: str) -> None:
+    """By the standard library's own rules; Python 3.11.3 and before has none, and gets no links and devices."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(target, filter="data")
+        return
+    for member in archive:
+        if not (member.isfile() or member.isdir()) or not _is_inside(target, member.name):
+            raise exceptions.InvalidArgument(f"{where}: the entry {member.name!r} is no file of the archive's folder.")
+        archive.extract(member, target)
+
+
+def _is_inside(target: Path, name: str) -> bool:
+    root, path = target.resolve(), (target / name).resolve()
+    return root in (path, *path.parents)

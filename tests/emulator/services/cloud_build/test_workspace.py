@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+
 import pytest
 from google.api_core import exceptions
 
 from gcpmlops.emulator.runtimes.build_masking import MaskedStream, Masking
 from gcpmlops.emulator.runtimes.build_workspace import BuildWorkspace
+from gcpmlops.emulator.services.cloud_build.sources import unpack
 
 
 @pytest.fixture
@@ -71,3 +75,23 @@ def test_secrets_are_hidden(values, pieces, printed):
         stream.line(piece)
     stream.close()
     assert "".join(lines) == "".join(printed)
+
+
+@pytest.mark.parametrize("has_filters", [True, False])
+def test_nothing_of_an_archive_leaves_its_folder(tmp_path, monkeypatch, has_filters):
+    if not has_filters:  # as in the first releases of Python 3.11
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    for name, refused in {"a/b.txt": False, "../out": True, "a/../../out": True}.items():
+        packed, target = tmp_path / "packed", tmp_path / "in" / "work"
+        target.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(packed, "w:gz") as archive:
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            archive.addfile(info, io.BytesIO(b"x"))
+        if refused:
+            with pytest.raises(exceptions.InvalidArgument, match="packed"):
+                unpack(packed, target, "packed")
+        else:
+            unpack(packed, target, "packed")
+            assert (target / name).read_bytes() == b"x"
+    assert not list(tmp_path.rglob("out"))
