@@ -15,8 +15,8 @@ _TIMEOUT = "7200s"
 def render(definition: Definition, root: Path) -> str:
     """The file's text, without its header."""
     given = definition.cloudbuild
-    setup = shell.install(definition, root, options="--user")
-    steps = [_step("install", setup)]
+    setup = shell.install(definition, root, options="--user", own='"$REQUIREMENT"')
+    steps = [{**_step("install", setup), "env": ["REQUIREMENT=$_GCPMLOPS"]}]
     steps += [_step(name, shell.step(definition, root, name)) for name in definition.steps]
     options: dict[str, Any] = {"env": _variables(definition)}
     if given.get("machine_type"):
@@ -30,7 +30,10 @@ def render(definition: Definition, root: Path) -> str:
         {
             **build,
             "options": options,
-            "substitutions": {"_IMAGE": given.get("image", f"python:{definition.python}")},
+            "substitutions": {
+                "_IMAGE": given.get("image", f"python:{definition.python}"),
+                "_GCPMLOPS": definition.gcpmlops,
+            },
             "timeout": given.get("timeout", _TIMEOUT),
             "tags": ["gcpmlops", definition.name],
         }

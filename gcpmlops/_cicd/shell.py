@@ -28,20 +28,20 @@ def deliveries(definition: Definition) -> list[str]:
     return [name for name in definition.steps if name not in CHECKS]
 
 
-def install(definition: Definition, root: Path, *, options: str = "") -> str:
+def install(definition: Definition, root: Path, *, options: str = "", own: str = "") -> str:
     """Unless the image brings gcpmlops, and then all that its steps need."""
-    return f"command -v gcpmlops > /dev/null || {pip(definition, root, options=options)}"
+    return f"command -v gcpmlops > /dev/null || {pip(definition, root, options=options, own=own)}"
 
 
-def pip(definition: Definition, root: Path, *, options: str = "") -> str:
-    """Installs gcpmlops and the definition's requirements."""
+def pip(definition: Definition, root: Path, *, options: str = "", own: str = "") -> str:
+    """Installs gcpmlops and the definition's requirements; `own` is a word of the shell instead of its gcpmlops."""
     wanted = definition.requirements
     if isinstance(wanted, str):
         path = relative(definition.folder / wanted, root)
         others = f"--requirement {shlex.quote(path)}"
     else:
         others = " ".join(map(shlex.quote, wanted))
-    words = ("python -m pip install --quiet", options, shlex.quote(definition.gcpmlops), others)
+    words = ("python -m pip install --quiet", options, own or shlex.quote(definition.gcpmlops), others)
     return " ".join(filter(None, words))
 
 

@@ -13,6 +13,7 @@ from gcpmlops import Client, exceptions
 from gcpmlops._batches import request as batch_request
 from gcpmlops._batches.outputs import InstanceError, _error
 from gcpmlops._batches.prediction import BatchPrediction, Counts
+from gcpmlops._jobs.job import Job
 
 FRAME = pd.DataFrame({"id": ["a", "b", "c"], "x": [1, 2, 3], "y": [0.5, 1.0, 2.0]})
 SERVING = "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest"
@@ -215,3 +216,21 @@ def test_the_handle_is_frozen(offline: Client) -> None:
     assert job.id == "3"
     with pytest.raises(AttributeError):
         job.proto = None  # type: ignore[misc]
+
+
+def test_a_model_that_no_registry_has(client: Client, bucket: str) -> None:
+    output = f"gs://{bucket}/run"
+    client.storage.upload(b"a model", destination=f"{output}/model/model.joblib")
+    job = Job(types.CustomJob(job_spec={"base_output_directory": {"output_uri_prefix": output}}), client.training)
+    made = client.batch_predictions.submit(
+        job, source="gs://bucket/a.csv", destination=output, display_name="candidate", dry_run=True
+    ).proto
+    assert made.model == ""
+    assert made.unmanaged_container_model.artifact_uri == f"{output}/model/"
+    assert made.unmanaged_container_model.container_spec.image_uri == SERVING
+    own = client.batch_predictions.submit(
+        job, source="gs://bucket/a.csv", destination=output, server={"image": "example.com/own:1"}, dry_run=True
+    )
+    assert own.proto.unmanaged_container_model.container_spec.image_uri == "example.com/own:1"
+    with pytest.raises(exceptions.InvalidArgument, match="a registered model has its server"):
+        request(client, "gs://bucket/a.csv", destination=output, server={"image": "example.com/own:1"})
