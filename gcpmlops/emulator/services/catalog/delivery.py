@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from gcpmlops.emulator.kernel.http import Asgi, Receive, Scope, Send
 from gcpmlops.emulator.kernel.registry import JsonRoute
@@ -87,8 +87,14 @@ class Delivery(Administration):
         return (Instances(self._context, self._machines, self._instance_policies), self._instance_policies)
 
     def _notebook_routes(self) -> tuple[JsonRoute, ...]:
+        def config(variables: Mapping[str, str], _: Any) -> dict[str, Any]:
+            from gcpmlops.emulator.services.notebooks import config
+
+            return config.answer(variables["name"])
+
         pattern = "/v2/{resource=projects/*/locations/*/instances/*}"
-        return iam_routes.routes(lambda: self._instance_policies, pattern)
+        get_config = JsonRoute("GET", "/v2/{name=projects/*/locations/*}/instances:getConfig", config)
+        return (get_config, *iam_routes.routes(lambda: self._instance_policies, pattern))
 
     @made_once
     def _instance_policies(self) -> Policies:

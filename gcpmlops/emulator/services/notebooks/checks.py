@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 INSTANCE = "projects/{project}/locations/{location}/instances/{instance}"
 IDLE_TIMEOUT = "idle-timeout-seconds"
 SCRIPT = "post-startup-script"
+MACHINE_TYPE, IMAGE_FAMILY = "e2-standard-4", "workbench-instances"
 _PARENT = "projects/{project}/locations/{location}"
 _ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ZONE = re.compile(r"(?P<region>[a-z]+-[a-z]+\d+)-[a-z]")
@@ -68,9 +69,9 @@ def completed(instance: types.Instance) -> types.Instance:
 
 
 def _complete(setup: types.GceSetup, number: int) -> None:
-    setup.machine_type = setup.machine_type or "e2-standard-4"
+    setup.machine_type = setup.machine_type or MACHINE_TYPE
     if "vm_image" not in setup and "container_image" not in setup:
-        setup.vm_image = types.VmImage(project="cloud-notebooks-managed", family="workbench-instances")
+        setup.vm_image = types.VmImage(project="cloud-notebooks-managed", family=IMAGE_FAMILY)
     if not setup.service_accounts:
         setup.service_accounts = [types.ServiceAccount(email=f"{number}-compute@developer.gserviceaccount.com")]
     setup.service_accounts[0].scopes = ["https://www.googleapis.com/auth/cloud-platform"]

@@ -10,7 +10,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.notebooks_v2 import types
 
-from gcpmlops.emulator.services.notebooks import idle
+from gcpmlops.emulator.services.notebooks import config, idle
 
 from .conftest import PARENT, Workbench
 
@@ -209,6 +209,14 @@ def test_instances_are_in_zones(workbench: Workbench, location: str, error: type
         workbench.api.create_instance(
             types.CreateInstanceRequest(parent=f"projects/p1/locations/{location}", instance_id="nb")
         )
+
+
+def test_what_an_instance_is_by_default(workbench: Workbench) -> None:
+    workbench.done(workbench.create())
+    told = config.answer(PARENT)
+    setup = workbench.get().gce_setup
+    assert told["defaultValues"] == {"machineType": setup.machine_type}
+    assert told["availableImages"] == [{"imageName": setup.vm_image.family}]
 
 
 def test_nothing_is_newer(workbench: Workbench) -> None:
