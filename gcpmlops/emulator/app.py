@@ -143,8 +143,12 @@ class Emulator:
             authenticator=self.identity.authenticator,
             pool=self.pool,
             max_body=self.settings.max_body_bytes,
-            signer=SignedUrls(self.identity.authenticator.public_key, self.identity.authenticator.email).signer,
+            signer=self._signed_urls().signer,
         )
+
+    def _signed_urls(self) -> SignedUrls:
+        keys = self.identity.authenticator
+        return SignedUrls(keys.public_key, keys.email, others=keys.public_keys)
 
     def _record_calls(self, path: str) -> None:
         """Appends what was called, for docs/coverage.md: ``make coverage`` asks for it."""

@@ -57,6 +57,9 @@ class Directory(Protocol):
     def public_key(self, email: str, key_id: str) -> str:
         """In PEM; raises LookupError for a key that is not there, not valid, or disabled."""
 
+    def public_keys(self, email: str) -> list[str]:
+        """All that are valid."""
+
 
 class Authenticator:
     """Gives out tokens and verifies them.
@@ -128,6 +131,18 @@ class Authenticator:
         if email == self.email or self.system_keys is None:
             return self._key
         return self.system_keys.of(email)
+
+    def public_keys(self, email: str) -> list[str]:
+        """What verifies signatures of an account, in PEM; none of one that is deleted or disabled."""
+        if email == self.email:
+            return [self.public_key]
+        try:
+            self._check(email)
+        except exceptions.Unauthenticated:
+            return []
+        keys = self.system_keys
+        own = [keys.public(email)] if keys is not None and keys.find(email) is not None else []
+        return own + (self.directory.public_keys(email) if self.directory is not None else [])
 
     def forget(self, email: str) -> None:
         """What was verified of an account is looked at again: it, or a key of it, is another now."""

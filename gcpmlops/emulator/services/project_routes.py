@@ -66,7 +66,7 @@ class ProjectsV1:
         return answer | ({"nextPageToken": found.next_page_token} if found.next_page_token else {})
 
     def get(self, variables: Mapping[str, str], _: Any) -> dict[str, Any]:
-        return shown(self._projects().get(variables["project"]))
+        return shown(self._allowed("get", variables))
 
     def update(self, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
         """Name and labels, as a whole."""
@@ -74,6 +74,7 @@ class ProjectsV1:
         from google.protobuf import field_mask_pb2
 
         given = _object(body)
+        self._allowed("update", variables)
         project = types.Project(
             name=f"projects/{variables['project']}", display_name=given.get("name", ""), labels=given.get("labels", {})
         )
@@ -85,19 +86,27 @@ class ProjectsV1:
     def delete(self, variables: Mapping[str, str], _: Any) -> dict[str, Any]:
         from google.cloud.resourcemanager_v3 import types
 
+        self._allowed("delete", variables)
         self._projects().delete_project(types.DeleteProjectRequest(name=f"projects/{variables['project']}"))
         return {}
 
     def undelete(self, variables: Mapping[str, str], _: Any) -> dict[str, Any]:
         from google.cloud.resourcemanager_v3 import types
 
+        self._allowed("undelete", variables)
         self._projects().undelete_project(types.UndeleteProjectRequest(name=f"projects/{variables['project']}"))
         return {}
 
     def ancestry(self, variables: Mapping[str, str], _: Any) -> dict[str, Any]:
         """The project alone: it stands in no folder and in no organisation."""
-        project = self._projects().get(variables["project"])
+        project = self._allowed("get", variables)
         return {"ancestor": [{"resourceId": {"type": "project", "id": project.project_id}}]}
+
+    def _allowed(self, verb: str, variables: Mapping[str, str]) -> types.Project:
+        """The project, for who may do this to it: the gate does not know these calls. Raises PermissionDenied."""
+        project = self._projects().get(variables["project"])
+        self._projects().access.require(f"resourcemanager.projects.{verb}", f"projects/{project.project_id}")
+        return project
 
 
 def shown(project: types.Project) -> dict[str, Any]:

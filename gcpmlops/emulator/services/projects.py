@@ -55,8 +55,9 @@ class Projects(Service):
         return types.ListProjectsResponse()
 
     def search_projects(self, request: types.SearchProjectsRequest) -> types.SearchProjectsResponse:
-        """By a query such as ``state:ACTIVE labels.env:prod``."""
-        chosen = [project for project in self.all() if matches(request.query, project)]
+        """Those that the caller may see, by a query such as ``state:ACTIVE labels.env:prod``."""
+        may = [project for project in self.all() if self._is_shown(project)]
+        chosen = [project for project in may if matches(request.query, project)]
         page, token = paging.page(chosen, request)
         return types.SearchProjectsResponse(projects=page, next_page_token=token)
 
@@ -150,6 +151,16 @@ class Projects(Service):
         if project_id == self.settings.project:
             return True
         return self._rows.find(f"projects/{project_number(project_id)}") is not None
+
+    def is_active(self, given: str) -> bool:
+        """Whether a project of that id or number is here, and not to be deleted."""
+        if given in (self.settings.project, str(self.settings.project_number)):
+            return True
+        found: types.Project | None = self._rows.find(f"projects/{project_number(given)}")
+        return found is not None and found.state == _ACTIVE
+
+    def _is_shown(self, project: types.Project) -> bool:
+        return self.access.allows("resourcemanager.projects.get", f"projects/{project.project_id}")
 
     def _insert(self, project_id: str, wanted: types.Project) -> types.Project:
         made = types.Project(

@@ -1,15 +1,20 @@
-"""Resource Manager: projects by id and by number, over gRPC and REST."""
+"""Resource Manager and Cloud Billing: projects by id and by number, over gRPC and REST."""
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from google.api_core import exceptions
-from google.cloud import resourcemanager_v3
+from google.cloud import billing_v1, resourcemanager_v3
+from google.iam.v1 import policy_pb2
 
 from gcpmlops.emulator.server import Running
 
+both = pytest.mark.parametrize("transport", ["grpc", "rest"])
 
-@pytest.mark.parametrize("transport", ["grpc", "rest"])
+
+@both
 def test_a_number_finds_the_project(transport: str, emulator: Running, google_environment: dict[str, str]) -> None:
     client = resourcemanager_v3.ProjectsClient(transport=transport)
     project = client.get_project(name=f"projects/{emulator.project}")
@@ -19,3 +24,65 @@ def test_a_number_finds_the_project(transport: str, emulator: Running, google_en
         client.get_project(name="projects/No")
     with pytest.raises(exceptions.NotFound, match="12345"):
         client.get_project(name="projects/12345")
+
+
+@both
+def test_a_project_from_its_creation_to_its_return(transport: str, google_environment: dict[str, str]) -> None:
+    client = resourcemanager_v3.ProjectsClient(transport=transport)
+    project_id = f"made-{uuid.uuid4().hex[:8]}"
+    wanted = {"project_id": project_id, "display_name": "A project", "labels": {"env": project_id}}
+    made = client.create_project({"project": wanted}).result(timeout=10)
+    assert client.get_project(name=f"projects/{project_id}") == made
+    with pytest.raises(exceptions.Conflict, match="taken"):
+        client.create_project({"project": {"project_id": project_id}})
+    for wrong in ("No", "ends-with-", "my-google-project", "x" * 31):
+        with pytest.raises(exceptions.BadRequest, match="not allowed"):
+            client.create_project({"project": {"project_id": wrong}})
+    change = {"name": made.name, "display_name": "Another", "labels": {"env": "x"}}
+    changed = client.update_project({"project": change, "update_mask": {"paths": ["display_name"]}}).result(timeout=10)
+    assert (changed.display_name, dict(changed.labels)) == ("Another", {"env": project_id})
+    stale = {"project": {**change, "etag": made.etag}, "update_mask": {"paths": ["labels"]}}
+    with pytest.raises(exceptions.Conflict, match="etag"):
+        client.update_project(stale)
+    for query in (f"labels.env:{project_id}", f"id:{project_id}", f"name:Another labels.env={project_id}"):
+        assert [each.name for each in client.search_projects(query=query)] == [made.name]
+    deleted = client.delete_project(name=made.name).result(timeout=10)
+    assert deleted.state.name == "DELETE_REQUESTED"
+    assert deleted.delete_time > deleted.update_time
+    with pytest.raises(exceptions.BadRequest, match="not active"):
+        client.delete_project(name=made.name)
+    assert client.undelete_project(name=made.name).result(timeout=10).state.name == "ACTIVE"
+    with pytest.raises(exceptions.BadRequest, match="not deleted"):
+        client.undelete_project(name=made.name)
+
+
+def test_policies_have_etags(emulator: Running, google_environment: dict[str, str]) -> None:
+    client = resourcemanager_v3.ProjectsClient()
+    resource = f"projects/{emulator.project}"
+    policy = client.get_iam_policy(resource=resource)
+    roles = {binding.role: list(binding.members) for binding in policy.bindings}
+    assert f"serviceAccount:gcpmlops@{emulator.project}.iam.gserviceaccount.com" in roles["roles/owner"]
+    assert "roles/aiplatform.serviceAgent" in roles
+    number = client.get_project(name=resource).name
+    assert client.get_iam_policy(resource=number).etag == policy.etag
+    policy.bindings.append(policy_pb2.Binding(role="roles/viewer", members=["user:someone@example.com"]))
+    client.set_iam_policy({"resource": resource, "policy": policy})
+    with pytest.raises(exceptions.Aborted, match="concurrent"):
+        client.set_iam_policy({"resource": resource, "policy": policy})
+    asked = ["resourcemanager.projects.get", "storage.objects.get"]
+    assert client.test_iam_permissions(resource=resource, permissions=asked).permissions == asked
+
+
+@both
+def test_one_account_pays_for_the_emulators_project(
+    transport: str, emulator: Running, google_environment: dict[str, str]
+) -> None:
+    client = billing_v1.CloudBillingClient(transport=transport)
+    info = client.get_project_billing_info(name=f"projects/{emulator.project}")
+    assert info.billing_enabled
+    account = client.get_billing_account(name=info.billing_account_name)
+    assert account.open
+    assert [each.name for each in client.list_billing_accounts()] == [account.name]
+    assert not client.get_project_billing_info(name="projects/some-other-project").billing_enabled
+    with pytest.raises(exceptions.NotFound):
+        client.get_billing_account(name="billingAccounts/000000-000000-000000")

@@ -84,7 +84,7 @@ class Administration(Functions):
         from gcpmlops.emulator.services.service_usage.enabled import EnabledApis
 
         projects = self._project_service
-        return EnabledApis(self._context, known=projects.is_known, id_of=projects.id_of)
+        return EnabledApis(self._context, active=projects.is_active, id_of=projects.id_of)
 
     def _billing(self) -> Iterable[Service]:
         return (self._billing_service,)
@@ -144,3 +144,6 @@ class _Directory:
 
     def public_key(self, email: str, key_id: str) -> str:
         return self._accounts().public_key(email, key_id)
+
+    def public_keys(self, email: str) -> list[str]:
+        return self._accounts().public_keys(email)

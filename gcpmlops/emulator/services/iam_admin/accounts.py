@@ -162,6 +162,10 @@ class Accounts:
         """Of a key that a user has. Raises: LookupError for one that is not there, not valid, or disabled."""
         return self.keys.public(f"projects/{self.project_of(email)}/serviceAccounts/{email}/keys/{key_id}")
 
+    def public_keys(self, email: str) -> list[str]:
+        """Of all keys that users have and that are valid."""
+        return self.keys.valid(f"projects/{self.project_of(email)}/serviceAccounts/{email}")
+
     def check_member(self, member: str) -> None:
         """Raises: InvalidArgument for a service account that should be in a project here, and is not."""
         kind, _, email = member.partition(":")

@@ -45,13 +45,21 @@ class UserKeys:
     def public(self, name: str) -> str:
         """In PEM. Raises: LookupError for a key that is not there, not valid by now, or disabled."""
         key: types.ServiceAccountKey | None = self.rows.find(name)
-        if key is None or key.disabled or not key.valid_after_time <= datetime.now(UTC) <= key.valid_before_time:
+        if key is None or not _is_valid(key):
             raise LookupError(name)
         return raw_public(key.public_key_data).decode()
+
+    def valid(self, account: str) -> list[str]:
+        """Of all of an account's keys that are valid, in PEM."""
+        return [raw_public(key.public_key_data).decode() for key in self.of(account) if _is_valid(key)]
 
     def forget(self, account: str) -> None:
         """The account is gone."""
         self.rows.delete_below(account)
+
+
+def _is_valid(key: types.ServiceAccountKey) -> bool:
+    return not key.disabled and bool(key.valid_after_time <= datetime.now(UTC) <= key.valid_before_time)
 
 
 def certificate_of(key: dict[str, Any]) -> bytes:

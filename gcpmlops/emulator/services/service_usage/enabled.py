@@ -33,14 +33,14 @@ class EnabledApis:
     """By project id and full name of the API.
 
     Args:
-        known: tells whether a project is here; asking brings none into being.
+        active: tells whether a project is here and not deleted; asking brings none into being.
         id_of: a project's id by id or number; raises where there is none.
     """
 
-    def __init__(self, context: Context, *, known: Callable[[str], bool], id_of: Callable[[str], str]) -> None:
+    def __init__(self, context: Context, *, active: Callable[[str], bool], id_of: Callable[[str], str]) -> None:
         self._context = context
         self._store = context.store
-        self._known, self._id_of = known, id_of
+        self._active, self._id_of = active, id_of
         self._store.ensure_schema(_SCHEMA)
         self._cache: dict[str, frozenset[str]] = {}
         self._used: dict[tuple[str, str], datetime] = {}
@@ -96,9 +96,9 @@ class EnabledApis:
         if asked.service in _OPEN or api not in KNOWN:
             return
         given = _project_of(asked.request) or self._context.settings.project
-        if not given.isdigit() and not self._known(given):
+        if not self._active(given):
             raise exceptions.PermissionDenied(
-                f"Permission denied on resource project {given}.",
+                f"Permission denied on resource project {given}: it is deleted or does not exist.",
                 details=[_info("CONSUMER_INVALID", given, api, KNOWN[api].title)],
             )
         project = self._id_of(given)

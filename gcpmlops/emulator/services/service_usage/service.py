@@ -108,6 +108,7 @@ class ServiceUsage(Service):
         Raises: InvalidArgument for an API that has none.
         """
         project, api = self._parsed(parent)
+        self.access.require("serviceusage.services.enable", f"projects/{project}")
         found = service_agents.emails(api, project)
         if not found:
             raise exceptions.InvalidArgument(f"{api} has no service agent.")

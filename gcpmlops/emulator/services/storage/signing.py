@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote
 
@@ -25,11 +25,16 @@ class SignedUrls:
     Args:
         public_key: PEM of the service account's certificate or public key.
         email: the service account that holds the private half.
+        others: the public keys of any other account.
     """
 
-    def __init__(self, public_key: str, email: str, *, now: Callable[[], float] = time.time) -> None:
-        self._verifier = crypt.RSAVerifier.from_string(public_key)
+    def __init__(
+        self, public_key: str, email: str, *, others: Callable[[str], Iterable[str]] = lambda _: (),
+        now: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._public_key = public_key
         self._email = email
+        self._others = others
         self._now = now
 
     def signer(self, scope: Scope) -> str | None:
@@ -45,9 +50,10 @@ class SignedUrls:
         self._check_time(query)
         signed = "\n".join([_ALGORITHM, query["X-Goog-Date"], date_scope, _canonical_digest(scope, query)])
         signature = _from_hex(query["X-Goog-Signature"])
-        known = query.get("X-Goog-Algorithm") == _ALGORITHM and email == self._email
-        if not known or not self._verifier.verify(signed.encode(), signature):
-            message = "Access denied. The signature of the URL is not of this emulator's service account."
+        keys = [self._public_key] if email == self._email else self._others(email)
+        verified = any(crypt.RSAVerifier.from_string(key).verify(signed.encode(), signature) for key in keys)
+        if query.get("X-Goog-Algorithm") != _ALGORITHM or not verified:
+            message = f"Access denied. The signature of the URL is not of {email or 'a service account'} here."
             raise errors.forbidden("SignatureDoesNotMatch", message)
         return email
 
