@@ -50,7 +50,7 @@ class Bindings:
 
     def forget(self) -> None:
         """Something changed: all is read again."""
-        self._known.clear()
+        self._known = {}
 
     def of(self, resource: str) -> Iterator[Binding]:
         """Of ``projects/P/...``, ``buckets/B[/objects/O]`` and ``projects/P/datasets/D[/tables/T]``."""
@@ -72,9 +72,10 @@ class Bindings:
         yield from self.of(f"projects/{project}")
 
     def _once(self, name: str, read: Callable[[], Iterator[Binding]]) -> tuple[Binding, ...]:
-        if name not in self._known:
-            self._known[name] = tuple(read())
-        return self._known[name]
+        known = self._known  # what is read now must not stay in what takes its place meanwhile
+        if name not in known:
+            known[name] = tuple(read())
+        return known[name]
 
     def _stored(self, name: str) -> Iterator[Binding]:
         policy = self._policies.find(name)

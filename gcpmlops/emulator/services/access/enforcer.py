@@ -35,7 +35,7 @@ class Enforcer:
         self._bindings = bindings
         self._roles = context.store.collection(types.Role)
         self._decided: dict[tuple[str, str, str], bool] = {}
-        self._generation = -1
+        self._generation = -1  # of what was decided
         self._lock = threading.Lock()
         self.used: dict[tuple[str, str, str], int] = {}
 
@@ -76,17 +76,21 @@ class Enforcer:
         """Whether the identity's roles give it; an empty email is that of who calls."""
         email = email or current_call().caller.email
         if self._generation != self._context.access.generation or len(self._decided) > _REMEMBERED:
-            with self._lock:
-                self._generation = self._context.access.generation
-                self._decided.clear()
-                self._bindings.forget()
-        key = (email, permission, resource)
-        known = self._decided.get(key)
+            self._forget()
+        decided, key = self._decided, (email, permission, resource)
+        known = decided.get(key)
         if known is None:
             known, lasting = self._decide(permission, resource, email)
             if lasting:
-                self._decided[key] = known
+                decided[key] = known  # not in what has taken its place meanwhile: this was read before the change
         return known
+
+    def _forget(self) -> None:
+        with self._lock:
+            generation = self._context.access.generation
+            self._bindings.forget()
+            self._decided = {}
+            self._generation = generation  # the last: who sees it sees the rest
 
     def _decide(self, permission: str, resource: str, email: str) -> tuple[bool, bool]:
         """(whether, whether it stays so until a policy changes)."""

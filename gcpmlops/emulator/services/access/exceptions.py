@@ -209,7 +209,7 @@ FURTHER = (
     "iam.serviceAccounts.actAs", "iam.serviceAccounts.implicitDelegation", "run.routes.invoke",
     "cloudfunctions.functions.invoke", "cloudfunctions.functions.call", "serviceusage.services.use",
     "artifactregistry.repositories.uploadArtifacts", "artifactregistry.repositories.downloadArtifacts",
-    "artifactregistry.repositories.deleteArtifacts",
+    "artifactregistry.repositories.deleteArtifacts", "resourcemanager.projects.list",
     "resourcemanager.projects.deleteBillingAssignment", "billing.resourceAssociations.create",
     "logging.logEntries.route", "logging.privateLogEntries.list", "pubsub.topics.attachSubscription",
     "pubsub.snapshots.seek", "cloudscheduler.jobs.fullView", "iam.workloadIdentityPools.create",

@@ -103,7 +103,7 @@ PREDEFINED: dict[str, tuple[str, tuple[str, ...]]] = {
     "browser": ("Browser", (*_PROJECT, "resourcemanager.projects.getIamPolicy")),
     "aiplatform.admin": ("Vertex AI Administrator", ("aiplatform.*.*", *_PROJECT)),
     "aiplatform.user": ("Vertex AI User", _AIPLATFORM),
-    "aiplatform.viewer": ("Vertex AI Viewer", ("aiplatform.*.get", "aiplatform.*.list", "aiplatform.*.search*", "aiplatform.*.query*", *_PROJECT)),
+    "aiplatform.viewer": ("Vertex AI Viewer", ("aiplatform.*.get", "aiplatform.*.list", "aiplatform.*.search*", "aiplatform.*.query*", "aiplatform.tensorboardTimeSeries.read", "aiplatform.tensorboardTimeSeries.batchRead", *_PROJECT)),
     "aiplatform.serviceAgent": (
         "Vertex AI Service Agent",
         (
@@ -193,6 +193,7 @@ PREDEFINED: dict[str, tuple[str, tuple[str, ...]]] = {
     "resourcemanager.projectIamAdmin": ("Project IAM Admin", ("resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy")),
     "resourcemanager.projectCreator": ("Project Creator", ("resourcemanager.projects.create",)),
     "resourcemanager.projectDeleter": ("Project Deleter", ("resourcemanager.projects.delete",)),
+    "resourcemanager.projectMover": ("Project Mover", ("resourcemanager.projects.get", "resourcemanager.projects.move", "resourcemanager.projects.update")),
     "serviceusage.serviceUsageAdmin": ("Service Usage Admin", ("serviceusage.*.*", "serviceusage.services.use", "monitoring.timeSeries.list")),
     "serviceusage.serviceUsageConsumer": ("Service Usage Consumer", ("serviceusage.services.get", "serviceusage.services.list", "serviceusage.services.use", "serviceusage.operations.get", "monitoring.timeSeries.list")),
     "serviceusage.serviceUsageViewer": ("Service Usage Viewer", ("serviceusage.services.get", "serviceusage.services.list", "serviceusage.operations.get", "monitoring.timeSeries.list")),

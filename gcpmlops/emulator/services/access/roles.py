@@ -11,7 +11,6 @@ from gcpmlops.emulator.kernel import contract
 from gcpmlops.emulator.services.access.exceptions import FURTHER
 from gcpmlops.emulator.services.access.methods import permission_of
 from gcpmlops.emulator.services.access.predefined import PREDEFINED
-from gcpmlops.emulator.services.catalog.packages import PACKAGES
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,8 @@ def permissions() -> tuple[str, ...]:
 
 
 def _asked() -> Iterator[str]:
+    from gcpmlops.emulator.services.catalog.packages import PACKAGES  # the catalog makes the enforcer, which needs this
+
     for host, package, _ in PACKAGES.values():
         service = host.partition(".")[0]
         for folder in contract.services(package):

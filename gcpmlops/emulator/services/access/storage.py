@@ -80,6 +80,11 @@ class StorageGuard:
         if method.startswith(_CHANGES) and not method.endswith((".get", ".list")):
             self._access.changed()
 
+    def granted(self, permissions: list[str], resource: str, call: Any) -> list[str]:
+        """Those of the permissions that the caller has on buckets/B[/objects/O]."""
+        email = call.scope.get("state", {}).get("caller", ANONYMOUS).email
+        return [each for each in permissions if self._access.allows(each, resource, email=email)]
+
     def _project(self, path: dict[str, str], call: Any) -> str:
         bucket = path.get("bucket", "")
         return (self._project_of(bucket) if bucket else None) or call.params.get("project") or str(call.project)

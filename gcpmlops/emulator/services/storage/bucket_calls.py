@@ -78,7 +78,8 @@ def test_iam_permissions(call: Call) -> Reply:
     asked = call.queries.get("permissions", [])
     if not asked:
         raise errors.required("permissions")
-    return call.reply({"kind": "storage#testIamPermissionsResponse", "permissions": iam.granted(asked)})
+    allowed = call.granted(iam.tested(asked), f"buckets/{call.path['bucket']}")
+    return call.reply({"kind": "storage#testIamPermissionsResponse", "permissions": allowed})
 
 
 def get_storage_layout(call: Call) -> Reply:

@@ -57,6 +57,7 @@ class Guard(Protocol):
     def before(self, method: str, path: dict[str, str], call: Any) -> None: ...
     def before_xml(self, verb: str, kind: str, bucket: str, name: str, call: Any) -> None: ...
     def after(self, method: str) -> None: ...
+    def granted(self, permissions: list[str], resource: str, call: Any) -> list[str]: ...
 
 
 class Call:
@@ -102,6 +103,10 @@ class Call:
         """The caller's project."""
         caller = self.scope.get("state", {}).get("caller")
         return caller.project if caller is not None else self.engine.project
+
+    def granted(self, permissions: list[str], resource: str) -> list[str]:
+        """Those that the caller has on buckets/B[/objects/O]; where nobody guards, all."""
+        return permissions if self.guard is None else self.guard.granted(permissions, resource, self)
 
     @property
     def conditions(self) -> Preconditions:

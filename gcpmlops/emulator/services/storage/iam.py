@@ -33,8 +33,8 @@ def checked(policy: Json, bucket: BucketRecord) -> Json:
     return {"version": policy.get("version", 1), "bindings": bindings}
 
 
-def granted(permissions: list[str]) -> list[str]:
-    """The permissions of those asked for that the caller has: this emulator's callers own the project."""
+def tested(permissions: list[str]) -> list[str]:
+    """The permissions that a call asks about. Raises BadRequest for one that no bucket or object knows."""
     for permission in permissions:
         if not permission.startswith(("storage.", "resourcemanager.")):
             raise errors.invalid(f"Permission {permission} is not valid for this resource.")

@@ -110,7 +110,8 @@ def test_iam_permissions(call: Call) -> Reply:
     asked = call.queries.get("permissions", [])
     if not asked:
         raise errors.required("permissions")
-    return call.reply({"kind": "storage#testIamPermissionsResponse", "permissions": iam.granted(asked)})
+    allowed = call.granted(iam.tested(asked), f"buckets/{call.path['bucket']}/objects/{call.path['object']}")
+    return call.reply({"kind": "storage#testIamPermissionsResponse", "permissions": allowed})
 
 
 def resource(call: Call, record: ObjectRecord) -> Json:
