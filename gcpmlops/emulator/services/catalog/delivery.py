@@ -92,9 +92,17 @@ class Delivery(Administration):
 
             return config.answer(variables["name"])
 
-        pattern = "/v2/{resource=projects/*/locations/*/instances/*}"
-        get_config = JsonRoute("GET", "/v2/{name=projects/*/locations/*}/instances:getConfig", config)
-        return (get_config, *iam_routes.routes(lambda: self._instance_policies, pattern))
+        def resize(variables: Mapping[str, str], body: Any) -> dict[str, Any]:
+            from gcpmlops.emulator.services.notebooks import resizing
+
+            return resizing.resize(self._context, variables["name"], body or {})
+
+        instances = "projects/*/locations/*/instances/*"
+        return (
+            JsonRoute("GET", "/v2/{name=projects/*/locations/*}/instances:getConfig", config),
+            JsonRoute("POST", f"/v2/{{name={instances}}}:resizeDisk", resize),
+            *iam_routes.routes(lambda: self._instance_policies, f"/v2/{{resource={instances}}}"),
+        )
 
     @made_once
     def _instance_policies(self) -> Policies:

@@ -10,7 +10,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.notebooks_v2 import types
 
-from gcpmlops.emulator.services.notebooks import config, idle
+from gcpmlops.emulator.services.notebooks import config, idle, resizing
 
 from .conftest import PARENT, Workbench
 
@@ -217,6 +217,20 @@ def test_what_an_instance_is_by_default(workbench: Workbench) -> None:
     setup = workbench.get().gce_setup
     assert told["defaultValues"] == {"machineType": setup.machine_type}
     assert told["availableImages"] == [{"imageName": setup.vm_image.family}]
+
+
+def test_disks_only_grow(workbench: Workbench) -> None:
+    workbench.done(workbench.create())
+    done = resizing.resize(workbench.context, NAME, {"bootDisk": {"diskSizeGb": "300"}})
+    assert (done["done"], done["metadata"]["target"]) == (True, NAME)
+    resizing.resize(workbench.context, NAME, {"dataDisk": {"diskSizeGb": 101}})
+    setup = workbench.get().gce_setup
+    assert (setup.boot_disk.disk_size_gb, setup.data_disks[0].disk_size_gb) == (300, 101)
+    for body in ({}, {"dataDisk": {"diskSizeGb": 101}}, {"bootDisk": {"diskSizeGb": "x"}}, {"bootDisk": 3}):
+        with pytest.raises(exceptions.InvalidArgument):
+            resizing.resize(workbench.context, NAME, body)
+    with pytest.raises(exceptions.NotFound):
+        resizing.resize(workbench.context, f"{NAME}x", {"bootDisk": {"diskSizeGb": 301}})
 
 
 def test_nothing_is_newer(workbench: Workbench) -> None:
