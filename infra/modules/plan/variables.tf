@@ -1,0 +1,60 @@
+variable "project" {
+  description = "Project id."
+  type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "A project id has 6 to 30 lower-case letters, digits and hyphens, a letter first, no hyphen last."
+  }
+}
+
+variable "location" {
+  description = "Region of buckets, datasets and the repository."
+  type        = string
+  default     = "us-central1"
+}
+
+variable "name" {
+  description = "Begins the service accounts' names and stands in the labels."
+  type        = string
+  default     = "ml"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,15}[a-z0-9]$", var.name))
+    error_message = "A name has 2 to 17 lower-case letters, digits and hyphens, a letter first, no hyphen last."
+  }
+}
+
+variable "actions" {
+  description = "What is planned: data, train, serve, retrain, alert, deliver. Roles that none of them needs are not given."
+  type        = set(string)
+  default     = ["data", "train", "serve", "retrain", "alert", "deliver"]
+
+  validation {
+    condition     = length(setsubtract(var.actions, ["data", "train", "serve", "retrain", "alert", "deliver"])) == 0
+    error_message = "Actions are data, train, serve, retrain, alert, deliver."
+  }
+}
+
+variable "buckets" {
+  description = "Buckets beside PROJECT-NAME-data and PROJECT-vertex-staging-LOCATION."
+  type        = list(string)
+  default     = []
+}
+
+variable "datasets" {
+  description = "Ids of datasets beside NAME."
+  type        = list(string)
+  default     = []
+}
+
+variable "developers" {
+  description = "Members who may act as the delivery account: user:EMAIL, group:EMAIL."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.developers : can(regex("^(user|group|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
+    error_message = "A developer is user:EMAIL, group:EMAIL or serviceAccount:EMAIL."
+  }
+}
