@@ -9,7 +9,7 @@ from pathlib import Path
 
 _INCLUDE = "#!include:"
 _WITHOUT_FILE = (".gcloudignore", ".git", ".gitignore")
-_NEVER = ("__pycache__/", "*.pyc")  # no part of a source; and they would change its digest
+_NEVER = ("__pycache__/", "*.pyc", ".gcpmlops/")  # no part of a source; and they would change its digest
 
 
 @dataclass(frozen=True)

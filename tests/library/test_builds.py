@@ -132,6 +132,8 @@ def test_the_services_own_words(client) -> None:
 def test_the_same_files_make_the_same_archive(folder: Path) -> None:
     content = packed(folder)
     (folder / "greet.sh").touch()
+    (folder / ".gcpmlops").mkdir()
+    (folder / ".gcpmlops" / "delivery.json").write_text("{}")
     assert packed(folder) == content
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         assert [(each.name, each.mode) for each in archive] == [("greet.sh", 0o755)]
