@@ -148,7 +148,7 @@ class Emulator:
 
     def _signed_urls(self) -> SignedUrls:
         keys = self.identity.authenticator
-        return SignedUrls(keys.public_key, keys.email, others=keys.public_keys)
+        return SignedUrls(keys.public_key, keys.email, others=lambda email: keys.public_keys(email).values())
 
     def _record_calls(self, path: str) -> None:
         """Appends what was called, for docs/coverage.md: ``make coverage`` asks for it."""

@@ -57,8 +57,8 @@ class Directory(Protocol):
     def public_key(self, email: str, key_id: str) -> str:
         """In PEM; raises LookupError for a key that is not there, not valid, or disabled."""
 
-    def public_keys(self, email: str) -> list[str]:
-        """All that are valid."""
+    def public_keys(self, email: str) -> dict[str, str]:
+        """All that are valid, by key id."""
 
 
 class Authenticator:
@@ -132,17 +132,17 @@ class Authenticator:
             return self._key
         return self.system_keys.of(email)
 
-    def public_keys(self, email: str) -> list[str]:
-        """What verifies signatures of an account, in PEM; none of one that is deleted or disabled."""
+    def public_keys(self, email: str) -> dict[str, str]:
+        """What verifies signatures of an account, in PEM by key id; nothing of one that is deleted or disabled."""
         if email == self.email:
-            return [self.public_key]
+            return self.certificates()
         try:
             self._check(email)
         except exceptions.Unauthenticated:
-            return []
-        keys = self.system_keys
-        own = [keys.public(email)] if keys is not None and keys.find(email) is not None else []
-        return own + (self.directory.public_keys(email) if self.directory is not None else [])
+            return {}
+        system = self.system_keys.find(email) if self.system_keys is not None else None
+        own = {str(system["private_key_id"]): keys.public_of(system)} if system is not None else {}
+        return own | (self.directory.public_keys(email) if self.directory is not None else {})
 
     def forget(self, email: str) -> None:
         """What was verified of an account is looked at again: it, or a key of it, is another now."""

@@ -19,7 +19,7 @@ _STORAGE = ("/storage/", "/upload/storage/", "/download/storage/", "/resumable/u
 _BY_PATH = (
     (_STORAGE, "storage"),
     (("/bigquery/", "/upload/bigquery/", "/resumable/upload/bigquery/", "/batch/bigquery"), "bigquery"),
-    (("/token", "/oauth2/", "/tokeninfo", "/userinfo"), "oauth2"),
+    (("/token", "/oauth2/", "/tokeninfo", "/userinfo", "/robot/", "/service_accounts/"), "oauth2"),
     (("/computeMetadata",), "metadata"),
     (("/emulator/",), "emulator"),
 )

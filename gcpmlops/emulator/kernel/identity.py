@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +15,7 @@ from gcpmlops.emulator.kernel.http import Receive, Scope, Send, read_body, reply
 from gcpmlops.emulator.settings import Settings
 
 _JSON = {"content-type": "application/json; charset=UTF-8"}
+_CERTIFICATES = re.compile(r"/(?:robot|service_accounts)/v1/metadata/x509/([^/]+)")
 _METADATA = {"metadata-flavor": "Google", "server": "Metadata Server for VM"}
 
 
@@ -32,6 +35,9 @@ class OAuth:
             await reply(200, orjson.dumps(self._info(form, scope)), _JSON, send)
         elif action == "certs":
             await reply(200, orjson.dumps(self._authenticator.certificates()), _JSON, send)
+        elif (found := _CERTIFICATES.fullmatch(scope["path"])) is not None:
+            keys = await asyncio.to_thread(self._authenticator.public_keys, found[1])
+            await reply(200, orjson.dumps(keys), _JSON, send)
         elif action == "revoke":
             await reply(200, b"{}", _JSON, send)
         else:

@@ -145,5 +145,5 @@ class _Directory:
     def public_key(self, email: str, key_id: str) -> str:
         return self._accounts().public_key(email, key_id)
 
-    def public_keys(self, email: str) -> list[str]:
+    def public_keys(self, email: str) -> dict[str, str]:
         return self._accounts().public_keys(email)

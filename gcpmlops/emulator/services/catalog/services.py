@@ -102,7 +102,7 @@ class Services(Delivery):
             ),
             PACKAGE_HOSTS: self._packages_app,
             "containeranalysis": ContainerAnalysis(),
-            "emulator": ClockApp(self._context.agenda, store.is_empty),
+            "emulator": ClockApp(self._context.agenda, lambda: store.is_empty(but="google.iam.v1.Policy")),
         }
 
     def _may_invoke(self, email: str, service: str) -> bool:
@@ -138,7 +138,13 @@ class Services(Delivery):
                 names=names,
             ),
             Api(*PACKAGES["run"], self._run, names=names, json_routes=self._knative_routes()),
-            Api(*PACKAGES["serviceusage"], self._service_usage, names=names, json_routes=self._service_usage_routes()),
+            Api(
+                *PACKAGES["serviceusage"],
+                self._service_usage,
+                aliases=("v1beta1",),
+                json_routes=self._service_usage_routes(),
+                names=names,
+            ),
             Api(*PACKAGES["cloudbilling"], self._billing, names=names),
             Api(*PACKAGES["iam"], self._iam, names=names, json_routes=self._iam_routes()),
             Api(*PACKAGES["iamcredentials"], self._iam_credentials, names=names),

@@ -162,8 +162,8 @@ class Accounts:
         """Of a key that a user has. Raises: LookupError for one that is not there, not valid, or disabled."""
         return self.keys.public(f"projects/{self.project_of(email)}/serviceAccounts/{email}/keys/{key_id}")
 
-    def public_keys(self, email: str) -> list[str]:
-        """Of all keys that users have and that are valid."""
+    def public_keys(self, email: str) -> dict[str, str]:
+        """Of all keys that users have and that are valid, by id."""
         return self.keys.valid(f"projects/{self.project_of(email)}/serviceAccounts/{email}")
 
     def check_member(self, member: str) -> None:

@@ -49,9 +49,10 @@ class UserKeys:
             raise LookupError(name)
         return raw_public(key.public_key_data).decode()
 
-    def valid(self, account: str) -> list[str]:
-        """Of all of an account's keys that are valid, in PEM."""
-        return [raw_public(key.public_key_data).decode() for key in self.of(account) if _is_valid(key)]
+    def valid(self, account: str) -> dict[str, str]:
+        """Of all of an account's keys that are valid, in PEM by key id."""
+        keys = (key for key in self.of(account) if _is_valid(key))
+        return {key.name.rpartition("/")[2]: raw_public(key.public_key_data).decode() for key in keys}
 
     def forget(self, account: str) -> None:
         """The account is gone."""

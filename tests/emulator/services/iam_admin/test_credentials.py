@@ -112,7 +112,13 @@ def test_tokens_of_another_account(
     assert who(_Given(made.access_token)) == account.email
     claims = jwt.decode(client.generate_id_token(name=name, audience="https://x.test").token, verify=False)
     assert (claims["email"], claims["aud"]) == (account.email, "https://x.test")
-    signed = client.sign_jwt(name=name, payload=json.dumps({"iss": account.email, "aud": "a"}))
+    now = int(time.time())
+    payload = {"iss": account.email, "aud": "a", "iat": now, "exp": now + 60}
+    signed = client.sign_jwt(name=name, payload=json.dumps(payload))
+    published = requests.get(
+        f"https://www.googleapis.com/service_accounts/v1/metadata/x509/{account.email}", timeout=10
+    ).json()
+    assert jwt.decode(signed.signed_jwt, certs=published) == payload
     assert jwt.decode_header(signed.signed_jwt)["kid"] == signed.key_id
     for wrong in ({"lifetime": datetime.timedelta(hours=12), "scope": SCOPES}, {"scope": []}):
         with pytest.raises(exceptions.BadRequest):
