@@ -18,9 +18,10 @@ from gcpmlops.emulator.services.notebooks import checks
 def resize(context: Context, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The operation, done: the size is kept, as all of the disks' settings are.
 
-    Raises: InvalidArgument for what is no larger size of one of the two disks.
+    Raises: InvalidArgument for what is no larger size of one of the two disks; NotFound, PermissionDenied.
     """
     parse(checks.INSTANCE, name)
+    context.access.require("notebooks.instances.update", name)  # the gate knows the contract's methods alone
 
     def change(row: types.Instance) -> None:
         setup = types.GceSetup(row.gce_setup)

@@ -247,7 +247,7 @@ class Guard:
     """Allows everything but to act as an account."""
 
     def allows(self, permission: str, resource: str, *, email: str) -> bool:
-        return permission != "iam.serviceAccounts.actAs"
+        return permission not in ("iam.serviceAccounts.actAs", "notebooks.instances.update")
 
     def require(self, permission: str, resource: str, *, email: str) -> None:
         if not self.allows(permission, resource, email=email):
@@ -262,6 +262,8 @@ def test_who_may_not_act_as_the_account_gets_no_link_and_starts_nothing(workbenc
     assert (workbench.get().state.name, workbench.get().proxy_uri) == ("ACTIVE", "")
     with pytest.raises(exceptions.PermissionDenied, match="actAs"):
         workbench.create("other")
+    with pytest.raises(exceptions.PermissionDenied, match="update"):
+        resizing.resize(workbench.context, NAME, {"bootDisk": {"diskSizeGb": 300}})
     workbench.do("stop")
     with pytest.raises(exceptions.PermissionDenied, match="actAs"):
         workbench.do("start")
