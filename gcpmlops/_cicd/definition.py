@@ -165,7 +165,7 @@ _SUB_KEYS: dict[str, Sequence[str]] = {
 _PROVIDER = re.compile(r"projects/\d+/locations/global/workloadIdentityPools/[\w-]+/providers/[\w-]+")
 _PATTERNS = {  # what a text looks like, and how that is said
     "name": (re.compile(NAME), "up to 40 letters, digits and hyphens, a letter first"),
-    "python": (re.compile(r"3\.\d+"), "MAJOR.MINOR in quotes, such as '3.11'"),
+    "python": (re.compile(r"3\.(?:1[1-9]|[2-9]\d)"), "3.11 or later, in quotes"),
     "task": (re.compile("classification|regression"), "classification, regression"),
     "branch": (re.compile(r"[\w./-]+"), "the name of a branch"),
     "location": (re.compile(r"[a-z]+(?:-[a-z]+\d+)?"), "a location such as us-central1"),

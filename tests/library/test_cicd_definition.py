@@ -48,6 +48,7 @@ def test_what_is_not_linted_and_tested_has_no_such_steps(folder: Path) -> None:
         (LEAST + "name: other\n", 7, "'name' stands twice"),
         (LEAST.replace("name: n", "name: 7"), 1, "name: 7 is no text"),
         (LEAST + "python: 3.11\n", 7, "python: 3.11 is no text"),
+        (LEAST + "python: '3.9'\n", 7, "python: '3.9' is not possible"),
         (LEAST + "lint: [ruff check, 3]\n", 7, "lint is no list of texts"),
         (LEAST + "canary: {steps: [20, 10]}\n", 7, "canary: steps: .* are no canary steps"),
         (LEAST + "job: {imagee: x}\n", 7, "unknown key 'imagee'"),
