@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    access,
     alerting,
     batch,
     builds,
@@ -33,6 +34,7 @@ _SUBJECTS = {
     "startup": startup.lines,
     "emulator": emulator.lines,
     "calls": calls.lines,
+    "access": access.lines,
     "transfers": transfers.lines,
     "jobs": jobs.lines,
     "builds": builds.lines,

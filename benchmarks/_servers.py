@@ -45,11 +45,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def emulator() -> Iterator[Server]:
+def emulator(*options: str) -> Iterator[Server]:
+    """With more options of `gcpmlops emulator start`."""
     with _folder() as folder:
         command = [script("gcpmlops"), "emulator", "start", "--data-dir", str(folder / "data"), "--project", PROJECT]
         port = free_port()
-        with _spawned([*command, "--port", str(port)], port, folder / "data") as server:
+        with _spawned([*command, "--port", str(port), *options], port, folder / "data") as server:
             yield server
 
 
@@ -58,13 +59,8 @@ def library_client(server: Server, **settings: Any) -> Any:
     import gcpmlops
 
     server.token  # noqa: B018 - waits until it is up
-    return gcpmlops.Client(
-        project=PROJECT,
-        location="us-central1",
-        endpoint=f"http://127.0.0.1:{server.port}",
-        credentials_file=str(server.data_dir / "credentials.json"),
-        **settings,
-    )
+    given = {"credentials_file": str(server.data_dir / "credentials.json"), **settings}
+    return gcpmlops.Client(project=PROJECT, location="us-central1", endpoint=f"http://127.0.0.1:{server.port}", **given)
 
 
 @contextmanager

@@ -227,8 +227,8 @@ def _grant(resource: str, project: str, principal: str, role: str) -> str:
 
     kind = "serviceAccount" if principal.endswith(".gserviceaccount.com") else "user"
     member = f"{kind}:{principal}" if principal else "user:YOU"
-    parts = resource.split("/")
-    if parts[0] == "buckets":
+    parts = resource.removeprefix("gs:/").split("/")  # gs://B/O: "", B, O
+    if parts[0] == "buckets" or resource.startswith("gs://"):
         place = f"gs://{parts[1]}"
     elif len(parts) > 3 and parts[2] == "datasets":
         place = f"{parts[1]}.{parts[3]}"
