@@ -52,7 +52,10 @@ class Enforcer:
             return  # hand-declared REST forms that need no more than a token
         permission = permission_of(asked.service, asked.method)
         if permission and asked.request is not None:
-            self.require(permission, resource_of(asked), email=asked.call.caller.email)
+            delegate = next(iter(getattr(asked.request, "delegates", ())), "")
+            if delegate:  # the caller needs no more than the first one, which the service follows up
+                permission = "iam.serviceAccounts.implicitDelegation"
+            self.require(permission, delegate or resource_of(asked), email=asked.call.caller.email)
         for more, resource in _further(asked):
             self.require(more, resource, email=asked.call.caller.email)
 
