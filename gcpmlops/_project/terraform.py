@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gcpmlops._project.blueprint import MANAGED_BY, SETUP
+from gcpmlops._project.blueprint import MANAGED_BY, SETUP, Blueprint
 from gcpmlops._project.grants import ACCOUNTS, ACTIONS, ALWAYS, APIS, COVERS, RULES
 
 
@@ -19,6 +19,7 @@ def definition() -> dict[str, Any]:
         "apis": APIS,
         "accounts": {name: {"actions": actions, "text": text} for name, (actions, text) in ACCOUNTS.items()},
         "rules": [{"account": r.account, "role": r.role, "on": r.on, "action": r.action, "why": r.why} for r in RULES],
+        "datasets": {action: Blueprint("any-project", actions=(action,)).all_datasets[1:] for action in ACTIONS},
         "covers": COVERS,
         "labels": {"managed_by": MANAGED_BY, "setup": SETUP},
     }

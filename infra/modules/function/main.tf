@@ -28,7 +28,7 @@ resource "google_cloudfunctions2_function" "function" {
     timeout_seconds                  = var.timeout_seconds
     max_instance_count               = 1
     max_instance_request_concurrency = 1
-    ingress_settings                 = "ALLOW_ALL" # Cloud Scheduler comes from outside the network; callers need run.invoker
+    ingress_settings                 = var.ingress
     environment_variables            = var.environment
   }
 }

@@ -68,3 +68,14 @@ variable "environment" {
   type        = map(string)
   default     = {}
 }
+
+variable "ingress" {
+  description = "Where requests may come from. Cloud Scheduler of the same project is internal."
+  type        = string
+  default     = "ALLOW_INTERNAL_ONLY"
+
+  validation {
+    condition     = contains(["ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB", "ALLOW_ALL"], var.ingress)
+    error_message = "ALLOW_INTERNAL_ONLY, ALLOW_INTERNAL_AND_GCLB or ALLOW_ALL."
+  }
+}

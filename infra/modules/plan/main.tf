@@ -17,7 +17,7 @@ locals {
 
   apis     = distinct(concat(local.setup.always, flatten([for action in local.actions : local.setup.apis[action]])))
   buckets  = distinct(concat(["${local.slug}-${var.name}-data", "${local.slug}-vertex-staging-${var.location}"], var.buckets))
-  datasets = distinct(concat([replace(var.name, "-", "_")], var.datasets))
+  datasets = distinct(concat([replace(var.name, "-", "_")], flatten([for action in local.actions : local.setup.datasets[action]]), var.datasets))
 
   repository = contains(var.actions, "deliver") ? var.name : null
   labels = {

@@ -1,0 +1,57 @@
+"""Development: `python tests/infra/readmes.py` writes the README of each module from its variables and outputs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from hcl import INFRA, bare, labelled
+
+ABOUT = {
+    "plan": "Names, labels and roles of the set-up, computed from `setup.json`, which gcpmlops writes of the "
+    "definition that `gcpmlops init` has (`python -m gcpmlops._project.terraform`). No provider; makes nothing.",
+    "apis": "Enables APIs. Destroy leaves them enabled: others may use them.",
+    "identities": "Service accounts without keys, their roles on the project, and who may act as which of them.",
+    "buckets": "Buckets: uniform access, never public, versioned; roles on each bucket.",
+    "datasets": "BigQuery datasets and the roles on each.",
+    "repository": "The Docker repository of Artifact Registry and the roles on it.",
+    "function": "The retraining function (2nd generation), its source a zip file in a bucket. One instance, one "
+    "request at a time. Who calls it needs roles/run.invoker; requests come from inside the project unless `ingress`.",
+    "scheduler": "Cloud Scheduler jobs that call a URL with an identity token of a service account.",
+    "alerts": "A notification channel, and alert policies on all endpoints of the project: errors and latency.",
+    "federation": "Workload identity federation: pipelines of one repository and one branch at GitHub or GitLab act as "
+    "the delivery account, without keys.",
+}
+
+
+def text(name: str) -> str:
+    """What the README of a module has to be."""
+    path = INFRA / "modules" / name
+    lines = [f"# {name}", "", ABOUT[name], "", "| variable | default | what |", "| --- | --- | --- |"]
+    for variable, body in labelled(path, "variable").items():
+        default = f"`{_plain(body['default'])}`" if "default" in body else "required"
+        lines.append(f"| `{variable}` | {default} | {_cell(body)} |")
+    lines += ["", "| output | what |", "| --- | --- |"]
+    lines += [f"| `{output}` | {_cell(body)} |" for output, body in labelled(path, "output").items()]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(body: dict[str, str]) -> str:
+    return bare(body["description"]).replace("|", "\\|")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    return (
+        {True: "true", False: "false", "${null}": "null"}.get(value, str(value))
+        if not isinstance(value, dict)
+        else "{}"
+    )
+
+
+if __name__ == "__main__":
+    for each in ABOUT:
+        (INFRA / "modules" / each / "README.md").write_text(text(each), "utf-8")
