@@ -14,6 +14,7 @@ from google.auth import impersonated_credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.cloud.aiplatform_v1 import types
+from google.protobuf import json_format
 
 from gcpmlops import Client
 from gcpmlops._project.policies import Policies
@@ -261,6 +262,7 @@ def test_a_job_runs_as_its_account_for_whom_may_act_as_it(strict: Strict) -> Non
     with pytest.raises(theirs.PermissionDenied, match=r"iam\.serviceAccounts\.actAs") as raised:
         jobs.create_custom_job(parent=strict.parent, custom_job={"display_name": "who", "job_spec": spec})
     assert running in raised.value.metadata["resource"]
+    assert "iam.serviceAccounts.actAs" in _refused_pipeline(strict, spec)
     strict.grant(f"{strict.project}/serviceAccounts/{running}", "roles/iam.serviceAccountUser")
     names = [
         jobs.create_custom_job(parent=strict.parent, custom_job={"display_name": "who", "job_spec": given}).name
@@ -277,6 +279,20 @@ def test_a_job_runs_as_its_account_for_whom_may_act_as_it(strict: Strict) -> Non
     keys = Path(_data_dir(strict)) / "accounts"
     assert [oct(path.stat().st_mode)[-3:] for path in keys.glob(f"{running}.json")] == ["600"]
     assert json.loads((keys / f"{running}.json").read_text())["client_email"] == running
+
+
+def _refused_pipeline(strict: Strict, spec: dict[str, Any]) -> str:
+    """Whose job is only made in the background."""
+    pipeline = {
+        "displayName": "who",
+        "trainingTaskDefinition": "gs://google-cloud-aiplatform/schema/trainingjob/definition/custom_task_1.0.0.yaml",
+        "trainingTaskInputs": json_format.MessageToDict(types.CustomJobSpec.pb(types.CustomJobSpec(spec))),
+    }
+    session = AuthorizedSession(strict.weak.clients.credentials)
+    url = f"{strict.owner.config.endpoint}/aiplatform.googleapis.com/v1/{strict.parent}/trainingPipelines"
+    reply = session.post(url, json=pipeline)
+    assert reply.status_code == 403
+    return str(reply.json()["error"]["message"])
 
 
 def _data_dir(strict: Strict) -> Path:

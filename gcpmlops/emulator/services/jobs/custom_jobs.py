@@ -99,7 +99,6 @@ class CustomJobs(Service):
         Raises: InvalidArgument naming the field; NotFound for a missing bucket.
         """
         self.check(parent, custom_job)
-        act_as(self.access, custom_job.job_spec.service_account, parent)
         job = self._with_run(self._rows.insert(parent, custom_job))
         self._say_ignored(job)
         self._runs.submit(
@@ -112,9 +111,14 @@ class CustomJobs(Service):
         return self._rows.get(job.name)
 
     def check(self, parent: str, custom_job: types.CustomJob) -> None:
-        """Raises what `create` would, and stores nothing."""
+        """Raises what `create` would, and stores nothing.
+
+        A pipeline's job is created in the background: who makes the pipeline is asked here whether they may act as the
+        account.
+        """
         names.parse("projects/{project}/locations/{location}", parent)
         specs.check(custom_job)
+        act_as(self.access, custom_job.job_spec.service_account, parent)
         if self.tensorboards is not None and custom_job.job_spec.tensorboard:
             self.tensorboards.check(parent, custom_job.job_spec)
         if self.experiments is not None:

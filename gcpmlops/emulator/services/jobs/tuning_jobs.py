@@ -55,13 +55,13 @@ class HyperparameterTuningJobs(Service):
         self._fail_unfinished()
 
     def create_hyperparameter_tuning_job(self, request: types.CreateHyperparameterTuningJobRequest) -> Job:
-        act_as(self.access, request.hyperparameter_tuning_job.trial_job_spec.service_account, request.parent)
         return self.create(request.parent, request.hyperparameter_tuning_job)
 
     def check(self, parent: str, given: Job) -> None:
         """Raises what `create` would, and stores nothing."""
         names.parse("projects/{project}/locations/{location}", parent)
         tuning_specs.check(given)
+        act_as(self.access, given.trial_job_spec.service_account, parent)
         probe = Job(name=f"{parent}/hyperparameterTuningJobs/0", trial_job_spec=given.trial_job_spec)
         if self._means.tensorboards is not None and given.trial_job_spec.tensorboard:
             self._means.tensorboards.check(parent, given.trial_job_spec)
