@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gcpmlops._project.grants import ACCOUNTS, ACTIONS, ALWAYS, APIS, COVERS, RULES, Account, Action, Rule
+from gcpmlops._project.grants import (
+    ACCOUNTS,
+    ACTIONS,
+    ALWAYS,
+    APIS,
+    COVERS,
+    RETRAINING_DATASETS,
+    RULES,
+    Account,
+    Action,
+    Rule,
+)
 from gcpmlops.exceptions import InvalidArgument
 
 MANAGED_BY, SETUP = "managed-by", "gcpmlops-setup"
@@ -119,8 +130,9 @@ class Blueprint:
 
     @property
     def all_datasets(self) -> tuple[str, ...]:
-        """Ids of all datasets."""
-        return tuple(dict.fromkeys((self.name.replace("-", "_"), *self.datasets)))
+        """Ids of all datasets; retraining has two of its own."""
+        own = RETRAINING_DATASETS if "retrain" in self.actions else ()
+        return tuple(dict.fromkeys((self.name.replace("-", "_"), *own, *self.datasets)))
 
     @property
     def repository(self) -> str | None:

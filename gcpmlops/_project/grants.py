@@ -40,6 +40,7 @@ ACCOUNTS: dict[Account, tuple[tuple[Action, ...], str]] = {
 }
 
 
+RETRAINING_DATASETS = ("feedback", "retraining")  # of client.feedback, and of the runs of client.retraining
 COVERS = {"monitoring.editor": "monitoring.viewer"}  # who has the first needs no second, on the same resource
 
 
@@ -97,6 +98,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "delivery", "iam.serviceAccountUser", "scheduler", "retrain", "iam.serviceAccounts.actAs",
         "has the schedule call as it",
+    ),
+    Rule(
+        "delivery", "pubsub.editor", "project", "retrain", "pubsub.subscriptions.create", "brings the alerts"
     ),
     Rule("scheduler", "run.invoker", "project", "retrain", "run.routes.invoke", "calls the retraining function"),
     Rule("retraining", "aiplatform.user", "project", "retrain", "aiplatform.customJobs.create", "retrains, deploys"),

@@ -60,7 +60,8 @@ class Wiring:
                 timeout=_FUNCTION,
                 env=env,
                 service_account=config.account_for("retraining"),
-                invokers=[f"serviceAccount:{self._caller}"],
+                # a project's set-up has given its scheduler account the role already
+                invokers=[] if config.scheduler_service_account else [f"serviceAccount:{self._caller}"],
             )
         return made.url
 

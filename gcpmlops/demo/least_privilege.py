@@ -37,5 +37,7 @@ def acting(owner: Client, plan: Blueprint) -> Client:
         impersonate_service_account=plan.email("delivery"),
         service_account=plan.email("training"),
         serving_service_account=plan.email("serving"),
+        retraining_service_account=plan.email("retraining"),
+        scheduler_service_account=plan.email("scheduler"),
     )
     return Client(config=config)

@@ -259,6 +259,9 @@ def _probes(setup: Setup) -> dict[str, Callable[[Client], Any]]:
         "cloudscheduler.jobs.create": lambda c: c.clients.scheduler.create_job(
             parent=parent, job=scheduler_job.Job(name=f"{parent}/jobs/probe")
         ),
+        "pubsub.subscriptions.create": lambda c: c.clients.subscriber.create_subscription(
+            name=f"projects/{PROJECT}/subscriptions/probe", topic=f"projects/{PROJECT}/topics/none"
+        ),
         "cloudbuild.builds.create": lambda c: c.clients.builds.create_build(
             project_id=PROJECT, build=cloudbuild.Build()
         ),

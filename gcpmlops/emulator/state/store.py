@@ -125,13 +125,15 @@ class Store:
         """The resource table, seen as messages of one type."""
         return Collection(self, message_type)
 
-    def is_empty(self) -> bool:
-        """Whether there is no row of any service."""
+    def is_empty(self, *, but: str = "") -> bool:
+        """Whether there is no row of any service, beside messages of the type `but`."""
 
         def run(conn: sqlite3.Connection) -> bool:
             sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            tables = [row[0] for row in conn.execute(sql)]
-            return not any(conn.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() for table in tables)
+            tables = [row[0] for row in conn.execute(sql) if row[0] != "resources"]
+            found = (conn.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() for table in tables)
+            resource = conn.execute("SELECT 1 FROM resources WHERE type != ? LIMIT 1", (but,)).fetchone()
+            return resource is None and not any(found)
 
         return self.read(run)
 
