@@ -115,6 +115,7 @@ class Authenticator:
             if claims.get("iss") not in _ISSUERS:
                 raise _refused(f"issuer {claims.get('iss')!r} gives out no identity tokens")
             found = Identity(str(claims.get("email", "")), str(claims["aud"]), float(claims["exp"]))
+            self._check(found.email)
             if len(self._identified) >= _REUSED:
                 self._identified.clear()
             self._identified[token] = found
@@ -149,6 +150,9 @@ class Authenticator:
         for token, (caller, _) in list(self._verified.items()):
             if caller.email == email:
                 self._verified.pop(token, None)
+        for token, identity in list(self._identified.items()):
+            if identity.email == email:
+                self._identified.pop(token, None)
 
     def sign(self, data: bytes, *, email: str = "") -> bytes:
         """The RSA-SHA256 signature of the account's key; without an email the emulator's own."""

@@ -138,6 +138,18 @@ class _Given:
         """It is what it is."""
 
 
+def test_identity_tokens_end_with_their_account(
+    iam: iam_admin_v1.IAMClient,
+    account: iam_admin_v1.ServiceAccount,
+    credentials: iam_credentials_v1.IAMCredentialsClient,
+) -> None:
+    token = credentials.generate_id_token(name=f"projects/-/serviceAccounts/{account.email}", audience="a").token
+    url = f"https://oauth2.googleapis.com/tokeninfo?id_token={token}"
+    assert requests.get(url, timeout=10).json()["email"] == account.email
+    iam.delete_service_account(name=account.name)
+    assert requests.get(url, timeout=10).status_code == 401
+
+
 def test_impersonation_and_what_it_signs(account: iam_admin_v1.ServiceAccount, bucket: str) -> None:
     source, _ = google.auth.default(scopes=SCOPES)
     acting = impersonated_credentials.Credentials(source, target_principal=account.email, target_scopes=SCOPES)
