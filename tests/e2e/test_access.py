@@ -144,6 +144,7 @@ def test_without_a_role_every_api_names_what_is_missing(strict: Strict, permissi
         ("aiplatform", "projects/strict-project/locations/us-central1", "customJobs", "aiplatform.customJobs.list"),
         ("secretmanager", "projects/strict-project", "secrets", "secretmanager.secrets.list"),
         ("pubsub", "projects/strict-project", "topics", "pubsub.topics.list"),
+        ("run", "projects/strict-project/locations/us-central1", "services", "run.services.list"),
     ],
 )
 def test_over_rest_it_is_a_403_with_the_same_details(

@@ -65,11 +65,15 @@ def act_as(access: Access, email: str, parent: str) -> None:
 
     Raises: PermissionDenied naming iam.serviceAccounts.actAs.
     """
-    if not email:
-        return
+    if email:
+        access.require("iam.serviceAccounts.actAs", account_name(email, parent))
+
+
+def account_name(email: str, parent: str) -> str:
+    """The full name of a service account; without a project in its address it is one of the parent's."""
     domain = email.partition("@")[2]
     project = domain.partition(".")[0] if domain.endswith(".iam.gserviceaccount.com") else parent.split("/")[1]
-    access.require("iam.serviceAccounts.actAs", f"projects/{project}/serviceAccounts/{email}")
+    return f"projects/{project}/serviceAccounts/{email}"
 
 
 def custom_code_agent(project_number: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.iam_admin_v1 import types
 from google.rpc import error_details_pb2
 
+from gcpmlops.emulator.kernel.access import account_name
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.gate import Asked, Wanted
 from gcpmlops.emulator.kernel.masks import raw
@@ -18,6 +19,7 @@ from gcpmlops.emulator.services.access import conditions, roles
 from gcpmlops.emulator.services.access.bindings import Binding, Bindings, full_name
 from gcpmlops.emulator.services.access.methods import permission_of, resource_of
 from gcpmlops.emulator.services.access.phrases import denied
+from gcpmlops.emulator.services.access.routes import ROUTES
 
 _REMEMBERED = 20_000  # decisions
 _TEAMS = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
@@ -45,6 +47,10 @@ class Enforcer:
             for permission, resource in asked.request.pairs:
                 self.require(permission, resource, email=asked.call.caller.email)
             return
+        if route := ROUTES.get(f"{asked.service}:{asked.method}"):
+            permission, place = route
+            self.require(permission, self._place(place, asked.request), email=asked.call.caller.email)
+            return
         if asked.method.endswith(_POLICY) or ":" in asked.method.rpartition("/")[2]:
             self._check_policy_call(asked)
             return
@@ -58,6 +64,13 @@ class Enforcer:
             self.require(permission, delegate or resource_of(asked), email=asked.call.caller.email)
         for more, resource in _further(asked):
             self.require(more, resource, email=asked.call.caller.email)
+
+    def _place(self, template: str, variables: Mapping[str, str]) -> str:
+        """The resource of a hand-declared call; a project by its id."""
+        settings = self._context.settings
+        project = variables.get("project", "")
+        named = settings.project if project == str(settings.project_number) else project
+        return template.format_map({**variables, "project": named})
 
     def require(self, permission: str, resource: str, *, email: str = "") -> None:
         """Raises: PermissionDenied."""
@@ -162,3 +175,12 @@ def _further(asked: Asked) -> Iterator[tuple[str, str]]:
         yield "pubsub.topics.attachSubscription", raw(asked.request).topic
     elif asked.service == "aiplatform" and short == "DeployModel":
         yield "aiplatform.models.get", raw(asked.request).deployed_model.model.partition("@")[0]
+    if asked.service == "pubsub" and (account := _pushing(raw(asked.request))):
+        yield "iam.serviceAccounts.actAs", account_name(account, resource_of(asked))
+
+
+def _pushing(request: Any) -> str:
+    """The account whose tokens a subscription's pushes bear."""
+    holder = getattr(request, "subscription", request)  # UpdateSubscription(subscription=...)
+    config = getattr(request, "push_config", None) or getattr(holder, "push_config", None)
+    return str(config.oidc_token.service_account_email) if config is not None else ""

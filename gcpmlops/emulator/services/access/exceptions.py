@@ -211,6 +211,8 @@ FURTHER = (
     "artifactregistry.repositories.uploadArtifacts", "artifactregistry.repositories.downloadArtifacts",
     "artifactregistry.repositories.deleteArtifacts", "resourcemanager.projects.list",
     "resourcemanager.projects.deleteBillingAssignment", "billing.resourceAssociations.create",
+    "monitoring.alerts.get", "monitoring.alerts.list", "serviceusage.services.generateServiceIdentity",
+    "run.revisions.get", "run.revisions.list",
     "logging.logEntries.route", "logging.privateLogEntries.list", "pubsub.topics.attachSubscription",
     "pubsub.snapshots.seek", "cloudscheduler.jobs.fullView", "iam.workloadIdentityPools.create",
     "iam.workloadIdentityPools.delete", "iam.workloadIdentityPools.get", "iam.workloadIdentityPools.list",

@@ -96,9 +96,10 @@ class Knative:
         request = iam_policy_pb2.SetIamPolicyRequest(resource=self._resource(variables), policy=policy)
         return _json(self._services.set_iam_policy(request))
 
-    def permissions(self, _: Mapping[str, str], body: Any) -> Json:
-        """The caller owns everything, what is still to be made as well."""
-        return {"permissions": list((body or {}).get("permissions", ()))}
+    def permissions(self, variables: Mapping[str, str], body: Any) -> Json:
+        """Those that the caller has, on what is still to be made as well."""
+        resource, asked = self._resource(variables), (body or {}).get("permissions", ())
+        return {"permissions": [name for name in asked if self._services.access.allows(str(name), resource)]}
 
     def _resource(self, variables: Mapping[str, str]) -> str:
         parent = f"projects/{self._id(variables['project'])}/locations/{variables['location']}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
+from google.cloud import pubsub_v1
 from google.cloud.iam_admin_v1 import types
 from google.iam.v1 import policy_pb2
 from google.longrunning import operations_pb2
@@ -17,6 +18,7 @@ from google.longrunning import operations_pb2
 from gcpmlops.emulator.kernel.agenda import Agenda
 from gcpmlops.emulator.kernel.call import Call, Caller, answering
 from gcpmlops.emulator.kernel.clock import SystemClock, TravelClock
+from gcpmlops.emulator.kernel.gate import Asked
 from gcpmlops.emulator.kernel.locks import Locks
 from gcpmlops.emulator.kernel.operations import Operations
 from gcpmlops.emulator.kernel.service import Context
@@ -30,6 +32,11 @@ EMAIL = "a@p.iam.gserviceaccount.com"
 ME = f"serviceAccount:{EMAIL}"
 READ = "storage.objects.get"
 TABLE = "projects/p/datasets/d/tables/t"
+
+SUBSCRIPTION = pubsub_v1.types.Subscription(
+    name="projects/p/subscriptions/s", topic="projects/p/topics/t",
+    push_config={"push_endpoint": "https://x.example.com", "oidc_token": {"service_account_email": OWNER}},
+)  # fmt: skip
 
 
 @dataclass
@@ -237,6 +244,29 @@ def test_a_refusal_says_it_as_the_api_does(cloud: Cloud, permission: str, resour
     assert (info.reason, info.domain) == ("IAM_PERMISSION_DENIED", "iam.googleapis.com")
     assert dict(info.metadata) == {"permission": permission, "resource": resource}
     assert cloud.enforcer.used == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("Subscriber.CreateSubscription", SUBSCRIPTION),
+        ("Subscriber.UpdateSubscription", pubsub_v1.types.UpdateSubscriptionRequest(subscription=SUBSCRIPTION)),
+        (
+            "Subscriber.ModifyPushConfig",
+            pubsub_v1.types.ModifyPushConfigRequest(
+                subscription=SUBSCRIPTION.name, push_config=SUBSCRIPTION.push_config
+            ),
+        ),
+    ],
+)
+def test_whose_tokens_a_push_bears_is_asked_about(cloud: Cloud, method: str, request_: Any) -> None:
+    asked = Asked(Call(Caller(EMAIL, "p")), "pubsub", f"google.pubsub.v1.{method}", request_)
+    cloud.bind("projects/p", "roles/pubsub.editor", ME)
+    with pytest.raises(exceptions.PermissionDenied, match=r"iam\.serviceAccounts\.actAs") as raised:
+        cloud.enforcer.check(asked)
+    account = f"projects/p/serviceAccounts/{OWNER}"
+    assert raised.value.details[0].metadata["resource"] == account
+    cloud.enforcer.check(Asked(Call(Caller(OWNER, "p")), "pubsub", f"google.pubsub.v1.{method}", request_))
 
 
 def test_the_emulator_s_own_work_is_asked_nothing(cloud: Cloud) -> None:

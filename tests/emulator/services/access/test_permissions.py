@@ -15,7 +15,9 @@ from gcpmlops.emulator.kernel.call import Call
 from gcpmlops.emulator.kernel.gate import Asked
 from gcpmlops.emulator.services.access.methods import permission_of, resource_of
 from gcpmlops.emulator.services.access.roles import ROLES, gives
+from gcpmlops.emulator.services.access.routes import ROUTES
 from gcpmlops.emulator.services.catalog.packages import PACKAGES
+from gcpmlops.emulator.services.functions import knative_routes
 
 PARENT = "projects/p/locations/us-central1"
 _POLICY = ("GetIamPolicy", "SetIamPolicy", "TestIamPermissions")  # asked about by the kind of the resource
@@ -105,6 +107,18 @@ def test_a_method_that_nobody_knows_is_no_free_one() -> None:
 )
 def test_the_resource_is_what_the_request_names(request_: object, resource: str) -> None:
     assert resource_of(Asked(Call(), "any", "any", request_)) == resource
+
+
+def test_hand_declared_calls_are_asked_about_as_they_are_declared() -> None:
+    """Whoever changes a template has it here; each of the permissions is in some role."""
+    declared = {f"run:{verb} {template}" for verb, template, _ in knative_routes.routes(lambda: None)}  # type: ignore[arg-type, return-value]
+    run = {name for name in ROUTES if name.startswith("run:")}
+    assert declared - run == {
+        "run:POST /v1/projects/{project}/locations/{location}/services/{service}:testIamPermissions"
+    }
+    assert run <= declared
+    for permission, _ in ROUTES.values():
+        assert any(gives(role, permission) for role in ROLES if role not in ("roles/owner", "roles/editor")), permission
 
 
 def test_what_google_s_roles_give() -> None:
