@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gcpmlops.builds import Builds
     from gcpmlops.cicd import Cicd
     from gcpmlops.clients import Clients
+    from gcpmlops.containers import Containers
     from gcpmlops.drift import Drift
     from gcpmlops.endpoints import Endpoints
     from gcpmlops.evaluation.evaluation import Evaluation
@@ -149,6 +150,13 @@ class Client:
         from gcpmlops.monitoring import Monitoring
 
         return Monitoring(self.clients, self.bigquery)
+
+    @cached_property
+    def containers(self) -> Containers:
+        """Dockerfiles of training and serving images, Kubernetes manifests for GKE."""
+        from gcpmlops.containers import Containers
+
+        return Containers()
 
     @cached_property
     def notebooks(self) -> Notebooks:

@@ -18,6 +18,10 @@ COMMANDS = {  # name: (where it is, its line in --help)
     ),
     "completion": ("gcpmlops.cli.completion:completion", "Print the shell's completion script."),
     "config": ("gcpmlops.cli.config:config", "Settings, and where each comes from."),
+    "containers": (
+        "gcpmlops.cli.containers:containers",
+        "Dockerfiles of training and serving images, Kubernetes manifests for GKE.",
+    ),
     "demo": ("gcpmlops.cli.demo:demo", "The whole life cycle on real data, from a CSV file to a prediction."),
     "doctor": (
         "gcpmlops.cli.project:doctor",

@@ -49,9 +49,11 @@ def main(wheel: str) -> None:
     """Writes schema.json."""
     with zipfile.ZipFile(wheel) as archive:
         inner = next(name for name in archive.namelist() if name.endswith(".jsii.tgz"))
-        member = tarfile.open(fileobj=io.BytesIO(archive.read(inner))).extractfile("package/.jsii")
-    assert member is not None
-    text = member.read().decode()
+        packed = io.BytesIO(archive.read(inner))
+    with tarfile.open(fileobj=packed) as package:
+        member = package.extractfile("package/.jsii")
+        assert member is not None
+        text = member.read().decode()
     types, version = json.loads(text)["types"], _LINK.search(text)
     assert version is not None
     used = sorted({found for path in INFRA.rglob("*.tf") for found in _USED.findall(path.read_text("utf-8"))})

@@ -45,11 +45,9 @@ def _cell(body: dict[str, str]) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_plain, value))}]"
-    return (
-        {True: "true", False: "false", "${null}": "null"}.get(value, str(value))
-        if not isinstance(value, dict)
-        else "{}"
-    )
+    if isinstance(value, dict):
+        return "{}"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else bare(str(value))
 
 
 if __name__ == "__main__":

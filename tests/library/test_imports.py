@@ -32,6 +32,7 @@ def python(code: str) -> str:
         "import gcpmlops.batch_predictions",
         "import gcpmlops.scheduler",
         "import gcpmlops.functions",
+        "import gcpmlops.containers",
         "import gcpmlops.notebooks",
         "import gcpmlops.evaluation.evaluation",
         "import gcpmlops.drift",

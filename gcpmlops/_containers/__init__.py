@@ -1,0 +1,1 @@
+"""Dockerfiles, the serving program and Kubernetes manifests, as text."""
