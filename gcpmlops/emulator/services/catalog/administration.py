@@ -33,6 +33,7 @@ class Administration(Functions):
         """Who asks is looked up from now on: what was made before the last stop counts."""
         self._authenticator.directory = _Directory(lambda: self._accounts)
         self._context.access.members = lambda member: self._accounts.check_member(member)
+        self.storage.buckets.check_member = self._context.access.check_member
         self._context.access.principals = lambda principal: self._pools.members(principal)
         if not self._settings.enable_all:
             self.gate.checks.insert(0, lambda asked: self._enabled_apis.check(asked))
@@ -125,7 +126,13 @@ class Administration(Functions):
         from gcpmlops.emulator.services.iam_admin.accounts import Accounts
 
         projects = self._project_service
-        return Accounts(self._context, self._authenticator, projects=projects.id_of, known=projects.is_known)
+        return Accounts(
+            self._context,
+            self._authenticator,
+            projects=projects.id_of,
+            known=projects.is_known,
+            rename=self.storage.buckets.rename_member,
+        )
 
     def _iam_credentials(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.iam_credentials import IamCredentials

@@ -35,6 +35,7 @@ class Accounts:
     Args:
         projects: finds a project's id by id or number; raises NotFound or PermissionDenied.
         known: tells whether a project of that id is here.
+        rename: renames a member in policies that other stores keep (before, after).
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Accounts:
         *,
         projects: Callable[[str], str],
         known: Callable[[str], bool],
+        rename: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self.context = context
         self.authenticator = authenticator
@@ -51,7 +53,7 @@ class Accounts:
         self._graves = context.store.collection(types.UndeleteServiceAccountResponse)
         self._projects = projects
         self._known = known
-        self._members = Members(context.store)
+        self._members = Members(context.store, rename)
         self.keys = UserKeys(context)
 
     def create(self, project: str, account_id: str, wanted: types.ServiceAccount) -> types.ServiceAccount:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from google.iam.v1 import policy_pb2
@@ -11,10 +12,15 @@ from gcpmlops.emulator.kernel.service import ResourceStore
 
 
 class Members:
-    """Changes members in every stored policy: an account of the same email that is made later gets nothing by them."""
+    """Changes members in every stored policy: an account of the same email that is made later gets nothing by them.
 
-    def __init__(self, store: ResourceStore) -> None:
+    Args:
+        elsewhere: renames a member in policies that are kept in another place (before, after).
+    """
+
+    def __init__(self, store: ResourceStore, elsewhere: Callable[[str, str], None]) -> None:
         self._store = store
+        self._elsewhere = elsewhere
         self._policies = store.collection(policy_pb2.Policy)
 
     def bury(self, email: str, unique_id: str) -> None:
@@ -32,6 +38,7 @@ class Members:
 
         for name in self._store.read(lambda conn: _naming(conn, self._policies.kind, before)):
             self._policies.update(name, change)
+        self._elsewhere(before, after)
 
 
 def _naming(conn: sqlite3.Connection, kind: str, member: str) -> list[str]:

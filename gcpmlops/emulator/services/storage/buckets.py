@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -66,6 +67,7 @@ class Buckets:
 
     Attributes:
         listeners: called with the name of a bucket that was made, changed or deleted, after the commit.
+        check_member: raises for a member that no policy takes.
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime], project_number: str) -> None:
@@ -73,6 +75,7 @@ class Buckets:
         self._now = now
         self._project_number = project_number
         self.listeners: list[Callable[[str], None]] = []
+        self.check_member: Callable[[str], None] = lambda _: None
 
     def find(self, conn: sqlite3.Connection, name: str) -> BucketRecord | None:
         row = conn.execute(f"SELECT {BUCKET_COLUMNS} FROM storage_bucket WHERE name = ?", (name,)).fetchone()
@@ -161,12 +164,31 @@ class Buckets:
 
     def set_policy(self, name: str, policy: Json) -> BucketRecord:
         """Raises NotFound, PreconditionFailed for a stale etag, BadRequest."""
+        before = self._store.read(lambda conn: self.require(conn, name))
+        for binding in iam.checked(policy, before)["bindings"]:
+            for member in binding.get("members", []):
+                self.check_member(member)
 
         def run(conn: sqlite3.Connection) -> BucketRecord:
             bucket = self.require(conn, name)
             return self._save(conn, bucket, "policy", compact(iam.checked(policy, bucket)))
 
         return self._store.write(run)
+
+    def rename_member(self, before: str, after: str) -> None:
+        """In every policy: of a service account that was deleted, or is back."""
+
+        def run(conn: sqlite3.Connection) -> None:
+            rows = conn.execute("SELECT name FROM storage_bucket WHERE instr(policy, ?)", (json.dumps(before),))
+            for row in rows.fetchall():
+                bucket = self.require(conn, row[0])
+                policy: Json = bucket.policy or {}
+                for binding in policy.get("bindings", []):
+                    members = binding.get("members", [])
+                    binding["members"] = [after if member == before else member for member in members]
+                self._save(conn, bucket, "policy", compact(policy))
+
+        self._store.write(run)
 
     def edit_acl(self, name: str, column: str, edit: Callable[[acls.Acl], acls.Acl]) -> acls.Acl:
         """Edits ``acl`` or ``default_acl``; returns the new one. Raises NotFound, BadRequest under uniform access."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import iam_admin_v1, resourcemanager_v3
+from google.cloud import iam_admin_v1, resourcemanager_v3, storage
 from google.iam.v1 import policy_pb2
 
 from gcpmlops.emulator.server import Running
@@ -102,6 +102,26 @@ def test_a_deleted_account_is_refused_everywhere_until_it_is_back(
     back = iam.undelete_service_account({"name": f"projects/-/serviceAccounts/{made.unique_id}"}).restored_account
     assert (back.email, back.unique_id) == (made.email, made.unique_id)
     assert member in members()
+
+
+def test_buckets_forget_a_deleted_account_too(
+    iam: iam_admin_v1.IAMClient, create: Callable[..., iam_admin_v1.ServiceAccount], bucket: str
+) -> None:
+    made, resource = create(), storage.Client().bucket(bucket)
+    member = f"serviceAccount:{made.email}"
+
+    def grant() -> None:
+        policy = resource.get_iam_policy()
+        policy.bindings.append({"role": "roles/storage.objectViewer", "members": {member}})
+        resource.set_iam_policy(policy)
+
+    grant()
+    iam.delete_service_account(name=made.name)
+    members = {each for binding in resource.get_iam_policy().bindings for each in binding["members"]}
+    assert f"deleted:{member}?uid={made.unique_id}" in members
+    assert member not in members
+    with pytest.raises(exceptions.BadRequest, match="does not exist"):
+        grant()
 
 
 def test_the_emulators_own_account_stays(iam: iam_admin_v1.IAMClient) -> None:
