@@ -29,6 +29,14 @@ APIS = (
 )  # fmt: skip
 WHO = "import json, os; print('I am', json.load(open(os.environ['GOOGLE_APPLICATION_CREDENTIALS']))['client_email'])"
 
+FUNCTION = """
+import json, os
+
+def who(request):
+    with open(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]) as key:
+        return json.load(key)["client_email"]
+"""
+
 
 @dataclass
 class Strict:
@@ -280,6 +288,22 @@ def test_a_job_runs_as_its_account_for_whom_may_act_as_it(strict: Strict) -> Non
     keys = Path(_data_dir(strict)) / "accounts"
     assert [oct(path.stat().st_mode)[-3:] for path in keys.glob(f"{running}.json")] == ["600"]
     assert json.loads((keys / f"{running}.json").read_text())["client_email"] == running
+
+
+def test_a_function_is_called_by_whom_a_role_lets_and_acts_as_its_account(strict: Strict, tmp_path: Path) -> None:
+    running = strict.account("runs-functions")
+    (tmp_path / "main.py").write_text(FUNCTION)
+    strict.owner.functions.deploy("who", source=tmp_path, entry_point="who", service_account=running)
+    strict.grant(strict.project, "roles/cloudfunctions.viewer")
+    with pytest.raises(PermissionDenied) as raised:
+        strict.weak.functions.call("who")
+    assert raised.value.permission == "run.routes.invoke"
+    strict.grant(strict.project, "roles/run.invoker")
+    assert strict.weak.functions.call("who") == running
+    strict.take(strict.project, "roles/run.invoker")
+    with pytest.raises(PermissionDenied):
+        strict.weak.functions.call("who")
+    strict.take(strict.project, "roles/cloudfunctions.viewer")
 
 
 def _refused_pipeline(strict: Strict, spec: dict[str, Any]) -> str:
