@@ -58,7 +58,7 @@ class Enforcer:
             return  # hand-declared REST forms that need no more than a token
         permission = permission_of(asked.service, asked.method)
         if permission and asked.request is not None:
-            delegate = next(iter(getattr(asked.request, "delegates", ())), "")
+            delegate = next(iter(asked.request.delegates), "") if asked.service == "iamcredentials" else ""
             if delegate:  # the caller needs no more than the first one, which the service follows up
                 permission = "iam.serviceAccounts.implicitDelegation"
             self.require(permission, delegate or resource_of(asked), email=asked.call.caller.email)
