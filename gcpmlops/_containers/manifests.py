@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
 from gcpmlops._containers.dockerfiles import image
 from gcpmlops.exceptions import InvalidArgument
 
@@ -18,6 +16,8 @@ def render(
     model: str, *, container: str, uri: str, service_account: str, namespace: str, replicas: tuple[int, int]
 ) -> str:
     """All objects in one file. Raises InvalidArgument."""
+    import yaml  # not with the module: importing gcpmlops stays light
+
     for field, value in (("model", model), ("namespace", namespace)):
         if not _NAME.fullmatch(value):
             raise InvalidArgument(
