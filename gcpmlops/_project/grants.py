@@ -104,6 +104,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("scheduler", "run.invoker", "project", "retrain", "run.routes.invoke", "calls the retraining function"),
     Rule("retraining", "aiplatform.user", "project", "retrain", "aiplatform.customJobs.create", "retrains, deploys"),
+    Rule("retraining", "cloudscheduler.admin", "project", "retrain", "cloudscheduler.jobs.pause", "goes on by ticks"),
     Rule("retraining", "bigquery.jobUser", "project", "retrain", "bigquery.jobs.create", "looks at fresh data"),
     Rule("retraining", "bigquery.dataEditor", "datasets", "retrain", "bigquery.tables.create", "keeps what it found"),
     Rule("retraining", "storage.objectUser", "buckets", "retrain", "storage.objects.create", "keeps what it did"),

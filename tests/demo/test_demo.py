@@ -1,4 +1,4 @@
-"""The demo as users run it."""
+"""The demo as users run it; the whole of it by service accounts with the least roles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import Place
 
 
 def test_whole_life_cycle_and_a_cloud_to_go_on_with(place: Place) -> None:
-    code, output = place.run("demo", "--keep")
+    code, output = place.run("demo", "--keep", "--enforce-iam")
     try:
         assert code == 0, output
         _check_story(output)

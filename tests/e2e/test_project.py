@@ -259,6 +259,7 @@ def _probes(setup: Setup) -> dict[str, Callable[[Client], Any]]:
         "cloudscheduler.jobs.create": lambda c: c.clients.scheduler.create_job(
             parent=parent, job=scheduler_job.Job(name=f"{parent}/jobs/probe")
         ),
+        "cloudscheduler.jobs.pause": lambda c: c.clients.scheduler.pause_job(name=f"{parent}/jobs/none"),
         "pubsub.subscriptions.create": lambda c: c.clients.subscriber.create_subscription(
             name=f"projects/{PROJECT}/subscriptions/probe", topic=f"projects/{PROJECT}/topics/none"
         ),
@@ -311,12 +312,13 @@ def test_without_each_role_in_turn_the_call_names_the_permission_and_the_doctor_
     owner.bigquery.query("CREATE OR REPLACE TABLE ml.probe AS SELECT 1 AS x")
     owner.storage.upload(b"x", destination=f"gs://{setup.plan.data_bucket}/there")
     policies, probes = Policies(owner.clients), _probes(setup)
-    looked_at = [f"gs://{setup.plan.data_bucket}", f"{PROJECT}.ml"]
+    elsewhere = [f"gs://{bucket}" for bucket in setup.plan.all_buckets if bucket != setup.plan.data_bucket]
+    elsewhere += [f"{PROJECT}.{dataset}" for dataset in setup.plan.all_datasets if dataset != "ml"]
     for grant in setup.plan.grants:
         if grant.member.endswith(str(owner.clients.caller)):
             continue  # the developer's: refused in a test of its own
-        if grant.resource.startswith("gs://") and grant.resource not in looked_at:
-            continue  # the same role on another bucket
+        if grant.resource in elsewhere:
+            continue  # the same role on another bucket or dataset
         client = acting(grant.member.partition(":")[2])
         call = _acting_as(grant.resource) if "actAs" in grant.permission else probes.get(grant.permission)
         if call is None:

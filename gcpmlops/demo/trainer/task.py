@@ -25,8 +25,7 @@ def main() -> None:
     parser.add_argument("--last-month", type=int, default=12, help="learn from no later month")
     options = parser.parse_args()
 
-    frame = read(options.table)
-    frame = frame[frame["month"] <= options.last_month]
+    frame = read(options.table, last_month=options.last_month)
     features = [name for name in frame.columns if name != options.label]
     print(f"{len(frame):,} rows, features {', '.join(features)}", flush=True)
 
@@ -45,10 +44,12 @@ def main() -> None:
     save(model, {"auc": auc, "rows": len(frame), "late": float(y_train.mean()), "features": features})
 
 
-def read(table: str) -> Any:
-    """The table as a DataFrame."""
-    project = table.partition(".")[0]
-    frame = bigquery.Client(project=project).list_rows(table).to_dataframe()
+def read(table: str, *, last_month: int) -> Any:
+    """The table's rows up to a month, as a DataFrame."""
+    client = bigquery.Client(project=table.partition(".")[0])
+    months = bigquery.ScalarQueryParameter("last_month", "INT64", last_month)
+    config = bigquery.QueryJobConfig(query_parameters=[months])
+    frame = client.query(f"SELECT * FROM `{table}` WHERE month <= @last_month", job_config=config).to_dataframe()
     # rows come in any order: the same ones shall give the same model
     return frame.sort_values(list(frame.columns))
 

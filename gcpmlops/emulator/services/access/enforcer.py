@@ -170,7 +170,9 @@ def _further(asked: Asked) -> Iterator[tuple[str, str]]:
     """What a call asks beside its own permission."""
     short = asked.method.rpartition(".")[2]
     if asked.service == "bigquerystorage" and short == "CreateReadSession":
-        yield "bigquery.tables.getData", raw(asked.request).read_session.table
+        table = raw(asked.request).read_session.table
+        if "/datasets/_" not in table:  # a query's own result
+            yield "bigquery.tables.getData", table
     elif asked.service == "pubsub" and short == "CreateSubscription":
         yield "pubsub.topics.attachSubscription", raw(asked.request).topic
     elif asked.service == "aiplatform" and short == "DeployModel":
