@@ -35,7 +35,7 @@ def test_names_follow_from_project_and_name() -> None:
     plan = Blueprint("my-project", "europe-west4", name="fraud", buckets=("extra",), datasets=("flights",))
     assert plan.accounts["training"] == "fraud-training@my-project.iam.gserviceaccount.com"
     assert plan.all_buckets == ("my-project-fraud-data", "my-project-vertex-staging-europe-west4", "extra")
-    assert plan.all_datasets == ("fraud", "flights")
+    assert plan.all_datasets == ("fraud", "feedback", "retraining", "flights")
     assert plan.repository == "projects/my-project/locations/europe-west4/repositories/fraud"
     assert plan.labels == {"managed-by": "gcpmlops", "gcpmlops-setup": "fraud"}
 
