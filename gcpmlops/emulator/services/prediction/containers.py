@@ -95,6 +95,8 @@ class Containers:
         endpoint, call = self.endpoints.get(name), current_call()
         endpoint.check_host(call.host)
         remaining = call.remaining()
+        if remaining is not None and remaining <= 0:  # however quick the model would be
+            raise exceptions.DeadlineExceeded(f"The deadline of the call to {name} has passed.")
         return endpoint.seconds if remaining is None else min(remaining, endpoint.seconds)
 
     def _pool(self, name: str, deployed_id: str) -> Any:
