@@ -168,13 +168,16 @@ def test_bad_input(only, make, parent) -> None:
     only.add_secret_version(parent=secret.name, payload={"data": bytes(checks.MAX_PAYLOAD)})
 
 
-def test_policies(secrets, make) -> None:
+def test_policies(secrets, make, parent) -> None:
     secret = make()
     binding = {"role": "roles/secretmanager.secretAccessor", "members": ["user:someone@example.com"]}
     kept = secrets.set_iam_policy(request={"resource": secret.name, "policy": {"bindings": [binding]}})
     assert secrets.get_iam_policy(request={"resource": secret.name}) == kept
     with pytest.raises(exceptions.NotFound):
         secrets.get_iam_policy(request={"resource": f"{secret.name}-none"})
+    secrets.delete_secret(name=secret.name)
+    secrets.create_secret(parent=parent, secret_id=secret.name.rpartition("/")[2], secret=AUTOMATIC)
+    assert list(secrets.get_iam_policy(request={"resource": secret.name}).bindings) == []  # it is another secret
 
 
 def test_regional_secrets(google_environment, parent, make, only) -> None:
@@ -185,28 +188,6 @@ def test_regional_secrets(google_environment, parent, make, only) -> None:
     assert secret.name not in [found.name for found in only.list_secrets(parent=parent)]
     with pytest.raises(exceptions.InvalidArgument, match="regional"):
         make(f"{parent}/locations/us-central1", **AUTOMATIC)
-
-
-def test_the_clock_ends_secrets_and_versions(only, make, parent, emulator_clock) -> None:
-    short = make(ttl={"seconds": 3600})
-    delayed = make(version_destroy_ttl={"seconds": 2 * 86400})
-    for secret in (short, delayed):
-        only.add_secret_version(parent=secret.name, payload={"data": b"x"})
-    waiting = only.destroy_secret_version(name=f"{delayed.name}/versions/1")
-    assert waiting.state == State.DISABLED
-    reader = {"role": "roles/secretmanager.secretAccessor", "members": ["user:someone@example.com"]}
-    only.set_iam_policy(request={"resource": short.name, "policy": {"bindings": [reader]}})
-    assert waiting.scheduled_destroy_time - waiting.create_time > timedelta(days=1)
-    emulator_clock.advance("2h")
-    with pytest.raises(exceptions.NotFound):
-        only.get_secret(name=short.name)
-    again = only.create_secret(parent=parent, secret_id=short.name.rpartition("/")[2], secret=AUTOMATIC)
-    assert list(only.get_iam_policy(request={"resource": again.name}).bindings) == []  # it is another secret
-    only.enable_secret_version(name=waiting.name)  # destruction is called off
-    assert only.access_secret_version(name=waiting.name).payload.data == b"x"
-    only.destroy_secret_version(name=waiting.name)
-    emulator_clock.advance("3d")
-    assert only.get_secret_version(name=waiting.name).state == State.DESTROYED
 
 
 def test_topics_are_told(only, make, parent, emulator_clock) -> None:
