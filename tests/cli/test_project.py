@@ -53,3 +53,22 @@ def test_a_project_id_that_is_not_allowed(gcpmlops, folder):
 
 def test_an_action_that_is_not_known(gcpmlops, folder):
     assert "--action" in gcpmlops("init", "--action", "fly", "--directory", folder, code=2).output
+
+
+def test_on_a_terminal_it_asks_shows_and_asks_once_more(gcpmlops, client, folder, monkeypatch):
+    import types
+
+    from click.testing import CliRunner
+
+    from gcpmlops.cli import project, root
+
+    terminal = types.SimpleNamespace(stdin=types.SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(project, "sys", terminal)
+    line = ["init", "--name", "asked", "--directory", str(folder)]
+    refused = CliRunner().invoke(root, line, input="europe-west4\ndata train\nn\n")
+    assert refused.exit_code == 1
+    assert "Location [us-central1]" in refused.output
+    assert "gs://" + client.config.project + "-asked-data" in refused.output
+    assert "Make these" in refused.output
+    assert not (folder / "gcpmlops.toml").exists(), "who says no has nothing made"
+    assert not client.storage.exists(f"gs://{client.config.project}-asked-data")
