@@ -32,29 +32,32 @@ class Batches:
     def __init__(self, client: Any) -> None:
         self.client = client
         client.storage.create_bucket("staging")
-        client.storage.upload(b"".join(b"[%d, 1]\n" % n for n in range(300)), destination="gs://staging/in.jsonl")
+        for count in (300, 40):
+            lines = b"".join(b"[%d, 1]\n" % n for n in range(count))
+            client.storage.upload(lines, destination=f"gs://staging/{count}.jsonl")
         client.storage.upload(b"{}", destination="gs://staging/own/weights.json")
 
-    def submit(self, mode: str) -> Any:
+    def submit(self, mode: str, count: int = 300) -> Any:
         model = self.client.models.upload(
             "gs://staging/own", display_name=mode, image=CONTAINER, env={"MODE": mode}, check=False
         )
-        return self.client.batch_predictions.submit(model, source="gs://staging/in.jsonl", destination="gs://staging/o")
+        source = f"gs://staging/{count}.jsonl"
+        return self.client.batch_predictions.submit(model, source=source, destination="gs://staging/o")
 
 
 def test_containers_that_fail_and_kill_9(start: Any, tmp_path: Path) -> None:  # noqa: F811 - the fixture
     image = f"{CONTAINER}={sys.executable} -S {SCRIPTS / 'failing_container.py'}"
     state, client = start("--image", image)
     batches = Batches(client)
-    dying, html = batches.submit("dies"), batches.submit("html")
+    dying, html = batches.submit("dies"), batches.submit("html", 40)  # which asks again for each half, down to one
     done = dying.wait(timeout=90)
     assert done.counts == (300, 0, 0)
     frame = done.to_dataframe()
     assert [sum(instance) for instance in frame["instance"]] == list(frame["prediction"])
     assert len(frame) == 300
     failed = until(lambda: (job := html.refresh()).proto.end_time and job, timeout=90)
-    assert (failed.state.name, failed.counts) == ("JOB_STATE_FAILED", (0, 300, 0))
-    assert "All 300 instances failed." in failed.proto.error.message
+    assert (failed.state.name, failed.counts) == ("JOB_STATE_FAILED", (0, 40, 0))
+    assert "All 40 instances failed." in failed.proto.error.message
     assert "Invalid response from prediction server" in failed.proto.error.message
     assert "<html>Sign in</html>" in failed.errors()[0].message
 
