@@ -65,7 +65,7 @@ class ProgramServer:
 
 
 class Programs:
-    """Each is loaded when first asked for: gcloud, bq's second half, the SDK."""
+    """Each is loaded when first asked for: gcloud, the second halves of bq and gsutil, the SDK."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
@@ -80,10 +80,26 @@ class Programs:
         return ProgramServer([self._gcloud.python, "-S", str(_SCRIPT), self._bq_path])
 
     @cached_property
-    def _bq_path(self) -> str:
+    def _gsutil(self) -> ProgramServer:
+        """It reads its configuration while it is loaded, so that it has to have the commands' environment then."""
+        commands = (Path(self._gsutil_path).parent / "gslib" / "commands").glob("[a-z]*.py")
+        modules = " ".join(["gslib.command_runner", *(f"gslib.commands.{path.stem}" for path in commands)])
+        line = [self._gcloud.python, "-S", str(_SCRIPT), self._gsutil_path]
+        return ProgramServer(line, **self._environment, PROGRAM_SERVER_MODULES=modules)
+
+    @cached_property
+    def _platform(self) -> Path:
         found = shutil.which("gcloud")
         assert found
-        return str(Path(found).resolve().parents[1] / "platform" / "bq" / "bq.py")
+        return Path(found).resolve().parents[1] / "platform"
+
+    @property
+    def _bq_path(self) -> str:
+        return str(self._platform / "bq" / "bq.py")
+
+    @property
+    def _gsutil_path(self) -> str:
+        return str(self._platform / "gsutil" / "gsutil")
 
     @cached_property
     def _sdk(self) -> ProgramServer:
@@ -95,6 +111,8 @@ class Programs:
         if name == "bq":
             path = f"{self._folder}{os.pathsep}{self._environment['PATH']}"
             request |= {"environment": self._environment | {"PATH": path}, "tools": {self._bq_path: self._bq.address}}
+        elif name == "gsutil":
+            request["tools"] = {self._gsutil_path: self._gsutil.address}
         return self._gcloud.run(name, arguments, **request)
 
     @cached_property
