@@ -9,6 +9,7 @@ these modules.
 
 import array
 import atexit
+import datetime
 import gc
 import importlib
 import importlib.util
@@ -43,7 +44,13 @@ class Gcloud:
     def _look_often(self):
         """What takes minutes in the cloud takes milliseconds here: commands look at it again as soon as they may."""
         from googlecloudsdk.api_lib.util import waiter
+        from googlecloudsdk.command_lib.ai import log_util
+        from googlecloudsdk.command_lib.logs import stream
 
+        log_util._CONTINUE_INTERVAL = 1  # seconds; 10
+        until, late = stream.LogPosition.GetFilterUpperBound, datetime.timedelta(seconds=5)
+        # What was logged in the last 5 s is left for later, in case that older entries are still on their way: none is.
+        stream.LogPosition.GetFilterUpperBound = lambda position, now: until(position, now + late)
         often = {"pre_start_sleep_ms": 50, "jitter_ms": 0, "sleep_ms": 100}  # 1000, up to 1000, 2000
         before = {name: given.default for name, given in inspect.signature(waiter.WaitFor).parameters.items()}
         waiter.WaitFor.__defaults__ = tuple({**before, **often}.values())[-len(waiter.WaitFor.__defaults__) :]
