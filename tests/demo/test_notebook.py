@@ -19,7 +19,8 @@ def test_the_notebook(tmp_path: Path, emulator_environment: dict[str, str]) -> N
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)  # stored without
     path = f"{Path(sys.executable).parent}:{emulator_environment['PATH']}"
     environment = {**emulator_environment, "PATH": path, "PYTHONPATH": str(EXAMPLES.parent)}
-    kernel = nbclient.NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}})
+    place = {"metadata": {"path": str(tmp_path)}}
+    kernel = nbclient.NotebookClient(notebook, timeout=200, resources=place, shutdown_kernel="immediate")
     kernel.execute(env=environment)
 
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
