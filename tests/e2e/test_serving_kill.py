@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import psutil
 import pytest
+from google.api_core.future.polling import DEFAULT_POLLING
 from google.protobuf import json_format, struct_pb2
 
 from .conftest import SCRIPTS, until
@@ -22,6 +23,7 @@ from .test_kill import SERVING, family, kill, start  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.xdist_group("e2e-serving-kill")
 CONTAINER = "gcr.io/me/own:1"
+OFTEN = DEFAULT_POLLING.with_delay(initial=0.1, maximum=0.1)  # the clients would ask after 1 s, then 1.5 s, ...
 
 
 class Endpoint:
@@ -34,17 +36,17 @@ class Endpoint:
 
     def _create(self) -> str:
         create = self.client.clients.endpoints.create_endpoint
-        return create(parent=self.parent, endpoint={"display_name": "e"}).result(60).name
+        return create(parent=self.parent, endpoint={"display_name": "e"}).result(60, polling=OFTEN).name
 
     def upload(self, uri: str, **container: Any) -> str:
         model = {"display_name": "m", "artifact_uri": uri, "container_spec": container}
-        return self.client.clients.models.upload_model(parent=self.parent, model=model).result(60).model
+        return self.client.clients.models.upload_model(parent=self.parent, model=model).result(60, polling=OFTEN).model
 
     def deploy(self, model: str, replicas: int, split: dict[str, int]) -> str:
         resources = {"machine_spec": {"machine_type": "n1-standard-2"}, "min_replica_count": replicas}
         deployed = {"model": model, "dedicated_resources": resources}
         deploy = self.client.clients.endpoints.deploy_model
-        done = deploy(endpoint=self.name, deployed_model=deployed, traffic_split=split).result(120)
+        done = deploy(endpoint=self.name, deployed_model=deployed, traffic_split=split).result(120, polling=OFTEN)
         return done.deployed_model.id
 
     def state(self) -> tuple[dict[str, int], dict[str, int]]:
