@@ -109,11 +109,16 @@ class Programs:
         """A command of gcloud, bq or gsutil."""
         request: dict[str, Any] = {"cwd": str(cwd), "environment": self._environment}
         if name == "bq":
-            path = f"{self._folder}{os.pathsep}{self._environment['PATH']}"
-            request |= {"environment": self._environment | {"PATH": path}, "tools": {self._bq_path: self._bq.address}}
+            given = self._environment | {"PATH": self.path}
+            request |= {"environment": given, "tools": {self._bq_path: self._bq.address}}
         elif name == "gsutil":
             request["tools"] = {self._gsutil_path: self._gsutil.address}
         return self._gcloud.run(name, arguments, **request)
+
+    @property
+    def path(self) -> str:
+        """PATH with a gcloud that is loaded already."""
+        return f"{self._folder}{os.pathsep}{self._environment['PATH']}"
 
     @cached_property
     def _folder(self) -> str:

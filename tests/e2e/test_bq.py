@@ -1,6 +1,7 @@
 """The BigQuery command-line tool, unmodified, through `gcpmlops emulator exec`."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_load_query_and_delete(shell: Shell, bq, client, bucket: str, tmp_path: 
     dataset = unique("bq").replace("-", "_")
     (tmp_path / "rows.csv").write_text("a,b\n1,x\n2,y\n")
     client.storage.upload(b"a,b\n3,z\n", destination=f"gs://{bucket}/more.csv")
-    assert "created" in shell("bq", "mk", "-d", dataset).stdout
+    assert "created" in shell("bq", "mk", "-d", dataset, env={**os.environ, "PATH": shell.programs.path}).stdout
     bq("mk", "--table", f"{dataset}.empty", "a:INTEGER,b:STRING")
     bq("load", "--autodetect", "--source_format=CSV", f"{dataset}.t", "rows.csv")
     bq("load", "--skip_leading_rows=1", f"{dataset}.t", f"gs://{bucket}/more.csv", "a:INTEGER,b:STRING")
