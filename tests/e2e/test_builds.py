@@ -88,7 +88,7 @@ def test_this_repository_s_own_pipeline(builds: Any, shell: Shell, google_enviro
     """As in the cloud, but that its steps do a part of their work: all of it takes ten minutes."""
     home = Path(sys.executable).parent
     check = f"make -o install test BIN={home} WORKERS=0 ARGS='-q tests/emulator/services/cloud_build/test_waiting.py'"
-    wheel = f"{home}/python -m build --no-isolation --wheel --outdir dist ."
+    wheel = f"{home}/python -m build --no-isolation --skip-dependency-check --wheel --outdir dist ."
     config, given = REPOSITORY / "cloudbuild.yaml", f"^;^_CHECK={check};_WHEEL={wheel}"
     builds("submit", f"--config={config}", f"--substitutions={given}", str(REPOSITORY))
     (build,) = json.loads(builds("list", "--limit=1", "--format=json"))
