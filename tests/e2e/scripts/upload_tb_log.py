@@ -9,8 +9,10 @@ import numpy as np
 import without_tensorflow  # noqa: F401 - before the uploader is imported
 from google.api_core import exceptions
 from google.cloud import aiplatform, storage
+from google.cloud.aiplatform.tensorboard import uploader_constants
 
 FOLDER = Path("logs")
+uploader_constants.MIN_LOGDIR_POLL_INTERVAL_SECS = 0.1  # seconds; 1
 
 
 def runs(board: aiplatform.Tensorboard, experiment: str) -> dict[str, aiplatform.TensorboardRun]:
