@@ -46,7 +46,7 @@ rows = [{row.word for row in bigquery.Client().list_rows(name)} for name in sets
 assert rows == [{"training"}, {"validation"}, {"test"}], rows
 """
 
-training_jobs._JOB_WAIT_TIME = 0.5  # it looks every 5 seconds
+training_jobs._JOB_WAIT_TIME = 0.2  # it looks every 5 seconds
 
 
 def run(transport: str) -> None:
