@@ -2,8 +2,7 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
-# one more than the two cores of a small machine: a quarter of the time a test waits, for grace times and for polls
-WORKERS ?= 3
+WORKERS ?= 2
 ARGS ?=
 
 # an activated environment or the caller's import path is none of ours; without bytecode every process compiles anew
