@@ -56,8 +56,8 @@ def test_containers_that_fail_and_kill_9(start: Any, tmp_path: Path) -> None:  #
     assert [sum(instance) for instance in frame["instance"]] == list(frame["prediction"])
     assert len(frame) == 300
     failed = until(lambda: (job := html.refresh()).proto.end_time and job, timeout=90)
-    assert (failed.state.name, failed.counts) == ("JOB_STATE_FAILED", (0, 40, 0))
     assert "All 40 instances failed." in failed.proto.error.message
+    assert (failed.state.name, failed.counts) == ("JOB_STATE_FAILED", (0, 40, 0))
     assert "Invalid response from prediction server" in failed.proto.error.message
     assert "<html>Sign in</html>" in failed.errors()[0].message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -107,16 +108,13 @@ def test_kill_9_ends_builds_and_leaves_nothing(tmp_path: Path) -> None:
         waiting = emulator.api.run_build_trigger({"name": made.resource_name}).metadata.build
         running = emulator.api.create_build(parent=parent, build=_build("touch $$MARK; sleep 1000", tmp_path / "mark"))
         until((tmp_path / "mark").exists)
-        left = [
-            process for process in psutil.process_iter() if "sleep" in process.name() and _is_below(process, tmp_path)
-        ]
+        left = until(lambda: _sleeping(tmp_path))
         os.kill(emulator.state.pid, signal.SIGKILL)
         launch.stop(emulator.state)
         emulator.start()
         build = emulator.api.get_build({"name": f"{parent}/builds/{running.metadata.build.id}"})
         assert build.status == cloudbuild_v1.Build.Status.INTERNAL_ERROR
         assert build.status_detail == "The emulator was restarted while the build ran."
-        assert left
         assert not any(process.is_running() for process in left)
         name = f"{parent}/builds/{waiting.id}"
         assert emulator.api.get_build({"name": name}).status == cloudbuild_v1.Build.Status.PENDING
@@ -151,8 +149,11 @@ def _build(script: str, mark: Path | None = None) -> dict[str, Any]:
     return {"steps": [step], "options": {"logging": "CLOUD_LOGGING_ONLY"}}
 
 
-def _is_below(process: psutil.Process, folder: Path) -> bool:
-    try:
-        return str(folder) in process.cwd()
-    except psutil.Error:  # ended, or another user's
-        return False
+def _sleeping(folder: Path) -> list[psutil.Process]:
+    """Of the processes that work below the folder those that sleep by command."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # ended, or another user's
+            if "sleep" in process.name() and str(folder) in process.cwd():
+                found.append(process)
+    return found

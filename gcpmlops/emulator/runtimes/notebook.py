@@ -20,6 +20,7 @@ from gcpmlops.emulator.runtimes.cancellation import Cancellation
 from gcpmlops.emulator.runtimes.environment import Environment, Environments
 from gcpmlops.emulator.runtimes.images import Image
 from gcpmlops.emulator.runtimes.layer import Layer, make_layer
+from gcpmlops.emulator.runtimes.ports import free_port
 from gcpmlops.emulator.runtimes.process import Exit, OnExit, OnLine, Process, Processes, ProcessSpec
 from gcpmlops.emulator.runtimes.workspace import Workspace
 
@@ -187,7 +188,7 @@ class NotebookServer:
         }
         argv = [
             *(str(environment.python), "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
-            *(f"--ServerApp.port={_free_port(self.port)}", "--ServerApp.allow_root=True"),
+            *(f"--ServerApp.port={free_port(self.port)}", "--ServerApp.allow_root=True"),
             f"--ServerApp.root_dir={disk.home}",
             # nothing is asked of the internet by itself
             "--LabApp.news_url=None",
@@ -271,16 +272,3 @@ def _listening(runtime: Path) -> int:
             with socket.create_connection(("127.0.0.1", port), timeout=1.0):
                 return port
     return 0
-
-
-def _free_port(wanted: int) -> int:
-    """The wanted port where it is free (a browser's tab goes on working), else another.
-
-    Jupyter itself goes on to the next one where somebody else takes it meanwhile.
-    """
-    for port in dict.fromkeys((wanted, 0)):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise exceptions.FailedPrecondition("no port of 127.0.0.1 is free")

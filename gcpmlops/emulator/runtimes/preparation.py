@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from gcpmlops.emulator.runtimes.cancellation import Cancellation
 from gcpmlops.emulator.runtimes.gcs_paths import GcsPaths, copy_file
 from gcpmlops.emulator.runtimes.layer import make_layer
 from gcpmlops.emulator.runtimes.package_sources import literal_paths
+from gcpmlops.emulator.runtimes.ports import free_port
 from gcpmlops.emulator.runtimes.process import ProcessSpec
 from gcpmlops.emulator.runtimes.replicas import OnTaskLine, Prepared
 from gcpmlops.emulator.runtimes.training_spec import Replica, TrainingSpec, expand, expand_all, replicas
@@ -58,8 +58,8 @@ class Preparation:
         Raises: Cancelled; NotFound for a missing package, FailedPrecondition for one that can't be installed.
         """
         everyone = replicas(self._spec)
-        with _free_ports(len(everyone)) as ports:
-            return [self._prepare(replica, ports) for replica in everyone]
+        ports = [free_port() for _ in everyone]
+        return [self._prepare(replica, ports) for replica in everyone]
 
     def _prepare(self, replica: Replica, ports: Sequence[int]) -> Prepared:
         """Downloads, installs and rewrites."""
@@ -119,19 +119,3 @@ class Preparation:
         if not target.exists():
             copy_file(self._training.store.local_path(found[1], found[2]), target)
         return target
-
-
-class _free_ports:  # noqa: N801 - reads as a function
-    """Free local ports, held until the block ends, so that no two jobs that start together get the same."""
-
-    def __init__(self, count: int) -> None:
-        self._sockets = [socket.socket() for _ in range(count)]
-
-    def __enter__(self) -> list[int]:
-        for held in self._sockets:
-            held.bind(("127.0.0.1", 0))
-        return [held.getsockname()[1] for held in self._sockets]
-
-    def __exit__(self, *_: object) -> None:
-        for held in self._sockets:
-            held.close()

@@ -14,7 +14,6 @@ import itertools
 import os
 import shlex
 import shutil
-import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from gcpmlops.emulator.runtimes import docker, model_server
 from gcpmlops.emulator.runtimes.artifacts import added_packages, model_file
 from gcpmlops.emulator.runtimes.environment import Environment, Environments
 from gcpmlops.emulator.runtimes.layer import make_layer
+from gcpmlops.emulator.runtimes.ports import free_port
 from gcpmlops.emulator.runtimes.process import ProcessSpec
 from gcpmlops.emulator.runtimes.server_spec import Launch, ServerSpec
 from gcpmlops.emulator.runtimes.serving_images import (
@@ -269,14 +269,6 @@ def container(spec: ServerSpec, client: PortHttp, base: Mapping[str, str]) -> tu
     given = variables(spec, client)
     env = {**base, **expand_all(spec.env, {**base, **given}), **given}
     return [expand(word, env) for word in (*spec.command, *spec.args)], env
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
 
 
 def copy(source: Path, target: Path) -> None:
