@@ -1,81 +1,101 @@
-"""Files that are generated: which are current, missing, stale or edited by hand; written without loss."""
+"""Files that are generated: which are current, missing, outdated or edited by hand; written without loss."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Self, TypeVar
 
-from gcpmlops.exceptions import FailedPrecondition
+from gcpmlops.exceptions import FailedPrecondition, InvalidArgument
 
-State = Literal["MISSING", "CURRENT", "STALE", "EDITED", "FOREIGN"]
-_HEADER = re.compile(r"^# Made by gcpmlops \((\w{16})\)[^\n]*\n", re.MULTILINE)
+CURRENT, OUTDATED, MISSING, EDITED, FOREIGN, WRITTEN = "CURRENT", "OUTDATED", "MISSING", "EDITED", "FOREIGN", "WRITTEN"
+_KEPT = (EDITED, FOREIGN)
+_HEADER = re.compile(r"^(?:#|//) Made by gcpmlops\b[^\n]*, content (\w{16}):[^\n]*\n", re.MULTILINE)
+File = TypeVar("File", bound="Generated")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Generated:
-    """A text file whose comments begin with #; its first line says what it was when it was made.
+    """A text file whose first line, a comment, says what it was when it was made.
 
     Attributes:
         path: where it is, or will be.
-        body: what it should be, without that line.
+        state: MISSING, CURRENT, OUTDATED (made so, but not now), EDITED by hand, FOREIGN (not made by gcpmlops); or
+            WRITTEN, by `write`.
+        content: what it should be.
     """
 
     path: Path
-    body: str
+    state: str
+    content: str
+
+    @classmethod
+    def compared(cls, path: Path, body: str, *, mark: str = "#", source: str = "", **more: Any) -> Self:
+        """Compared with what is there.
+
+        `mark` begins a comment; `source` is what it is made of, and a file made of another source is outdated.
+        """
+        of = f" from {source}" if source else ""
+        line = f"{mark} Made by gcpmlops{of}, content {_digest(body)}: edits are not written over unasked.\n"
+        return cls(path=path, state=_state(path, line + body), content=line + body, **more)
 
     @property
-    def content(self) -> str:
-        """The whole file."""
-        line = f"# Made by gcpmlops ({_digest(self.body)}): what is changed by hand is not written over unasked.\n"
-        return line + self.body
-
-    @property
-    def state(self) -> State:
-        """MISSING, CURRENT, STALE (made so, but not now), EDITED by hand, or FOREIGN: not made by gcpmlops."""
-        if not self.path.exists():
-            return "MISSING"
-        try:
-            there = self.path.read_text("utf-8")
-        except UnicodeDecodeError:
-            return "FOREIGN"
-        if there == self.content:
-            return "CURRENT"
-        header = _HEADER.match(there)
-        if header is None:
-            return "FOREIGN"
-        return "STALE" if _digest(there[header.end() :]) == header[1] else "EDITED"
+    def reason(self) -> str:
+        """What the state means."""
+        return {
+            CURRENT: "as it should be",
+            OUTDATED: "made of something else, or by another version of gcpmlops",
+            MISSING: "not there",
+            EDITED: "edited by hand since it was made",
+            FOREIGN: "not made by gcpmlops",
+            WRITTEN: "written",
+        }[self.state]
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.state.lower()}"
+        return f"{self.path}: {self.state.lower()}, {self.reason}"
 
 
-def write(
-    files: Sequence[Generated], *, force: bool = False, confirm: Callable[[Generated], bool] | None = None
-) -> list[Generated]:
-    """Writes what is not current, and returns what was written.
+def write(files: Sequence[File], *, force: bool = False, confirm: Callable[[File], bool] | None = None) -> list[File]:
+    """Writes what is not current; returns all files, with their states then.
 
-    Files that people have made or changed are written over with `force`, or where `confirm` agrees. Raises
-    FailedPrecondition naming them where nobody is asked: nothing is written then.
+    What people have made or changed is written over with `force`, or where `confirm` agrees. Raises FailedPrecondition
+    naming it where nobody is asked: nothing is written then.
     """
-    theirs = [file for file in files if file.state in ("EDITED", "FOREIGN")] if not force else []
+    theirs = [file for file in files if file.state in _KEPT] if not force else []
     if theirs and confirm is None:
         raise FailedPrecondition(
-            f"edited by hand, or not made by gcpmlops: {', '.join(str(file.path) for file in theirs)}",
+            "\n".join(map(str, theirs)),
             resource=str(theirs[0].path),
-            next_step="Move the changes elsewhere, or write over them: force=True (--force).",
+            next_step="Nothing was written. Keep the edits elsewhere, or write over them: force=True (--force).",
         )
     kept = [file for file in theirs if confirm is not None and not confirm(file)]
-    wanted = [file for file in files if file not in kept and file.state != "CURRENT"]
-    for file in wanted:
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        part = file.path.with_name(f".{file.path.name}.part")
-        part.write_text(file.content, "utf-8")
-        part.replace(file.path)
-    return wanted
+    return [file if file.state == CURRENT or file in kept else _written(file) for file in files]
+
+
+def _written(file: File) -> File:
+    path = file.path.resolve()  # a link stays one
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(file.content, "utf-8", newline="\n")
+    part.replace(path)
+    return replace(file, state=WRITTEN)
+
+
+def _state(path: Path, content: str) -> str:
+    if not path.exists():
+        return MISSING
+    if path.is_dir():
+        raise InvalidArgument(field="path", value=str(path), allowed="a file; a folder is there")
+    there = path.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n")  # as git may check it out
+    if there == content:
+        return CURRENT
+    header = _HEADER.search(there)
+    if header is None:
+        return FOREIGN
+    return OUTDATED if header[1] == _digest(_HEADER.sub("", there, count=1)) else EDITED
 
 
 def _digest(text: str) -> str:

@@ -15,8 +15,9 @@ from gcpmlops._cicd import definition as definitions
 from gcpmlops._cicd.definition import CHECKS, STEPS, TARGETS, Definition
 from gcpmlops._cicd.delivery import Delivery as _Run
 from gcpmlops._cicd.delivery import Refused, recipe_of
-from gcpmlops._cicd.files import RenderedFile, rendered, write
+from gcpmlops._cicd.files import RenderedFile, rendered
 from gcpmlops._cicd.workspace import FAILED, FILE, PASSED, REFUSED, RUNNING, Event, Workspace
+from gcpmlops._generated import write
 from gcpmlops._retraining.run import Modules
 from gcpmlops.clients import Clients
 from gcpmlops.exceptions import DeliveryFailed, FailedPrecondition, GcpMlopsError, InvalidArgument, RolloutFailed

@@ -45,7 +45,8 @@ class Containers:
             confirm: asked about each of them instead.
             dry_run: nothing is written.
 
-        Returns what was written, or would be. Raises InvalidArgument; FailedPrecondition naming the edited files.
+        Returns all files with their states: WRITTEN, CURRENT, or EDITED and FOREIGN, which were kept. Raises
+        InvalidArgument; FailedPrecondition naming the edited files.
         """
         if kind == "training":
             texts = dockerfiles.training(module=module, base=base_image, requirements=requirements)
@@ -53,7 +54,7 @@ class Containers:
             texts = dockerfiles.serving(base=base_image, requirements=requirements)
         else:
             raise InvalidArgument(field="kind", value=kind, allowed="training, serving")
-        files = [Generated(Path(folder, name), text) for name, text in texts.items()]
+        files = [Generated.compared(Path(folder, name), text) for name, text in texts.items()]
         return _written(files, force=force, confirm=confirm, dry_run=dry_run)
 
     def manifests(
@@ -86,16 +87,16 @@ class Containers:
             confirm: asked about it instead.
             dry_run: nothing is written.
 
-        Returns what was written, or would be. Raises InvalidArgument; FailedPrecondition for an edited file.
+        Returns all files with their states: WRITTEN, CURRENT, or EDITED and FOREIGN, which were kept. Raises
+        InvalidArgument; FailedPrecondition for an edited file.
         """
         text = manifests.render(
             model, container=image, uri=model_uri, service_account=service_account, namespace=namespace,
             replicas=(min_replicas, max_replicas),
         )  # fmt: skip
-        return _written([Generated(Path(folder, f"{model}.yaml"), text)], force=force, confirm=confirm, dry_run=dry_run)
+        file = Generated.compared(Path(folder, f"{model}.yaml"), text)
+        return _written([file], force=force, confirm=confirm, dry_run=dry_run)
 
 
 def _written(files: list[Generated], *, force: bool, confirm: Confirm, dry_run: bool) -> list[Generated]:
-    if dry_run:
-        return [file for file in files if file.state != "CURRENT"]
-    return write(files, force=force, confirm=confirm)
+    return files if dry_run else write(files, force=force, confirm=confirm)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gcpmlops.cli import _generated
 from gcpmlops.cli._options import Call, command
 from gcpmlops.cli._progress import Display
 
@@ -38,13 +38,13 @@ def cicd() -> None:
 @_definition
 @_targets
 @_root
-@click.option("--force", is_flag=True, help="Also over files that were edited by hand.")
+@_generated.force
 def generate(call: Call, definition: Path, targets: tuple[str, ...], root: Path | None, force: bool) -> None:
     """Write the pipelines of DEFINITION. What was edited by hand is kept without --force or a yes."""
-    ask = None if force or not _on_a_terminal() else _ask
     found = call.read(
-        "cicd.generate", definition, targets=targets, root=root, force=force, confirm=ask, dry_run=call.dry_run
-    )
+        "cicd.generate", definition, targets=targets, root=root, force=force, confirm=_generated.confirm(force=force),
+        dry_run=call.dry_run,
+    )  # fmt: skip
     _show_files(call, found)
 
 
@@ -128,15 +128,4 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
 
 
 def _show_files(call: Call, files: Sequence[RenderedFile]) -> None:
-    view: Callable[[RenderedFile], dict[str, Any]] = lambda each: {  # noqa: E731 - one view for both
-        "target": each.target, "path": str(each.path), "state": each.state, "reason": each.reason,
-    }  # fmt: skip
-    call.show_all(files, view, what="pipelines")
-
-
-def _on_a_terminal() -> bool:
-    return sys.stdin.isatty()
-
-
-def _ask(file: RenderedFile) -> bool:
-    return click.confirm(f"{file}. Write over it?", default=False, err=True)
+    call.show_all(files, lambda file: {"target": file.target, **_generated.row(file)}, what="pipelines")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gcpmlops.cli import _generated
 from gcpmlops.cli._options import Call, command
 
 if TYPE_CHECKING:
     from gcpmlops.containers import Generated
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_force = click.option("--force", is_flag=True, help="Also over files that were edited by hand.")
 
 
 @click.group()
@@ -32,11 +31,11 @@ def containers() -> None:
 @click.option("--module", default="trainer.task", show_default=True, help="What training runs.")
 @click.option("--requirement", "requirements", multiple=True, metavar="NAME==VERSION", help="May be repeated.")
 @click.option("--base-image", help="IMAGE:TAG or IMAGE@sha256:DIGEST; default a slim Python.")
-@_force
+@_generated.force
 def generate(call: Call, kind: str, folder: Path, base_image: str | None, force: bool, **given: Any) -> None:
     """Write Dockerfile, .dockerignore and requirements.txt to FOLDER; for serving the program, too."""
     given |= {"base_image": base_image} if base_image else {}
-    _show(call, call.read("containers.generate", kind, folder, confirm=_confirm(force), force=force,
+    _show(call, call.read("containers.generate", kind, folder, confirm=_generated.confirm(force=force), force=force,
                           dry_run=call.dry_run, **given))  # fmt: skip
 
 
@@ -53,20 +52,12 @@ def generate(call: Call, kind: str, folder: Path, base_image: str | None, force:
 @click.option("--namespace", default="serving", show_default=True, help="Kubernetes namespace.")
 @click.option("--min-replicas", type=int, default=2, show_default=True, help="Pods at least.")
 @click.option("--max-replicas", type=int, default=5, show_default=True, help="Pods at most.")
-@_force
+@_generated.force
 def manifests(call: Call, model: str, force: bool, **given: Any) -> None:
     """Write FOLDER/MODEL.yaml: what serves MODEL on GKE."""
-    _show(call, call.read("containers.manifests", model, confirm=_confirm(force), force=force,
+    _show(call, call.read("containers.manifests", model, confirm=_generated.confirm(force=force), force=force,
                           dry_run=call.dry_run, **given))  # fmt: skip
 
 
-def _confirm(force: bool) -> Any:
-    return _ask if not force and sys.stdin.isatty() else None
-
-
-def _ask(file: Generated) -> bool:
-    return click.confirm(f"{file}. Write over it?", default=False, err=True)
-
-
 def _show(call: Call, files: Sequence[Generated]) -> None:
-    call.show_all(files, lambda file: {"path": str(file.path), "state": file.state}, what="files to write")
+    call.show_all(files, _generated.row, what="files to write")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gcpmlops.cli import cicd as module
-from gcpmlops.cli import root
+from gcpmlops.cli import _generated, root
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "delivery"
 
@@ -49,7 +48,7 @@ def test_an_edited_file_is_asked_about(cicd, monkeypatch: pytest.MonkeyPatch) ->
     made = path.read_text()
     path.write_text(made + "# mine\n")
     assert "Nothing was written" in cicd("generate", code=1).stderr
-    monkeypatch.setattr(module, "_on_a_terminal", lambda: True)
+    monkeypatch.setattr(_generated, "_on_a_terminal", lambda: True)
     assert "Write over it?" in cicd("generate", answer="n\n").stderr
     assert path.read_text().endswith("# mine\n")
     cicd("generate", answer="y\n")

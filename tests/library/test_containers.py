@@ -68,7 +68,7 @@ def test_what_is_not_pinned_or_would_be_something_else(tmp_path: Path, given: di
 def test_a_file_that_was_edited_is_kept(tmp_path: Path) -> None:
     made, path = Containers(), tmp_path / "Dockerfile"
     made.generate("serving", tmp_path)
-    assert made.generate("serving", tmp_path) == []
+    assert set(states(made.generate("serving", tmp_path)).values()) == {"CURRENT"}
     path.write_text(path.read_text() + "RUN true\n")
     with pytest.raises(FailedPrecondition, match="Dockerfile"):
         made.generate("serving", tmp_path, requirements=["scikit-learn==1.6.1"])
@@ -82,16 +82,22 @@ def test_a_file_that_was_edited_is_kept(tmp_path: Path) -> None:
 
 def test_states(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    old, new = Generated(path, "a: 1\n"), Generated(path, "a: 2\n")
-    assert new.state == "MISSING"
-    path.write_text(old.content)
-    assert (old.state, new.state) == ("CURRENT", "STALE")
-    path.write_text(old.content + "b: 1\n")
-    assert new.state == "EDITED"
-    path.write_text("mine\n")
-    assert new.state == "FOREIGN"
-    path.write_bytes(b"\xff")
-    assert new.state == "FOREIGN"
+
+    def state(body: str = "a: 2\n") -> str:
+        return Generated.compared(path, body).state
+
+    made = Generated.compared(path, "a: 1\n").content
+    assert state() == "MISSING"
+    path.write_text(made)
+    assert (state("a: 1\n"), state()) == ("CURRENT", "OUTDATED")
+    path.write_bytes(made.replace("\n", "\r\n").encode())
+    assert (state("a: 1\n"), state()) == ("CURRENT", "OUTDATED")
+    for edited in (made + "b: 1\n", "# licence\n" + made, made.replace("a: 1", "a: 3")):
+        path.write_text(edited)
+        assert state() == "EDITED"
+    for foreign in (b"mine\n", b"\xff", b""):
+        path.write_bytes(foreign)
+        assert state() == "FOREIGN"
 
 
 @pytest.fixture(scope="module")
