@@ -113,6 +113,8 @@ class Emulator:
             server.announce(self.settings.data_dir, state)
             on_ready(state)
 
+        if self.context.access.guard is not None and os.environ.get("GCPMLOPS_RECORD_ACCESS"):
+            self.context.access.guard.used = set()
         grpc_socket = str(self.sockets / "grpc")
         grpc_server = serve(
             GrpcApi(self.services.apis, self.context.operations, self.identity.authenticator), grpc_socket
@@ -131,7 +133,7 @@ class Emulator:
         finally:
             grpc_server.stop(grace=0).wait(5)
             self._record_calls(os.environ.get("GCPMLOPS_RECORD_CALLS", ""))
-            self._record_access(os.environ.get("GCPMLOPS_RECORD_ACCESS", ""))
+            self._write_access(os.environ.get("GCPMLOPS_RECORD_ACCESS", ""))
 
     def _http(self) -> Http:
         by_host: dict[str, list[BoundApi]] = {}
@@ -157,10 +159,10 @@ class Emulator:
             with Path(path).open("a", encoding="utf-8") as file:
                 file.writelines(f"{name}\n" for name in called)
 
-    def _record_access(self, path: str) -> None:
+    def _write_access(self, path: str) -> None:
         """Appends who used which permission on what, with --enforce-iam: which roles are needed shows in it."""
         guard = self.context.access.guard
-        if path and guard is not None:
+        if guard is not None and guard.used:
             with Path(path).open("a", encoding="utf-8") as file:
                 file.writelines(f"{email} {permission} {name}\n" for email, permission, name in sorted(guard.used))
 

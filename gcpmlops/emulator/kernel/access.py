@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+Used = tuple[str, str, str]  # identity, permission, resource
+
 
 class Guard(Protocol):
-    """Who knows the roles; `used`: (identity, permission, resource) that was allowed, and how often."""
+    """Who knows the roles; `used`: what was allowed, where somebody wants to know."""
 
-    used: dict[tuple[str, str, str], int]
+    used: set[Used] | None
 
     def require(self, permission: str, resource: str, *, email: str) -> None: ...
 

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from gcpmlops.emulator.kernel.call import Call
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What a hand-declared REST call asks for.
+
+    Attributes:
+        permission: run.services.get; in it `{kind}` stands for that of the resource, such as pubsub.topics.
+        resource: that it is asked on, a template of the path's variables.
+    """
+
+    permission: str
+    resource: str
+
+
+class Unasked(Enum):
+    """Why the gate asks nothing about a hand-declared REST call."""
+
+    FREE = "anybody with a token may"
+    WITHIN = "what answers it asks itself"
 
 
 @dataclass(frozen=True)
@@ -19,12 +40,14 @@ class Asked:
         method: full name of the RPC, google.cloud.aiplatform.v1.JobService.CreateCustomJob; of a hand-declared REST
             call verb and template, GET /b/{bucket}.
         request: the RPC's request message; of a hand-declared REST call its path and query variables.
+        needs: of a hand-declared REST call: what it asks for.
     """
 
     call: Call
     service: str
     method: str
     request: Any
+    needs: Needed | Unasked | None = None
 
 
 class Gate:

@@ -13,7 +13,7 @@ from google.api_core import exceptions
 from gcpmlops.emulator.kernel import contract
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.contract import Method, ServiceContract
-from gcpmlops.emulator.kernel.gate import Asked, Gate
+from gcpmlops.emulator.kernel.gate import Asked, Gate, Needed, Unasked
 from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.routes import Match, Routes
 from gcpmlops.emulator.kernel.service import Service
@@ -21,11 +21,19 @@ from gcpmlops.emulator.kernel.service import Service
 
 @dataclass(frozen=True)
 class JsonRoute:
-    """One hand-declared REST call: verb, path template, and the callable (path and query variables, body) → JSON."""
+    """One hand-declared REST call.
+
+    Attributes:
+        verb: GET, POST, ...
+        template: of its path.
+        answer: (path and query variables, body) → JSON.
+        needs: what the caller needs; that nobody asks has to be said, too.
+    """
 
     verb: str
     template: str
     answer: Callable[[Mapping[str, str], Any], dict[str, Any]]
+    needs: Needed | Unasked
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,9 @@ class BoundApi:
 
     def answer_route(self, route: JsonRoute, variables: Mapping[str, str], body: Any) -> dict[str, Any]:
         """What a hand-declared REST call answers, behind the gate."""
-        self.ask(f"{route.verb} {route.template}", variables)
+        if self.gate.checks:
+            asked = Asked(current_call(), self._short, f"{route.verb} {route.template}", variables, route.needs)
+            self.gate(asked)
         return route.answer(variables, body)
 
     def contracts(self) -> list[ServiceContract]:

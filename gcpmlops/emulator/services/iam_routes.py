@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from google.api_core import exceptions
 from google.protobuf import json_format
 
+from gcpmlops.emulator.kernel.gate import Needed, Unasked
 from gcpmlops.emulator.kernel.registry import JsonRoute
 
 if TYPE_CHECKING:
@@ -29,10 +30,15 @@ def routes(policies: Callable[[], Policies], *patterns: str) -> tuple[JsonRoute,
         patterns: of the resources, as ``/v1/{resource=projects/*/topics/*}``.
     """
     return tuple(
-        JsonRoute(verb, f"{pattern}:{call}", _answer(policies, call, method))
+        JsonRoute(verb, f"{pattern}:{call}", _answer(policies, call, method), _needs(call))
         for pattern in patterns
         for verb, call, method in _CALLS
     )
+
+
+def _needs(call: str) -> Needed | Unasked:
+    """Everybody may ask what they may do themselves."""
+    return Unasked.FREE if call == "testIamPermissions" else Needed(f"{{kind}}.{call}", "{resource}")
 
 
 def _answer(

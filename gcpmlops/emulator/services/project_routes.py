@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions
 
+from gcpmlops.emulator.kernel.gate import Needed, Unasked
 from gcpmlops.emulator.kernel.registry import JsonRoute
 
 if TYPE_CHECKING:
@@ -21,15 +22,15 @@ def routes(projects: Callable[[], Projects]) -> tuple[JsonRoute, ...]:
     """The routes; ``projects`` makes the service when one of them is called."""
     v1 = ProjectsV1(projects)
     return (
-        JsonRoute("POST", "/v1/projects", v1.create),
-        JsonRoute("GET", "/v1/projects", v1.list),
-        JsonRoute("GET", "/v1/projects/{project}", v1.get),
-        JsonRoute("PUT", "/v1/projects/{project}", v1.update),
-        JsonRoute("DELETE", "/v1/projects/{project}", v1.delete),
-        JsonRoute("POST", "/v1/projects/{project}:undelete", v1.undelete),
-        JsonRoute("POST", "/v1/projects/{project}:getAncestry", v1.ancestry),
-        JsonRoute("POST", "/v1/organizations:search", lambda *_: {}),
-        JsonRoute("GET", "/v2/folders", lambda *_: {}),
+        JsonRoute("POST", "/v1/projects", v1.create, Needed("resourcemanager.projects.create", "")),
+        JsonRoute("GET", "/v1/projects", v1.list, Unasked.FREE),
+        JsonRoute("GET", "/v1/projects/{project}", v1.get, Unasked.WITHIN),
+        JsonRoute("PUT", "/v1/projects/{project}", v1.update, Unasked.WITHIN),
+        JsonRoute("DELETE", "/v1/projects/{project}", v1.delete, Unasked.WITHIN),
+        JsonRoute("POST", "/v1/projects/{project}:undelete", v1.undelete, Unasked.WITHIN),
+        JsonRoute("POST", "/v1/projects/{project}:getAncestry", v1.ancestry, Unasked.WITHIN),
+        JsonRoute("POST", "/v1/organizations:search", lambda *_: {}, Unasked.FREE),
+        JsonRoute("GET", "/v2/folders", lambda *_: {}, Unasked.FREE),
     )
 
 

@@ -10,16 +10,15 @@ from google.api_core import exceptions
 from google.cloud.iam_admin_v1 import types
 from google.rpc import error_details_pb2
 
-from gcpmlops.emulator.kernel.access import account_name
+from gcpmlops.emulator.kernel.access import Used, account_name
 from gcpmlops.emulator.kernel.call import current_call
-from gcpmlops.emulator.kernel.gate import Asked, Wanted
+from gcpmlops.emulator.kernel.gate import Asked, Needed, Wanted
 from gcpmlops.emulator.kernel.masks import raw
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.services.access import conditions, roles
 from gcpmlops.emulator.services.access.bindings import Binding, Bindings, full_name
 from gcpmlops.emulator.services.access.methods import permission_of, resource_of
 from gcpmlops.emulator.services.access.phrases import denied
-from gcpmlops.emulator.services.access.routes import ROUTES
 
 _REMEMBERED = 20_000  # decisions
 _TEAMS = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
@@ -29,7 +28,7 @@ _POLICY = ("GetIamPolicy", "SetIamPolicy", "TestIamPermissions")
 class Enforcer:
     """Decides, and remembers what it decided until a policy changes.
 
-    ``used`` counts by identity and permission what was allowed: which roles are needed shows in it.
+    Into ``used``, where there is one, goes what was allowed: which roles are needed shows in it.
     """
 
     def __init__(self, context: Context, bindings: Bindings) -> None:
@@ -39,7 +38,7 @@ class Enforcer:
         self._decided: dict[tuple[str, str, str], bool] = {}
         self._generation = -1  # of what was decided
         self._lock = threading.Lock()
-        self.used: dict[tuple[str, str, str], int] = {}
+        self.used: set[Used] | None = None
 
     def check(self, asked: Asked) -> None:
         """Raises: PermissionDenied."""
@@ -47,15 +46,12 @@ class Enforcer:
             for permission, resource in asked.request.pairs:
                 self.require(permission, resource, email=asked.call.caller.email)
             return
-        if route := ROUTES.get(f"{asked.service}:{asked.method}"):
-            permission, place = route
-            self.require(permission, self._place(place, asked.request), email=asked.call.caller.email)
+        if asked.needs is not None:
+            self._check_declared(asked)
             return
-        if asked.method.endswith(_POLICY) or ":" in asked.method.rpartition("/")[2]:
+        if asked.method.endswith(_POLICY):
             self._check_policy_call(asked)
             return
-        if asked.method.startswith(("GET ", "POST ", "PUT ", "PATCH ", "DELETE ")):
-            return  # hand-declared REST forms that need no more than a token
         permission = permission_of(asked.service, asked.method)
         if permission and asked.request is not None:
             delegate = next(iter(asked.request.delegates), "") if asked.service == "iamcredentials" else ""
@@ -65,12 +61,21 @@ class Enforcer:
         for more, resource in _further(asked):
             self.require(more, resource, email=asked.call.caller.email)
 
+    def _check_declared(self, asked: Asked) -> None:
+        """A hand-declared REST call."""
+        if isinstance(asked.needs, Needed):
+            resource = self._place(asked.needs.resource, asked.request)
+            permission = asked.needs.permission
+            if "{kind}" in permission:
+                permission = permission.format(kind=policy_kind(resource, asked.service))
+            self.require(permission, resource, email=asked.call.caller.email)
+
     def _place(self, template: str, variables: Mapping[str, str]) -> str:
         """The resource of a hand-declared call; a project by its id."""
-        settings = self._context.settings
-        project = variables.get("project", "")
-        named = settings.project if project == str(settings.project_number) else project
-        return template.format_map({**variables, "project": named})
+        settings, parts = self._context.settings, template.format_map(variables).split("/")
+        if parts[1:2] == [str(settings.project_number)]:
+            parts[1] = settings.project
+        return "/".join(parts)
 
     def require(self, permission: str, resource: str, *, email: str = "") -> None:
         """Raises: PermissionDenied."""
@@ -79,8 +84,8 @@ class Enforcer:
         if not email and current_call().caller.email == "" and not current_call().headers:
             return  # the emulator's own work, on behalf of nobody
         if self.allows(permission, name, email=email):
-            key = (email, permission, name)
-            self.used[key] = self.used.get(key, 0) + 1
+            if self.used is not None:
+                self.used.add((email, permission, name))
             return
         info = error_details_pb2.ErrorInfo(
             reason="IAM_PERMISSION_DENIED", domain="iam.googleapis.com",
@@ -148,7 +153,7 @@ class Enforcer:
 
     def _check_policy_call(self, asked: Asked) -> None:
         """``pubsub.topics.setIamPolicy`` and the like, after the kind of the resource."""
-        action = asked.method.rpartition(":")[2] if ":" in asked.method else asked.method.rpartition(".")[2]
+        action = asked.method.rpartition(".")[2]
         action = action[0].lower() + action[1:]
         if action not in ("getIamPolicy", "setIamPolicy"):
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gcpmlops.emulator.kernel.gate import Needed, Unasked
 from gcpmlops.emulator.kernel.http import Asgi, Receive, Scope, Send
 from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Service
@@ -97,10 +98,10 @@ class Delivery(Administration):
 
             return resizing.resize(self._context, variables["name"], body or {})
 
-        instances = "projects/*/locations/*/instances/*"
+        instances, may_resize = "projects/*/locations/*/instances/*", Needed("notebooks.instances.update", "{name}")
         return (
-            JsonRoute("GET", "/v2/{name=projects/*/locations/*}/instances:getConfig", config),
-            JsonRoute("POST", f"/v2/{{name={instances}}}:resizeDisk", resize),
+            JsonRoute("GET", "/v2/{name=projects/*/locations/*}/instances:getConfig", config, Unasked.FREE),
+            JsonRoute("POST", f"/v2/{{name={instances}}}:resizeDisk", resize, may_resize),
             *iam_routes.routes(lambda: self._instance_policies, f"/v2/{{resource={instances}}}"),
         )
 

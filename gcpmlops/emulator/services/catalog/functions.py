@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcpmlops.emulator.kernel.auth import Authenticator
+from gcpmlops.emulator.kernel.gate import Needed
 from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services import iam_routes
@@ -48,7 +49,10 @@ class Functions(Vertex):
         return f"{self._settings.project_number}-compute@developer.gserviceaccount.com"
 
     def _function_routes(self) -> tuple[JsonRoute, ...]:
-        first_generation = JsonRoute("GET", "/v1/projects/{p}/locations/{l}/functions", lambda *_: {})
+        first_generation = JsonRoute(
+            "GET", "/v1/{parent=projects/*/locations/*}/functions", lambda *_: {},
+            Needed("cloudfunctions.functions.list", "{parent}"),
+        )  # fmt: skip
         pattern = "/v2/{resource=projects/*/locations/*/functions/*}"
         return (first_generation, *iam_routes.routes(lambda: self._function_policies, pattern))
 
@@ -69,7 +73,7 @@ class Functions(Vertex):
 
             return Knative(self._function_deployments, self._run_services, self._settings.project)
 
-        return tuple(JsonRoute(*route) for route in knative_routes.routes(make))
+        return knative_routes.routes(make)
 
     @made_once
     def _run_services(self) -> RunServices:

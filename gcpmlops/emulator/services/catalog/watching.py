@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gcpmlops.emulator.kernel.gate import Needed
 from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Service
 from gcpmlops.emulator.services.catalog.messages import Messages
@@ -91,10 +92,12 @@ class Watching(Messages):
         return made
 
     def _monitoring_routes(self) -> tuple[JsonRoute, ...]:
+        of_all, of_one = (Needed(f"monitoring.alerts.{verb}", "projects/{project}") for verb in ("list", "get"))
+        alerts = "/v3/projects/{project}/alerts"
         return (
             *promql.ROUTES,
-            JsonRoute("GET", "/v3/projects/{project}/alerts", lambda *call: self._alerting.alerts.list(*call)),
-            JsonRoute("GET", "/v3/projects/{project}/alerts/{alert}", lambda *call: self._alerting.alerts.get(*call)),
+            JsonRoute("GET", alerts, lambda *call: self._alerting.alerts.list(*call), of_all),
+            JsonRoute("GET", f"{alerts}/{{alert}}", lambda *call: self._alerting.alerts.get(*call), of_one),
         )
 
     def _dashboards(self) -> Iterable[Service]:

@@ -11,6 +11,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.protobuf import json_format, struct_pb2
 
+from gcpmlops.emulator.kernel.gate import Unasked
 from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.kernel.validate import invalid
@@ -34,12 +35,12 @@ def routes(pools: Callable[[], Pools]) -> tuple[JsonRoute, ...]:
     made = []
     for many, one in ((_PROVIDERS, _PROVIDER), (_POOLS, _POOL)):
         made += [
-            JsonRoute("POST", many, lazily("create")),
-            JsonRoute("GET", many, lazily("all")),
-            JsonRoute("GET", one, lazily("get")),
-            JsonRoute("PATCH", one, lazily("update")),
-            JsonRoute("DELETE", one, lazily("delete")),
-            JsonRoute("POST", f"{one}:undelete", lazily("undelete")),
+            JsonRoute("POST", many, lazily("create"), Unasked.WITHIN),
+            JsonRoute("GET", many, lazily("all"), Unasked.WITHIN),
+            JsonRoute("GET", one, lazily("get"), Unasked.WITHIN),
+            JsonRoute("PATCH", one, lazily("update"), Unasked.WITHIN),
+            JsonRoute("DELETE", one, lazily("delete"), Unasked.WITHIN),
+            JsonRoute("POST", f"{one}:undelete", lazily("undelete"), Unasked.WITHIN),
         ]
     return tuple(made)
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from google.api_core import exceptions
 
+from gcpmlops.emulator.kernel.gate import Needed
 from gcpmlops.emulator.kernel.registry import JsonRoute
 
 _BASE = "/v1/projects/{project}/location/{location}/prometheus/api/v1"
@@ -19,7 +20,7 @@ def _refused(_: Mapping[str, str], __: Any) -> NoReturn:
 
 
 ROUTES = tuple(
-    JsonRoute(verb, f"{_BASE}/{path}", _refused)
+    JsonRoute(verb, f"{_BASE}/{path}", _refused, Needed("monitoring.timeSeries.list", "projects/{project}"))
     for verb in ("GET", "POST")
     for path in ("query", "query_range", "series", "labels", "label/{label}/values", "metadata")
 )

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gcpmlops.emulator.kernel.gate import Needed
 from gcpmlops.emulator.kernel.registry import JsonRoute
 
 if TYPE_CHECKING:
@@ -24,4 +25,5 @@ def routes(services: Callable[[], ServiceUsage]) -> tuple[JsonRoute, ...]:
         return {"name": name, "done": True, "response": response}
 
     template = "/v1beta1/{parent=projects/*/services/*}:generateServiceIdentity"
-    return (JsonRoute("POST", template, identity),)
+    needs = Needed("serviceusage.services.generateServiceIdentity", "{parent}")
+    return (JsonRoute("POST", template, identity, needs),)

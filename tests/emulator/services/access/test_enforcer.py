@@ -243,7 +243,16 @@ def test_a_refusal_says_it_as_the_api_does(cloud: Cloud, permission: str, resour
     (info,) = raised.value.details
     assert (info.reason, info.domain) == ("IAM_PERMISSION_DENIED", "iam.googleapis.com")
     assert dict(info.metadata) == {"permission": permission, "resource": resource}
-    assert cloud.enforcer.used == {}
+
+
+def test_what_was_allowed_is_kept_only_where_it_is_asked_for(cloud: Cloud) -> None:
+    cloud.enforcer.require(READ, "projects/p", email=OWNER)
+    assert cloud.enforcer.used is None
+    cloud.enforcer.used = set()
+    cloud.enforcer.require(READ, "projects/p", email=OWNER)
+    with pytest.raises(exceptions.PermissionDenied):
+        cloud.enforcer.require(READ, "projects/p", email=EMAIL)
+    assert cloud.enforcer.used == {(OWNER, READ, "projects/p")}
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from google.cloud import bigquery_storage_v1, pubsub_v1
 from google.cloud.aiplatform_v1 import types
 
 from gcpmlops._project.grants import RULES
+from gcpmlops.emulator.app import Emulator
 from gcpmlops.emulator.coverage import rows
 from gcpmlops.emulator.kernel import contract
 from gcpmlops.emulator.kernel.call import Call
-from gcpmlops.emulator.kernel.gate import Asked
+from gcpmlops.emulator.kernel.clock import TravelClock
+from gcpmlops.emulator.kernel.gate import Asked, Unasked
+from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.services.access.methods import permission_of, resource_of
 from gcpmlops.emulator.services.access.roles import ROLES, gives
-from gcpmlops.emulator.services.access.routes import ROUTES
 from gcpmlops.emulator.services.catalog.packages import PACKAGES
-from gcpmlops.emulator.services.functions import knative_routes
+from gcpmlops.emulator.settings import Settings
 
 PARENT = "projects/p/locations/us-central1"
 _POLICY = ("GetIamPolicy", "SetIamPolicy", "TestIamPermissions")  # asked about by the kind of the resource
@@ -109,16 +114,38 @@ def test_the_resource_is_what_the_request_names(request_: object, resource: str)
     assert resource_of(Asked(Call(), "any", "any", request_)) == resource
 
 
-def test_hand_declared_calls_are_asked_about_as_they_are_declared() -> None:
-    """Whoever changes a template has it here; each of the permissions is in some role."""
-    declared = {f"run:{verb} {template}" for verb, template, _ in knative_routes.routes(lambda: None)}  # type: ignore[arg-type, return-value]
-    run = {name for name in ROUTES if name.startswith("run:")}
-    assert declared - run == {
-        "run:POST /v1/projects/{project}/locations/{location}/services/{service}:testIamPermissions"
-    }
-    assert run <= declared
-    for permission, _ in ROUTES.values():
-        assert any(gives(role, permission) for role in ROLES if role not in ("roles/owner", "roles/editor")), permission
+def _hand_declared(data_dir: Path) -> Iterator[tuple[str, JsonRoute]]:
+    """Short name of the host, and the route."""
+    with ExitStack() as stack:
+        emulator = Emulator(Settings(data_dir=data_dir), TravelClock(), stack)
+        for bound in emulator.services.apis:
+            yield from ((bound.api.host.partition(".")[0], route) for route in bound.api.json_routes)
+
+
+def test_every_hand_declared_call_says_what_it_asks_for(tmp_path: Path) -> None:
+    """A permission that some role gives, on what its path names; nothing only where that is said, and known here."""
+    unasked: dict[Unasked, set[str]] = {each: set() for each in Unasked}
+    titled = [role for role in ROLES if role not in ("roles/owner", "roles/editor")]
+    for service, route in _hand_declared(tmp_path):
+        if isinstance(route.needs, Unasked):
+            unasked[route.needs].add(f"{service} {route.verb} {route.template}")
+            continue
+        permission = route.needs.permission
+        assert set(re.findall(r"{(\w+)}", route.needs.resource)) <= set(re.findall(r"{(\w+)", route.template)), route
+        if permission not in ("{kind}.getIamPolicy", "{kind}.setIamPolicy"):
+            assert any(gives(role, permission) for role in titled), route
+    free = {call for call in unasked[Unasked.FREE] if not call.endswith(":testIamPermissions")}
+    assert free == {
+        "cloudresourcemanager GET /v1/projects", "cloudresourcemanager POST /v1/organizations:search",
+        "cloudresourcemanager GET /v2/folders", "notebooks GET /v2/{name=projects/*/locations/*}/instances:getConfig",
+    }  # fmt: skip
+    assert {call.split()[0] for call in unasked[Unasked.WITHIN]} == {"cloudresourcemanager", "iam"}
+    assert len(unasked[Unasked.WITHIN]) == 17
+
+
+def test_a_call_that_says_nothing_can_t_be_declared() -> None:
+    with pytest.raises(TypeError, match="needs"):
+        JsonRoute("POST", "/v1/{name=projects/*/things/*}:twist", lambda *_: {})  # type: ignore[call-arg]
 
 
 def test_what_google_s_roles_give() -> None:

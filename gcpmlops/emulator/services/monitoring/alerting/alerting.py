@@ -8,7 +8,6 @@ from typing import Any
 
 from google.api import metric_pb2
 
-from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.logging.entries import Entries
 from gcpmlops.emulator.services.logging.writer import WriteLog
@@ -98,10 +97,6 @@ class Alerting:
     def services(self) -> tuple[Service, ...]:
         """What answers calls."""
         return self.policies, self.channels, self.snoozes
-
-    def routes(self) -> tuple[JsonRoute, ...]:
-        """What answers REST calls that no client describes."""
-        return self.alerts.routes()
 
     def notify(self, channel: str, incident: Mapping[str, Any]) -> None:
         """Brings a notification of another service to a channel, attempted again as those of policies are.

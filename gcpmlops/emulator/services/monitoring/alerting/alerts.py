@@ -10,7 +10,6 @@ from google.api_core import exceptions
 from google.protobuf import struct_pb2
 
 from gcpmlops.emulator.kernel import filters, paging, validate
-from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.services.monitoring.alerting.incidents import AlertRows, Incident
 from gcpmlops.emulator.services.monitoring.alerting.times import stamp
 
@@ -29,13 +28,6 @@ class Alerts:
     def __init__(self, rows: AlertRows, number: int, project: str) -> None:
         self._rows = rows
         self._ids = {str(number): project}
-
-    def routes(self) -> tuple[JsonRoute, ...]:
-        """What it answers."""
-        return (
-            JsonRoute("GET", "/v3/projects/{project}/alerts", self.list),
-            JsonRoute("GET", "/v3/projects/{project}/alerts/{alert}", self.get),
-        )
 
     def get(self, variables: Mapping[str, str], _: Any = None) -> dict[str, Any]:
         """One alert. Raises NotFound."""
