@@ -67,6 +67,7 @@ class Project:
         billing_account: str | None = None,
         directory: str | Path | None = ".",
         dry_run: bool = False,
+        on_plan: Callable[[Setup], object] = lambda _: None,
         on_step: Callable[[Step], object] = lambda _: None,
     ) -> Setup:
         """Makes what the project needs and has not: APIs, service accounts with the least roles, buckets, datasets.
@@ -84,6 +85,7 @@ class Project:
             billing_account: pays for the project where nobody does; without one that is an error.
             directory: where gcpmlops.toml is, or is written; None writes none.
             dry_run: only says what would be made.
+            on_plan: is shown all of it before anything is made; nothing is, where it raises.
             on_step: is told each step that was made.
 
         Raises InvalidArgument, PermissionDenied naming the role, FailedPrecondition without billing or where
@@ -100,12 +102,11 @@ class Project:
         with translated(f"APIs of {plan.project}"):
             before = surveyor.survey()
         before.check()
-        steps = missing(plan, before)
+        setup = Setup(plan, tuple(missing(plan, before)), path, notes)
         if not dry_run:
-            self._make(plan, steps, billing_account, paid=before.billing, on_step=on_step)
-            if path is not None:
-                settings.write(path, settings.wanted(plan))
-        return Setup(plan, tuple(steps), path, notes)
+            on_plan(setup)
+            self._make(setup, billing_account, paid=before.billing, on_step=on_step)
+        return setup
 
     def doctor(self, *, actions: Sequence[Action] | None = None, directory: str | Path | None = ".") -> Diagnosis:
         """What keeps the planned actions from working: each finding with the command that mends it, and who may run it.
@@ -167,18 +168,19 @@ class Project:
 
     def _make(
         self,
-        plan: Blueprint,
-        steps: list[Step],
+        setup: Setup,
         billing_account: str | None,
         *,
         paid: bool | None,
         on_step: Callable[[Step], object],
     ) -> None:
-        if steps and paid is False:
-            self._pay(plan, billing_account)
-        maker = Maker(self._clients, plan, on_step=on_step)
-        maker.enable(steps)
-        maker.make(steps)
+        if setup.steps and paid is False:
+            self._pay(setup.plan, billing_account)
+        maker = Maker(self._clients, setup.plan, on_step=on_step)
+        maker.enable(setup.steps)
+        maker.make(setup.steps)
+        if setup.path is not None:
+            settings.write(setup.path, settings.wanted(setup.plan))
 
     def _pay(self, plan: Blueprint, account: str | None) -> None:
         from gcpmlops._project.commands import link_billing

@@ -7,7 +7,7 @@ was quicker.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from gcpmlops.exceptions import FailedPrecondition
@@ -130,15 +130,12 @@ def _apply_json(policy: Any, add: Collection[Binding], remove: Collection[Bindin
 
 def _apply_proto(policy: Any, add: Collection[Binding], remove: Collection[Binding]) -> None:
     """google.iam.v1.Policy."""
-    plain: Callable[[str], Any] = lambda role: next(  # noqa: E731 - used twice, here alone
-        (b for b in policy.bindings if b.role == role and not b.condition.expression), None
-    )
     for role, member in remove:
-        found = plain(role)
+        found = _unconditional(policy, role)
         if found is not None and member in found.members:
             found.members.remove(member)
     for role, member in add:
-        found = plain(role)
+        found = _unconditional(policy, role)
         if found is None:
             policy.bindings.add(role=role, members=[member])
         elif member not in found.members:
@@ -146,6 +143,11 @@ def _apply_proto(policy: Any, add: Collection[Binding], remove: Collection[Bindi
     kept = [binding for binding in policy.bindings if binding.members]
     del policy.bindings[:]
     policy.bindings.extend(kept)
+
+
+def _unconditional(policy: Any, role: str) -> Any:
+    """The role's binding that holds always; None where there is none."""
+    return next((b for b in policy.bindings if b.role == role and not b.condition.expression), None)
 
 
 def _of_entry(entry: Any) -> Binding | None:

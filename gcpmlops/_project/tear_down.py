@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from gcpmlops._project.blueprint import MANAGED_BY, SETUP, Blueprint
 from gcpmlops._project.policies import Policies
 from gcpmlops._project.steps import mark, policy_call
+from gcpmlops.bigquery import BigQuery
 from gcpmlops.exceptions import NotFound, translated
+from gcpmlops.storage import Storage
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
@@ -133,14 +135,10 @@ class TearDown:
         self._clients.finish(operation, timeout=_REMOVED, resource=removal.name)
 
     def _drop_dataset(self, removal: Removal) -> None:
-        self._clients.bigquery.delete_dataset(removal.name, delete_contents=self._force, **self._clients.idempotent)
+        BigQuery(self._clients).delete_dataset(removal.name, force=self._force)
 
     def _drop_bucket(self, removal: Removal) -> None:
-        bucket, options = self._clients.storage.bucket(removal.name.removeprefix("gs://")), self._clients.idempotent
-        if self._force:
-            for blob in bucket.list_blobs(versions=True, **options):
-                bucket.delete_blob(blob.name, generation=blob.generation, **options)
-        bucket.delete(**options)
+        Storage(self._clients).delete_bucket(removal.name, force=self._force)
 
     def _drop_account(self, removal: Removal) -> None:
         name = f"projects/{self._plan.project}/serviceAccounts/{removal.name}"

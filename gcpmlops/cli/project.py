@@ -52,18 +52,21 @@ def init(call: Call, yes: bool, **given: Any) -> None:
 
     What is there is left alone: it may be run again, also after it was stopped half-way.
     """
-    if not yes and sys.stdin.isatty():
+    asks = not yes and sys.stdin.isatty()
+    if asks:
         _ask(call, given)
+
+    def agreed(plan: Setup) -> None:
+        if plan.steps and asks:
+            _show_steps(call, plan)
+            click.confirm(f"Make these {len(plan.steps)}?", abort=True, err=True)
+
     chosen = {key: value or None for key, value in given.items()}
-    plan: Setup = call.read("project.init", **chosen, dry_run=True)
-    if call.dry_run:
-        _show_steps(call, plan)
-        return
-    if plan.steps and not yes and sys.stdin.isatty():
-        _show_steps(call, plan)
-        click.confirm(f"Make these {len(plan.steps)}?", abort=True, err=True)
-    done: Setup = call.read("project.init", **chosen, on_step=lambda step: call.say(f"made {step.kind} {step.name}"))
-    _show_result(call, done)
+    done: Setup = call.read(
+        "project.init", **chosen, dry_run=call.dry_run, on_plan=agreed,
+        on_step=lambda step: call.say(f"made {step.kind} {step.name}"),
+    )  # fmt: skip
+    _show_steps(call, done) if call.dry_run else _show_result(call, done)
 
 
 @command(_group, "doctor", example="gcpmlops doctor --project my-project\ngcpmlops doctor --action train --all")
