@@ -9,7 +9,7 @@ ARGS ?=
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format coverage cli-reference docs-check bench wheel clean
+.PHONY: help install demo test lint lint-infra format coverage cli-reference docs-check bench wheel clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ lint: install ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lint-infra: install ## checkov and hadolint on Terraform, manifests, Dockerfiles and pipelines
+	@$(BIN)/python .ci/lint_infra.py
 
 format: install ## Sort imports and format
 	$(BIN)/ruff check --fix-only --quiet .
