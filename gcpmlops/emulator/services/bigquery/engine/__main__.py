@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import gc
+import importlib.abc
 import logging
 import os
 import socket
@@ -31,8 +33,18 @@ class Announced(uvicorn.Server):
         sys.stdout.flush()
 
 
+class WithoutPandas(importlib.abc.MetaPathFinder):
+    """DuckDB and Arrow would load it at the first parameter and the first array: half a second for nothing."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raises ModuleNotFoundError for pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError("The BigQuery engine does without pandas.", name=name)
+
+
 def main() -> None:
     """Parse the command line and serve."""
+    gc.disable()  # while hundreds of modules are imported, which all stay
     parser = argparse.ArgumentParser(prog="bigquery-engine")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--socket", type=Path, required=True)
@@ -41,9 +53,12 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     import_extension("spatial")  # from its wheel; DuckDB would download it otherwise
     configure_logging(level=LogLevel.ERROR, fmt=LogFormat.JSON)  # before the imports below, which log
+    sys.meta_path.insert(0, WithoutPandas())
     from gcpmlops.emulator.services.bigquery.engine.app import EngineApp
 
     engine = EngineApp(arguments.data)
+    gc.freeze()  # what is there now stays: later collections leave it out
+    gc.enable()
     arguments.socket.unlink(missing_ok=True)
     os.umask(0o077)
     config = uvicorn.Config(

@@ -33,6 +33,7 @@ from bqemulator.udf.runtime import UDFRegistry
 from bqemulator.versioning.materialized_views import hydrate_subscriptions
 from bqemulator.versioning.snapshots import SnapshotManager
 
+from gcpmlops.emulator.services.bigquery.engine.database import Database
 from gcpmlops.emulator.services.bigquery.engine.errors import not_found
 
 T = TypeVar("T")
@@ -99,12 +100,11 @@ class Core:
             persistence_mode=PersistenceMode.PERSISTENT,
             data_dir=self.directory,
             log_level=LogLevel.ERROR,
-            enable_format_extensions=False,
             time_travel_retention_days=_TIME_TRAVEL_DAYS,
             upload_staging_dir=self.directory / "spool",
         )
         configure_logging(level=settings.log_level, fmt=settings.log_format)
-        engine = DuckDBEngine(settings)
+        engine = Database(settings)
         await engine.start()
         engine.execute("SET autoinstall_known_extensions = false")  # nothing is fetched from the network at run time
         engine.execute(f"SET temp_directory = '{str(self.directory / 'spill').replace(chr(39), chr(39) * 2)}'")
