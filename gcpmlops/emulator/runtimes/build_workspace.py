@@ -86,11 +86,14 @@ class View:
     def directory(self, text: str) -> Path:
         """Where a step with `dir` runs; made where it is missing, as a container's working directory is.
 
-        Raises: InvalidArgument for one that leaves the build's folders.
+        Raises: InvalidArgument for one outside of the build's folders, unless it is a folder of this machine (/tmp).
         """
         path = Path(self.rewrite(text)) if text.startswith("/") else self._start / text
         inside = path.resolve()
-        if not any(root.resolve() in (inside, *inside.parents) for root in self.folders.values()):
-            raise exceptions.InvalidArgument(f"dir {text!r} is outside of {', '.join(sorted(self.folders))}.")
-        path.mkdir(parents=True, exist_ok=True)
+        if any(root.resolve() in (inside, *inside.parents) for root in self.folders.values()):
+            path.mkdir(parents=True, exist_ok=True)
+        elif not (text.startswith("/") and path.is_dir()):
+            raise exceptions.InvalidArgument(
+                f"dir {text!r} is outside of {', '.join(sorted(self.folders))}, and no folder of this machine."
+            )
         return path

@@ -90,8 +90,11 @@ class Builds:
     def again(self, name: str) -> operations_pb2.Operation:
         """A new build of what another was made of; its operation."""
         before, asked = self.rows.get(name), types.Build(self._asked.get(name).build)
-        if "resolved_storage_source" in before.source_provenance:  # the same generation
-            asked.source = types.Source(storage_source=before.source_provenance.resolved_storage_source)
+        resolved = before.source_provenance  # the same generation, the same commit
+        if "resolved_storage_source" in resolved:
+            asked.source = types.Source(storage_source=resolved.resolved_storage_source)
+        elif "resolved_git_source" in resolved:
+            asked.source = types.Source(git_source=resolved.resolved_git_source)
         return self.create(
             name.partition("/builds/")[0],
             asked,

@@ -10,12 +10,15 @@ from google.cloud.devtools.cloudbuild_v1 import types
 
 from gcpmlops.emulator.runtimes import docker
 from gcpmlops.emulator.services.cloud_build.waiting import waits
+from gcpmlops.emulator.settings import project_number
 
 _MOST_STEPS, _LONGEST_ARG, _MOST_ARGS = 300, 10_000, 100
 _LONGEST_S = 24 * 3600
+_LARGEST_DISK_GB = 4000
 _TAG = re.compile(r"[\w.-]{1,128}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ("/workspace", "/builder/home", "/builder/outputs", "/var/run/docker.sock")
+_VERSION = re.compile(r"projects/[^/]+/(?:locations/[^/]+/)?secrets/[^/]+/versions/[^/]+")
 _ACCOUNT = re.compile(r"projects/([^/]+)/serviceAccounts/([^/]+)")
 _NOT_BUILT = {
     "maven_artifacts": "artifacts.mavenArtifacts",
@@ -32,8 +35,7 @@ def check(build: types.Build) -> None:
         raise _invalid("a build must have at least one step")
     if len(build.steps) > _MOST_STEPS:
         raise _invalid(f"it has {len(build.steps)} steps, {_MOST_STEPS} are allowed")
-    if _seconds(build.timeout) > _LONGEST_S:
-        raise _invalid(f"timeout exceeds the maximum of {_LONGEST_S} s")
+    _check_limits(build)
     for tag in build.tags:
         if not _TAG.fullmatch(tag):
             raise _invalid(f'tag "{tag}" does not match the pattern [\\w][\\w.-]{{0,127}}')
@@ -47,9 +49,13 @@ def check(build: types.Build) -> None:
 
 
 def secret_variables(build: types.Build) -> dict[str, str]:
-    """The names of secret versions by the variables that they are put into."""
+    """The names of secret versions, with the project's id for its number, by the variables that they are put into."""
+    number, project = f"projects/{project_number(build.project_id)}/", f"projects/{build.project_id}/"
     return {
-        variable: secret.version_name for secret in build.available_secrets.secret_manager for variable in [secret.env]
+        secret.env: f"{project}{secret.version_name.removeprefix(number)}"
+        if secret.version_name.startswith(number)
+        else secret.version_name
+        for secret in build.available_secrets.secret_manager
     }
 
 
@@ -57,6 +63,20 @@ def account_email(build: types.Build) -> str:
     """Of the account that a build names; empty without one."""
     found = _ACCOUNT.fullmatch(build.service_account)
     return found[2] if found else ""
+
+
+def _check_limits(build: types.Build) -> None:
+    """Durations, the disk, and where objects are put."""
+    if _seconds(build.timeout) > _LONGEST_S:
+        raise _invalid(f"timeout exceeds the maximum of {_LONGEST_S} s")
+    for called, duration in (("timeout", build.timeout), ("queueTtl", build.queue_ttl)):
+        if _seconds(duration) < 0:
+            raise _invalid(f"{called} is negative")
+    if build.options.disk_size_gb > _LARGEST_DISK_GB:
+        raise _invalid(f"options.diskSizeGb exceeds the maximum of {_LARGEST_DISK_GB}")
+    location = build.artifacts.objects.location
+    if location and not location.startswith("gs://"):
+        raise _invalid(f'artifacts.objects.location "{location}" is not of the form gs://BUCKET/FOLDER/')
 
 
 def _check_step(place: int, step: types.BuildStep, build: types.Build) -> None:
@@ -93,7 +113,7 @@ def _check_volumes(build: types.Build) -> None:
         for volume in step.volumes:
             users[volume.name] = users.get(volume.name, 0) + 1
     for name, count in users.items():
-        if count < 2 and len(build.steps) > 1:
+        if count < 2:
             raise _invalid(f'volume "{name}" is used by one step alone: a volume is there to be shared')
 
 
@@ -104,9 +124,15 @@ def _check_secrets(build: types.Build) -> None:
             f"{field}: secrets that Cloud KMS decrypts are not built in this emulator; "
             "use availableSecrets.secretManager."
         )
-    available = secret_variables(build)
+    available = {secret.env for secret in build.available_secrets.secret_manager}
     if twice := _twice([secret.env for secret in build.available_secrets.secret_manager]):
         raise _invalid(f'availableSecrets has the variable "{twice}" twice')
+    for secret in build.available_secrets.secret_manager:
+        if not _VERSION.fullmatch(secret.version_name):
+            raise _invalid(
+                f'availableSecrets: versionName "{secret.version_name}" is not of the form '
+                "projects/PROJECT/secrets/SECRET/versions/VERSION"
+            )
     for place, step in enumerate(build.steps):
         for variable in (*build.options.secret_env, *step.secret_env):
             if variable not in available:
@@ -141,8 +167,9 @@ def _check_built(build: types.Build) -> None:
             raise exceptions.MethodNotImplemented(f"{called} is not built in this emulator.")
     if build.options.pool.name or build.options.worker_pool:
         raise exceptions.MethodNotImplemented("options.pool: worker pools are not built in this emulator.")
-    if build.dependencies:
-        raise exceptions.MethodNotImplemented("dependencies are not built in this emulator.")
+    for field, called in (("dependencies", "dependencies"), ("git_config", "gitConfig")):
+        if getattr(build, field):
+            raise exceptions.MethodNotImplemented(f"{called}: not built in this emulator.")
     images = [*build.images, *build.artifacts.images]
     if images and not docker.available():
         raise exceptions.InvalidArgument(

@@ -25,7 +25,11 @@ _ERRORS = {
     Status.EXPIRED: (code_pb2.DEADLINE_EXCEEDED, "Build expired in queue"),
 }
 
-_TRIGGER_ID = re.compile(r"(?<![\w.\"'])(?:build\.)?trigger_id(?=\s*[=:!<>])")  # its name in filters
+# what filters may call otherwise than the message does
+_FILTERED = tuple(
+    (re.compile(rf"(?<![\w.\"'])(?:build\.)?{called}(?=\s*[=:!<>])"), field)
+    for called, field in (("trigger_id", "build_trigger_id"), ("build_id", "id"))
+)
 
 OnChange = Callable[[types.Build], None]
 
@@ -77,7 +81,9 @@ class BuildRows:
 
     def page(self, parent: str, request: Any) -> tuple[list[types.Build], str]:
         """One page of what a List request asks for, newest first, and the next page's token; `-` is every location."""
-        text = _TRIGGER_ID.sub("build_trigger_id", request.filter)
+        text = request.filter
+        for called, field in _FILTERED:
+            text = called.sub(field, text)
         builds = self._rows.list(None if parent.endswith("/-") else parent)
         project = names.project_of(parent)
         found = [b for b in reversed(builds) if b.project_id == project and filters.matches(text, b)]

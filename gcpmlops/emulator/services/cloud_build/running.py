@@ -123,12 +123,15 @@ class BuildRun:
             if "storage_source" in source:
                 bucket = f"buckets/{source.storage_source.bucket}"
                 self._machine.access.require("storage.objects.get", bucket, email=self._account)
-            workspace.start = self._machine.sources.fetch(
+            fetched = self._machine.sources.fetch(
                 source, workspace.work, env=env, say=written.line, cancellation=self.cancellation
             )
         except exceptions.GoogleAPICallError as error:
             detail = f"could not fetch source: {error.message}"
             raise _Failed(Status.FAILURE, detail, _Failure.FETCH_SOURCE_FAILED) from None
+        workspace.start = fetched.start
+        if fetched.commit:
+            self._rows.update(self._name, lambda row: _resolve(row, fetched.commit))
 
     def _secrets(self, build: types.Build) -> dict[str, str]:
         found = {}
@@ -167,6 +170,8 @@ class BuildRun:
                 written.line(f"Starting {labels[step.index]}")
             elif end.state is StepState.SUCCESS:
                 written.line(f"Finished {labels[step.index]}")
+            elif end.state is StepState.FAILURE and step.tolerates(end.code):
+                written.line(f"{end.reason}, which is allowed: the build goes on", labels[step.index])
             elif end.reason and not end.code:
                 written.line(end.reason, labels[step.index])
             self._rows.update(self._name, lambda row: self._tell_step(row, step, end))
@@ -256,6 +261,10 @@ class BuildRun:
         written.line(words.get(failure.status, "ERROR"))
         if failure.detail:
             written.line(f"ERROR: {failure.detail}")
+
+
+def _resolve(row: types.Build, commit: str) -> None:
+    row.source_provenance.resolved_git_source.revision = commit
 
 
 def _tolerated(step: types.BuildStep) -> bool:

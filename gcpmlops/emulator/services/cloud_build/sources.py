@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.api_core import exceptions
@@ -17,7 +18,16 @@ from gcpmlops.emulator.runtimes.process import Processes, ProcessSpec
 from gcpmlops.emulator.services.storage.engine import StorageEngine
 
 _GIT_TIMEOUT_S = 600.0
+_END = "\n"
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Where the steps begin, and the commit that was fetched (empty for an archive)."""
+
+    start: Path
+    commit: str = ""
 
 
 def check(source: types.Source) -> None:
@@ -63,17 +73,17 @@ class Sources:
 
     def fetch(
         self, source: types.Source, target: Path, *, env: Mapping[str, str], say: Say, cancellation: Cancellation
-    ) -> Path:
-        """The source in `target`, which is empty; returns where the steps begin.
+    ) -> Fetched:
+        """The source in `target`, which is empty.
 
         Raises: NotFound, InvalidArgument, FailedPrecondition; Cancelled.
         """
         if "storage_source" in source:
             self._archive(source.storage_source, target, say)
         elif "git_source" in source:
-            self._clone(source.git_source, target, env, say, cancellation)
-            return _below(target, source.git_source.dir_)
-        return target
+            commit = self._clone(source.git_source, target, env, say, cancellation)
+            return Fetched(_below(target, source.git_source.dir_), commit)
+        return Fetched(target)
 
     def _archive(self, source: types.StorageSource, target: Path, say: Say) -> None:
         where = f"gs://{source.bucket}/{source.object_}#{source.generation}"
@@ -89,31 +99,37 @@ class Sources:
 
     def _clone(
         self, source: types.GitSource, target: Path, env: Mapping[str, str], say: Say, cancellation: Cancellation
-    ) -> None:
+    ) -> str:
+        """Returns the commit."""
         if shutil.which("git") is None:
             raise exceptions.FailedPrecondition(f"source.gitSource {source.url}: git is not installed on this machine.")
         say(f"Fetching {source.url}")
         variables = {**env, "PATH": os.environ.get("PATH", os.defpath), "GIT_TERMINAL_PROMPT": "0"}
-        commands = [["git", "clone", "--quiet", "--no-hardlinks", "--", source.url, "."]]
-        if source.revision:
-            commands.append(["git", "checkout", "--quiet", "--detach", *_commit(source.revision)])
-        for argv in commands:
-            spec = ProcessSpec(argv, variables, target, timeout_s=_GIT_TIMEOUT_S)
+
+        def git(*argv: str, say: Say = say) -> str:
+            """Returns the last line that it printed."""
+            spec = ProcessSpec(["git", *argv], variables, target, timeout_s=_GIT_TIMEOUT_S)
             process = self._processes.start(spec, lambda _, text: say(text), lambda _: None)
             with cancellation.calls(process.cancel):
                 end = process.wait()
             cancellation.check()
             if not end.ok:
                 raise exceptions.FailedPrecondition(
-                    f"{' '.join(argv[:2])} of {source.url} ended with {end.describe()}: {' '.join(end.tail[-3:])}"
+                    f"git {argv[0]} of {source.url} ended with {end.describe()}: {' '.join(end.tail[-3:])}"
                 )
+            return end.tail[-1] if end.tail else ""
+
+        git("clone", "--quiet", "--no-hardlinks", "--", source.url, ".")
+        if source.revision:
+            git("checkout", "--quiet", _revision(source.revision), "--")
+        return git("rev-parse", "HEAD", say=lambda _: None)
 
 
-def _commit(revision: str) -> list[str]:
+def _revision(revision: str) -> str:
     """A branch of the clone's origin, a tag or a commit, never an option."""
     if revision.startswith("-"):
         raise exceptions.InvalidArgument(f"source.gitSource.revision {revision!r} is no revision.")
-    return [revision.removeprefix("refs/heads/").removeprefix("refs/tags/")]
+    return revision.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
 def _below(target: Path, folder: str) -> Path:
@@ -138,7 +154,7 @@ def unpack(packed: Path, target: Path, where: str) -> None:
             _extract_all(archive, target, where)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise exceptions.InvalidArgument(
-            f"{where} can't be unpacked: {error}. It has to be a .tar.gz or a .zip."
+            f"{where} can't be unpacked: {str(error).partition(_END)[0].strip(':')}. It has to be a .tar.gz or a .zip."
         ) from None
 
 

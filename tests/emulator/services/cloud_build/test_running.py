@@ -54,6 +54,7 @@ def test_a_failure_is_let_through_where_that_is_allowed(building):
     assert [(step.status, step.exit_code) for step in build.steps] == [
         (Status.FAILURE, 1), (Status.FAILURE, 7), (Status.SUCCESS, 0),
     ]  # fmt: skip
+    assert "Step #1: step exited with non-zero status: 7, which is allowed: the build goes on" in building.lines(build)
 
 
 def test_timeouts_of_a_step_and_of_the_build(building):
@@ -100,6 +101,7 @@ def test_files_may_name_the_workspace(building):
 def test_secrets_are_masked_however_they_are_printed(building, secret_version):
     value = "sesame-8152"
     multiline = "-----BEGIN-----\nline-of-a-key\n-----END-----"
+    numbered = secret_version(value.encode()).replace(building.project, "$PROJECT_NUMBER")
     script = (
         "import os, sys, time; s = os.environ['KEY']; sys.stdout.write('a ' + s[:4]); sys.stdout.flush();"
         "sys.stdout.write(s[4:] + ' b\\n'); print(len(s)); print(s + s); print(os.environ['PEM']);"
@@ -109,7 +111,7 @@ def test_secrets_are_masked_however_they_are_printed(building, secret_version):
         {"name": "python:3.11", "args": ["python", "-c", script], "secret_env": ["KEY", "PEM"]},
         available_secrets={
             "secret_manager": [
-                {"version_name": secret_version(value.encode()), "env": "KEY"},
+                {"version_name": numbered, "env": "KEY"},
                 {"version_name": secret_version(multiline.encode()), "env": "PEM"},
             ]
         },
@@ -216,6 +218,8 @@ def test_cancel_and_retry(building):
     assert again != build_id
     building.api.cancel_build({"name": f"{building.parent}/builds/{again}"})
     assert building.ended(retried).status == Status.CANCELLED
+    request = {"parent": building.parent, "filter": f'build_id="{build_id}"'}
+    assert [found.id for found in building.api.list_builds(request)] == [build_id]
     request = {"parent": building.parent, "filter": 'tags="cancelled" AND status="CANCELLED"'}
     assert [found.id for found in building.api.list_builds(request)] == [again, build_id]
     everywhere = {**request, "parent": f"projects/{building.project}/locations/-"}
@@ -281,6 +285,15 @@ def test_the_log_grows_in_storage_and_the_topic_is_told(building, client, told, 
             {"steps": [sh("x", volumes=[{"name": "v", "path": "/v"}]), sh("x")]},
             exceptions.InvalidArgument,
             'volume "v" is used by one step alone',
+        ),
+        ({"options": {"volumes": [{"name": "v", "path": "/v"}]}}, exceptions.InvalidArgument, '"v" is used by one'),
+        ({"timeout": "-5s"}, exceptions.InvalidArgument, "timeout is negative"),
+        ({"options": {"disk_size_gb": 4001}}, exceptions.InvalidArgument, "diskSizeGb exceeds"),
+        ({"artifacts": {"objects": {"location": "b/x", "paths": ["*"]}}}, exceptions.InvalidArgument, '"b/x" is not'),
+        (
+            {"available_secrets": {"secret_manager": [{"version_name": "projects/p/secrets/s", "env": "S"}]}},
+            exceptions.InvalidArgument,
+            'versionName "projects/p/secrets/s" is not',
         ),
     ],
 )
