@@ -55,8 +55,14 @@ def secret(value: types.Secret, *, now: Any) -> None:
     _annotations(value)
     _expiry(value, now)
     _rotation(value, now)
+
+
+def topics(value: types.Secret) -> None:
+    """Raises: InvalidArgument for too many, or for none where a rotation needs them."""
     if len(value.topics) > _MAX_TOPICS:
         raise invalid("secret.topics", f"{len(value.topics)} topics, {_MAX_TOPICS} are allowed.")
+    if "rotation" in value and not value.topics:
+        raise invalid("secret.rotation", "needs topics: they are told when it is time to rotate.")
 
 
 def etag(given: str, stored: str, name: str) -> None:
@@ -118,10 +124,8 @@ def _rotation(value: types.Secret, now: Any) -> None:
     if "rotation" not in value:
         return
     rotation = value.rotation
-    if not value.topics:
-        raise invalid("secret.rotation", "needs topics: they are told when it is time to rotate.")
     if "next_rotation_time" not in rotation:
-        raise invalid("secret.rotation.next_rotation_time", "required, but missing.")
+        raise invalid("secret.rotation.next_rotation_time", "required where there is a rotation_period.")
     if rotation.next_rotation_time < now + _SOONEST_ROTATION:
         raise invalid("secret.rotation.next_rotation_time", "must be 5 minutes or more from now.")
     if "rotation_period" in rotation and not _SHORTEST_PERIOD <= rotation.rotation_period <= _CENTURY:

@@ -62,6 +62,8 @@ class Secrets(Service):
             checks.etag(request.secret.etag, before.etag, name)
             changed = types.Secret(before)
             masks.apply(_without_etag(request.update_mask), changed, request.secret, immutable=_IMMUTABLE)
+            if changed.rotation == types.Rotation():  # both of its fields were taken away, one by one: it is none
+                changed.rotation = None
             self._check(changed, before)
             changed.etag = new_etag()
             self._vault.secrets.put(name, self._stored(changed), parent=name.rpartition("/secrets/")[0])
@@ -85,6 +87,7 @@ class Secrets(Service):
                 if field in looked_at and field in before and getattr(before, field) == getattr(secret, field):
                     setattr(looked_at, field, None)
         checks.secret(looked_at, now=self.clock.now())
+        checks.topics(secret)
         if before is None or list(before.topics) != list(secret.topics):
             self._vault.notices.check(secret)
         for alias, number in secret.version_aliases.items():

@@ -207,4 +207,10 @@ def test_topics_are_told(only, make, parent, emulator_clock) -> None:
     assert set(told) == {"SECRET_CREATE", "SECRET_VERSION_ADD", "SECRET_ROTATE"}
     assert told["SECRET_VERSION_ADD"].attributes["versionId"] == f"{secret.name}/versions/1"
     assert only.get_secret(name=secret.name).rotation.next_rotation_time == first + timedelta(days=1)
+    with pytest.raises(exceptions.InvalidArgument, match="needs topics"):
+        only.update_secret(secret={"name": secret.name}, update_mask={"paths": ["topics"]})
+    paths = ["rotation.next_rotation_time", "rotation.rotation_period"]  # as gcloud's --remove-rotation-schedule
+    with pytest.raises(exceptions.InvalidArgument, match="where there is a rotation_period"):
+        only.update_secret(secret={"name": secret.name}, update_mask={"paths": paths[:1]})
+    assert "rotation" not in only.update_secret(secret={"name": secret.name}, update_mask={"paths": paths})
     only.delete_secret(name=secret.name)
