@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 from gcpmlops.emulator.runtimes import build_docker
 from gcpmlops.emulator.runtimes.build_images import BuildImages, Stand
@@ -96,7 +98,13 @@ class StepProcess:
         )
 
     def _environment(self, step: StepSpec, stand: Stand, cancellation: Cancellation) -> dict[str, str]:
-        """The variables of the step's own layer on the environment of its image."""
+        """The variables of the step's own layer on the environment of its image.
+
+        A command that the user has mapped an image to finds, last of all, what is installed beside the emulator: it may
+        have been started by its path.
+        """
+        if stand.prefix:
+            return {"PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])}
         if stand.image is None:
             return {}
         environment = self._images.environments.ensure(

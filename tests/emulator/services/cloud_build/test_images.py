@@ -9,7 +9,10 @@ from google.api_core import exceptions
 
 from gcpmlops.emulator.runtimes import build_docker
 from gcpmlops.emulator.runtimes.build_images import BuildImages
+from gcpmlops.emulator.runtimes.build_masking import Masking
+from gcpmlops.emulator.runtimes.build_process import StepProcess
 from gcpmlops.emulator.runtimes.build_spec import StepSpec
+from gcpmlops.emulator.runtimes.build_workspace import BuildWorkspace
 from gcpmlops.emulator.runtimes.cancellation import Cancellation
 from gcpmlops.emulator.runtimes.environment import Environments
 from gcpmlops.emulator.runtimes.process import Processes
@@ -72,6 +75,16 @@ def test_an_image_that_is_mapped_is_its_command(processes, tmp_path):
     assert images.resolve("own:1").prefix == ("python3", "-m", "own")
     with pytest.raises(exceptions.InvalidArgument, match="needs a command"):
         images.resolve("folder:1")
+
+
+def test_a_mapped_command_finds_what_is_installed_beside_the_emulator(processes, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", os.defpath)  # an emulator that was started by its path
+    run = StepProcess(
+        processes, BuildImages(Environments(processes), {"own:1": "env"}), BuildWorkspace(tmp_path / "build"),
+        base={}, masking=Masking([]), on_line=lambda *_: None, build_id="b",
+    )  # fmt: skip
+    there = "command -v pytest"
+    assert run(StepSpec(0, "own:1", script=there), Cancellation()).code == 0
 
 
 def test_docker_gets_the_folders_and_no_value_on_its_command_line(tmp_path):
