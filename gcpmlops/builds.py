@@ -27,6 +27,7 @@ __all__ = ["Build", "Builds", "LogLine", "Trigger"]
 
 _CONFIG = "cloudbuild.yaml"
 _HINT = "See the builds with `gcpmlops builds list`."
+_ELSEWHERE = f"{_HINT} Those of `gcloud builds submit` without --region are elsewhere: `--location=global`."
 _TRIGGER_HINT = "See the triggers with `gcpmlops builds list-triggers`."
 _LAST_WORDS = ("DONE", "ERROR", "TIMEOUT", "CANCELLED")  # a log ends with one of these
 _LATE = 5.0  # seconds that Cloud Logging may be behind
@@ -98,7 +99,7 @@ class Builds:
     def get(self, name: str) -> Build:
         """A build (GetBuild). Raises NotFound."""
         full = self._resolve(name, "builds")
-        with translated(f"build {name}", next_step=_HINT):
+        with translated(f"build {name}", next_step=_ELSEWHERE):
             request = _google.cloudbuild.GetBuildRequest(name=full, project_id=self._project, id=full.split("/")[-1])
             return Build(self._clients.builds.get_build(request=request, **self._clients.idempotent), self)
 
