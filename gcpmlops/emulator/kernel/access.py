@@ -22,6 +22,7 @@ class Access:
     """Open until somebody guards it.
 
     ``guard`` is set with ``--enforce-iam``; ``members`` raises InvalidArgument for a member that no policy takes;
+    ``roles`` the same for a role that a resource's policy does not take;
     ``principals`` gives the members that a federated identity (principal://...) is: itself and its sets.
     """
 
@@ -29,6 +30,7 @@ class Access:
         self.guard: Guard | None = None
         self.generation = 0
         self.members: Callable[[str], None] = lambda _: None
+        self.roles: Callable[[str, str], None] = lambda _, __: None
         self.principals: Callable[[str], Collection[str]] = lambda principal: (principal,)
 
     def require(self, permission: str, resource: str, *, email: str = "") -> None:
@@ -55,6 +57,10 @@ class Access:
     def check_member(self, member: str) -> None:
         """Raises: InvalidArgument for a service account that is not there."""
         self.members(member)
+
+    def check_role(self, role: str, resource: str) -> None:
+        """Raises: InvalidArgument for a role that is not there, or that is of another project than the resource."""
+        self.roles(role, resource)
 
 
 def act_as(access: Access, email: str, parent: str) -> None:

@@ -236,7 +236,7 @@ class Authenticator:
         try:
             public = self._public_key(email, str(header.get("kid", "")))
         except LookupError:
-            raise _refused(f"issuer {email!r} has no such key here") from None
+            raise _refused(f"issuer {email!r} has no such key here, or it is disabled") from None
         return self._claims(token, public)
 
     def _public_key(self, email: str, key_id: str) -> str:

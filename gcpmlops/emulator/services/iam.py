@@ -12,7 +12,11 @@ from google.iam.v1 import iam_policy_pb2, policy_pb2
 from gcpmlops.emulator.kernel import masks
 from gcpmlops.emulator.kernel.project_names import ProjectNames
 from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.kernel.validate import invalid
+from gcpmlops.emulator.services.iam_admin import expressions
 
+_BASIC = ("roles/owner", "roles/editor", "roles/viewer")
+_CONDITIONAL = 3  # version of a policy with conditions
 _EMPTY_ETAG = b"\x00 \x01"  # of a resource that never had a policy
 
 
@@ -35,12 +39,13 @@ class Policies(Service):
 
     def get_iam_policy(self, request: iam_policy_pb2.GetIamPolicyRequest) -> policy_pb2.Policy:
         self._names.by_id(request)
+        _check_version(request.options.requested_policy_version, "options.requested_policy_version")
         self._check(request.resource)
         stored: policy_pb2.Policy | None = self._stored.find(request.resource)
         return stored or policy_pb2.Policy(etag=_EMPTY_ETAG)
 
     def set_iam_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
-        """Raises: Aborted for an etag that is no longer the policy's; InvalidArgument for a malformed member."""
+        """Raises: Aborted for an etag that is no longer the policy's; InvalidArgument for what no policy takes."""
         _check_bindings(self._names.by_id(request).policy)
         for binding in request.policy.bindings:
             for member in binding.members:
@@ -51,9 +56,12 @@ class Policies(Service):
                 raise exceptions.Aborted(
                     "There were concurrent policy changes: read the policy again and repeat the whole change."
                 )
+            for role in {binding.role for binding in request.policy.bindings} - {had.role for had in before.bindings}:
+                self.access.check_role(role, request.resource)
             policy = policy_pb2.Policy()
             policy.CopyFrom(before)
             masks.apply(_mask(request), policy, request.policy)
+            policy.version = _CONDITIONAL if _is_conditional(policy) else 1
             policy.etag = secrets.token_bytes(8)
             self._stored.put(request.resource, policy, parent="")
         self.access.changed()
@@ -88,9 +96,33 @@ def _mask(request: Any) -> Any:
 
 
 def _check_bindings(policy: Any) -> None:
+    _check_version(policy.version, "policy.version")
+    if _is_conditional(policy) and policy.version != _CONDITIONAL:
+        raise invalid("policy.version", f"must be {_CONDITIONAL} in a policy with conditions.")
     for binding in policy.bindings:
         if not binding.role.startswith(("roles/", "projects/", "organizations/")):
             raise exceptions.InvalidArgument(f"Role {binding.role!r} is not supported: expected roles/NAME.")
         for member in binding.members:
             if member not in ("allUsers", "allAuthenticatedUsers") and ":" not in member:
                 raise exceptions.InvalidArgument(f"Invalid member {member!r}: expected user:EMAIL and the like.")
+        if binding.HasField("condition"):
+            _check_condition(binding)
+
+
+def _check_condition(binding: Any) -> None:
+    if binding.role in _BASIC:
+        raise exceptions.InvalidArgument(f"The basic role {binding.role} cannot be bound with a condition.")
+    if not expressions.is_well_formed(binding.condition.expression):
+        raise exceptions.InvalidArgument(
+            f"The condition {binding.condition.title!r} of {binding.role} is no expression: "
+            f"{binding.condition.expression!r} does not compile."
+        )
+
+
+def _check_version(version: int, field: str) -> None:
+    if version not in (0, 1, _CONDITIONAL):
+        raise invalid(field, f"{version} is no version of a policy: 0, 1 and {_CONDITIONAL} are.")
+
+
+def _is_conditional(policy: Any) -> bool:
+    return any(binding.HasField("condition") for binding in policy.bindings)

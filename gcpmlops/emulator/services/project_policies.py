@@ -10,11 +10,13 @@ from google.cloud.resourcemanager_v3 import types
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
 from gcpmlops.emulator.kernel.service import Context
+from gcpmlops.emulator.kernel.validate import invalid
 from gcpmlops.emulator.services import service_agents
 from gcpmlops.emulator.services.iam import Policies
 from gcpmlops.emulator.services.projects import Projects, caller_member
 
 _OWNER = "roles/owner"
+_PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 
 
 class ProjectPolicies(Policies):
@@ -36,7 +38,11 @@ class ProjectPolicies(Policies):
         return super().get_iam_policy(request)
 
     def set_iam_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
+        """Raises: InvalidArgument for everybody in a binding: a project takes no public ones."""
         request.resource = self._by_id(request.resource)
+        members = {member for binding in request.policy.bindings for member in binding.members}
+        for public in sorted(members & _PUBLIC):
+            raise invalid("policy.bindings.members", f"a project's policy does not take {public}.")
         return super().set_iam_policy(request)
 
     def test_iam_permissions(

@@ -21,7 +21,7 @@ from gcpmlops.emulator.settings import project_number
 
 _ID = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _NAME = re.compile(r"[\w '!\"-]{4,30}")
-_RESERVED = ("google", "ssl")  # no id may hold them
+_RESERVED = ("google", "null", "ssl", "undefined")  # no id may hold them
 _ACTIVE = types.Project.State(1)
 _DELETED = types.Project.State(2)  # DELETE_REQUESTED
 _KEPT = timedelta(days=30)
@@ -187,7 +187,10 @@ class Projects(Service):
 
 
 def _check_id(project_id: str) -> None:
-    if not _ID.fullmatch(project_id) or any(word in project_id for word in _RESERVED):
+    reserved = next((word for word in _RESERVED if word in project_id), "")
+    if reserved:
+        raise exceptions.InvalidArgument(f"Project id {project_id!r} is not allowed: no id may hold {reserved!r}.")
+    if not _ID.fullmatch(project_id):
         rule = "6 to 30 lower-case letters, digits and hyphens, a letter first, no hyphen last"
         raise exceptions.InvalidArgument(f"Project id {project_id!r} is not allowed: {rule}.")
 

@@ -35,8 +35,8 @@ def test_a_project_from_its_creation_to_its_return(transport: str, google_enviro
     assert client.get_project(name=f"projects/{project_id}") == made
     with pytest.raises(exceptions.Conflict, match="taken"):
         client.create_project({"project": {"project_id": project_id}})
-    for wrong in ("No", "ends-with-", "my-google-project", "x" * 31):
-        with pytest.raises(exceptions.BadRequest, match="not allowed"):
+    for wrong, why in (("No", "6 to 30"), ("ends-with-", "6 to 30"), ("my-google-one", "'google'"), ("x" * 31, "6 to")):
+        with pytest.raises(exceptions.BadRequest, match=f"not allowed.*{why}"):
             client.create_project({"project": {"project_id": wrong}})
     change = {"name": made.name, "display_name": "Another", "labels": {"env": "x"}}
     changed = client.update_project({"project": change, "update_mask": {"paths": ["display_name"]}}).result(timeout=10)
@@ -71,6 +71,43 @@ def test_policies_have_etags(emulator: Running, google_environment: dict[str, st
         client.set_iam_policy({"resource": resource, "policy": policy})
     asked = ["resourcemanager.projects.get", "storage.objects.get"]
     assert client.test_iam_permissions(resource=resource, permissions=asked).permissions == asked
+
+
+@pytest.mark.parametrize(
+    ("binding", "version", "told"),
+    [
+        ({"role": "roles/viewer", "members": ["allUsers"]}, 1, "allUsers"),
+        ({"role": "roles/storage.objectviewer"}, 1, "roles/storage.objectViewer meant"),
+        ({"role": "projects/some-project/roles/none"}, 1, "does not exist in the resource's hierarchy"),
+        ({"role": "roles/storage.admin", "condition": {"expression": "true"}}, 1, "version"),
+        ({"role": "roles/storage.admin", "condition": {"expression": "request.time < timestamp("}}, 3, "not compile"),
+        ({"role": "roles/owner", "condition": {"expression": "true"}}, 3, "basic role"),
+        ({"role": "roles/storage.admin"}, 2, "2 is no version"),
+    ],
+)
+def test_bindings_that_no_policy_takes(
+    binding: dict[str, object], version: int, told: str, emulator: Running, google_environment: dict[str, str]
+) -> None:
+    client, resource = resourcemanager_v3.ProjectsClient(), "projects/refused-bindings"
+    before = client.get_iam_policy(resource=resource)
+    policy = policy_pb2.Policy(bindings=[policy_pb2.Binding(**{"members": ["user:me@example.com"], **binding})])
+    policy.version = version
+    with pytest.raises(exceptions.InvalidArgument, match=told):
+        client.set_iam_policy({"resource": resource, "policy": policy})
+    assert client.get_iam_policy(resource=resource) == before
+
+
+def test_conditions_make_a_policy_of_version_3(emulator: Running, google_environment: dict[str, str]) -> None:
+    client, resource = resourcemanager_v3.ProjectsClient(), "projects/conditional-bindings"
+    condition = {
+        "title": "soon",
+        "expression": 'request.time < timestamp("2030-01-01T00:00:00Z") &&\n  (1 > 0 ? true : x)',
+    }
+    binding = policy_pb2.Binding(role="roles/storage.admin", members=["user:me@example.com"], condition=condition)
+    policy = policy_pb2.Policy(bindings=[binding], version=3)
+    assert client.set_iam_policy({"resource": resource, "policy": policy}).version == 3
+    policy.bindings[0].ClearField("condition")
+    assert client.set_iam_policy({"resource": resource, "policy": policy}).version == 1
 
 
 @both

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.billing import Billing
     from gcpmlops.emulator.services.iam_admin.accounts import Accounts
     from gcpmlops.emulator.services.iam_admin.pools import Pools
+    from gcpmlops.emulator.services.iam_admin.roles import Roles
     from gcpmlops.emulator.services.project_policies import ProjectPolicies
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.service_usage.enabled import EnabledApis
@@ -33,6 +34,7 @@ class Administration(Functions):
         """Who asks is looked up from now on: what was made before the last stop counts."""
         self._authenticator.directory = _Directory(lambda: self._accounts)
         self._context.access.members = lambda member: self._accounts.check_member(member)
+        self._context.access.roles = lambda role, resource: self._roles.check_bound(role, resource)
         self.storage.buckets.check_member = self._context.access.check_member
         self._context.access.principals = lambda principal: self._pools.members(principal)
         if not self._settings.enable_all:
@@ -113,13 +115,17 @@ class Administration(Functions):
 
     def _iam(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.iam_admin.keys import Keys
-        from gcpmlops.emulator.services.iam_admin.roles import Roles
         from gcpmlops.emulator.services.iam_admin.service import AccountPolicies, ServiceAccounts
 
         policies = AccountPolicies(self._accounts)
         keys = Keys(self._accounts, lambda: f"http://127.0.0.1:{self._port}/oauth2.googleapis.com/token")
-        roles = Roles(self._context, self._project_service.id_of)
-        return (ServiceAccounts(self._accounts, policies), keys, policies, roles)
+        return (ServiceAccounts(self._accounts, policies), keys, policies, self._roles)
+
+    @made_once
+    def _roles(self) -> Roles:
+        from gcpmlops.emulator.services.iam_admin.roles import Roles
+
+        return Roles(self._context, self._project_service.id_of)
 
     @made_once
     def _accounts(self) -> Accounts:

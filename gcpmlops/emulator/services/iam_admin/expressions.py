@@ -27,13 +27,30 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
 
     Raises: MethodNotImplemented for what is not understood; InvalidArgument for a claim that is not there.
     """
-    text = _TOKEN.sub(lambda match: match[1] or _PYTHON[match[0]], expression).strip()
     try:
-        return _value(ast.parse(text, mode="eval").body, variables)
+        return _value(_parsed(expression), variables)
     except (SyntaxError, _UnknownError):
         raise exceptions.MethodNotImplemented(f"The expression {expression!r} is not understood here.") from None
     except (KeyError, TypeError) as error:
         raise exceptions.InvalidArgument(f"The expression {expression!r} has no value: {error}.") from None
+
+
+def is_well_formed(expression: str) -> bool:
+    """Whether it can be CEL at all, understood here or not."""
+    bare = _TOKEN.sub(lambda match: "''" if match[1] else match[0], expression)  # strings may hold anything
+    if "?" in bare or "//" in bare:  # choices and comments are CEL's alone
+        return bare.count("(") == bare.count(")") and bare.count("[") == bare.count("]")
+    try:
+        _parsed(expression)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _parsed(expression: str) -> ast.expr:
+    """As Python reads it; in parentheses it may go over several lines. Raises: SyntaxError."""
+    text = _TOKEN.sub(lambda match: match[1] or _PYTHON[match[0]], expression).strip()
+    return ast.parse(f"({text}\n)", mode="eval").body
 
 
 class _UnknownError(Exception):

@@ -68,7 +68,7 @@ class Keys(Service):
         wanted = {int(kind) for kind in request.key_types} or {int(_SYSTEM), int(_USER)}
         found = [_shown(key) for key in self._keys.of(account.name)] if _USER in wanted else []
         if _SYSTEM in wanted:
-            found.append(self._system_key(account))
+            found.append(_shown(self._system_key(account)))
         return types.ListServiceAccountKeysResponse(keys=found)
 
     def get_service_account_key(self, request: types.GetServiceAccountKeyRequest) -> types.ServiceAccountKey:
@@ -107,7 +107,7 @@ class Keys(Service):
         account = self._accounts.get(name.rpartition("/keys/")[0])
         found: types.ServiceAccountKey | None = self._keys.rows.find(f"{account.name}/keys/{given['key']}")
         if found is None and given["key"] == str(self._accounts.authenticator.key_of(account.email)["private_key_id"]):
-            return self._system_key(account, whole=True)
+            return self._system_key(account)
         if found is None:
             raise exceptions.NotFound(f"Service account key {given['key']} of {account.email} does not exist.")
         return found
@@ -119,15 +119,8 @@ class Keys(Service):
             raise exceptions.FailedPrecondition(f"{name} is a system-managed key: it cannot be changed.")
         return str(key.name)
 
-    def _system_key(self, account: types.ServiceAccount, *, whole: bool = False) -> types.ServiceAccountKey:
-        file = self._accounts.authenticator.key_of(account.email)
-        return types.ServiceAccountKey(
-            name=f"{account.name}/keys/{file['private_key_id']}",
-            key_algorithm=types.ServiceAccountKeyAlgorithm.KEY_ALG_RSA_2048,
-            key_origin=types.ServiceAccountKeyOrigin.GOOGLE_PROVIDED,
-            key_type=_SYSTEM,
-            public_key_data=certificate_of(file) if whole else b"",
-        )
+    def _system_key(self, account: types.ServiceAccount) -> types.ServiceAccountKey:
+        return self._keys.system(account.name, self._accounts.authenticator.key_of(account.email))
 
     def _changed(self, name: str) -> None:
         self._accounts.changed(self._accounts.get(name.rpartition("/keys/")[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Callable
@@ -15,8 +16,12 @@ from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.kernel.validate import invalid
 from gcpmlops.emulator.services.access.predefined import PREDEFINED
 from gcpmlops.emulator.services.access.roles import ROLES, permissions
+from gcpmlops.emulator.settings import project_number
+
+log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[a-zA-Z0-9_.]{3,64}")
+_PREDEFINED_NAME = re.compile(r"roles/[A-Za-z][\w.]*")
 _MOST = 300  # roles of a project
 _FULL = types.RoleView.FULL
 _RESOURCE = re.compile(r"//(?P<api>[a-z]+)\.googleapis\.com/(?:v\d+/)?(?P<name>.+)")
@@ -112,6 +117,17 @@ class Roles(Service):
             permissions=[types.Permission(name=name, stage="GA") for name in page], next_page_token=token
         )
 
+    def check_bound(self, role: str, resource: str) -> None:
+        """Raises: InvalidArgument for one that no policy of the resource takes."""
+        if role.startswith("roles/"):
+            _check_spelling(role)
+            return
+        found: types.Role | None = self._rows.find(role)
+        project = role.split("/")[1]
+        near = (project, str(project_number(project)), "_", "-") if resource.startswith("projects/") else ()
+        if found is None or found.deleted or (near and resource.split("/")[1] not in near):
+            raise exceptions.InvalidArgument(f"Role ({role}) does not exist in the resource's hierarchy.")
+
     def _mark(self, name: str, etag: bytes, *, deleted: bool) -> types.Role:
         def change(stored: types.Role) -> None:
             _check_etag(stored, etag)
@@ -142,6 +158,16 @@ class Roles(Service):
         if parent.startswith("organizations/"):
             raise exceptions.MethodNotImplemented("Roles of organisations are not built in this emulator.")
         return f"projects/{self._projects(parse('projects/{project}', parent)['project'])}"
+
+
+def _check_spelling(role: str) -> None:
+    """Raises: InvalidArgument for a role that is known in other letters; who knows all of Google's roles?"""
+    meant = next((known for known in ROLES if known.lower() == role.lower()), role)
+    if not _PREDEFINED_NAME.fullmatch(role) or meant != role:
+        hint = f" Is {meant} meant?" if meant != role else ""
+        raise exceptions.InvalidArgument(f"Role {role} is not supported for this resource.{hint}")
+    if role not in ROLES:
+        log.warning("the role %s is not known here: it is kept, and gives nothing", role)
 
 
 def _predefined(name: str, view: int) -> types.Role:

@@ -1,4 +1,4 @@
-"""Keys of service accounts that users have: the public halves, as certificates."""
+"""Keys of service accounts: the public halves, as certificates."""
 
 from __future__ import annotations
 
@@ -41,6 +41,24 @@ class UserKeys:
         )
         self.rows.insert(key.name, key, parent=account)
         return key
+
+    def system(self, account: str, file: dict[str, Any]) -> types.ServiceAccountKey:
+        """The key that Google keeps, of its file; it is not among those that users have."""
+        name = f"{account}/keys/{file['private_key_id']}"
+        found: types.ServiceAccountKey | None = self.rows.find(name)
+        if found is None:
+            certificate = certificate_of(file)
+            found = types.ServiceAccountKey(
+                name=name,
+                key_algorithm="KEY_ALG_RSA_2048",
+                public_key_data=certificate,
+                valid_after_time=_loaded(certificate).not_valid_before_utc,
+                valid_before_time=FOREVER,
+                key_origin="GOOGLE_PROVIDED",
+                key_type="SYSTEM_MANAGED",
+            )
+            self.rows.put(name, found, parent="")
+        return found
 
     def public(self, name: str) -> str:
         """In PEM. Raises: LookupError for a key that is not there, not valid by now, or disabled."""

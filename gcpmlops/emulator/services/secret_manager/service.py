@@ -63,7 +63,7 @@ class Secrets(Service):
             changed = types.Secret(before)
             masks.apply(_without_etag(request.update_mask), changed, request.secret, immutable=_IMMUTABLE)
             if changed.rotation == types.Rotation():  # both of its fields were taken away, one by one: it is none
-                changed.rotation = None
+                del changed.rotation
             self._check(changed, before)
             changed.etag = new_etag()
             self._vault.secrets.put(name, self._stored(changed), parent=name.rpartition("/secrets/")[0])

@@ -88,6 +88,7 @@ def test_keys_are_listed_with_their_public_half(
     listed = {key.name: key for key in iam.list_service_account_keys(name=account.name).keys}
     assert {key.key_type.name for key in listed.values()} == {"USER_MANAGED", "SYSTEM_MANAGED"}
     assert listed[made.name].private_key_data == b""
+    assert all(key.valid_after_time and key.valid_before_time for key in listed.values())  # gcloud compares them
     types = iam_admin_v1.ServiceAccountPublicKeyType
     for kind, begin in ((types.TYPE_X509_PEM_FILE, "CERTIFICATE"), (types.TYPE_RAW_PUBLIC_KEY, "PUBLIC KEY")):
         pem = iam.get_service_account_key({"name": made.name, "public_key_type": kind}).public_key_data
