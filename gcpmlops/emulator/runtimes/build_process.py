@@ -60,16 +60,12 @@ class StepProcess:
         """Runs it to its end. Raises: InvalidArgument, FailedPrecondition where it can't be started; Cancelled."""
         with ExitStack() as cleanups:
             spec = self._prepared(step, cancellation, cleanups)
-            streams = {
-                name: MaskedStream(self._masking, _LINE_LIMIT, lambda text: self._on_line(step, text))
-                for name in ("stdout", "stderr")
-            }
+            printed = MaskedStream(self._masking, _LINE_LIMIT, lambda text: self._on_line(step, text))
             cancellation.check()
-            process = self._processes.start(spec, lambda stream, text: streams[stream].line(text), _nothing)
+            process = self._processes.start(spec, lambda _, text: printed.line(text), _nothing)
             with cancellation.calls(process.cancel):
                 end = process.wait()
-            for stream in streams.values():
-                stream.close()
+            printed.close()
         return _end(end)
 
     def _prepared(self, step: StepSpec, cancellation: Cancellation, cleanups: ExitStack) -> ProcessSpec:
@@ -94,7 +90,13 @@ class StepProcess:
             argv = [view.rewrite(word) for word in stand.words(step.entrypoint, step.args)]
         cwd = view.directory(step.folder)
         return ProcessSpec(
-            argv or ["true"], env, cwd, timeout_s=step.timeout_s, line_limit=_LINE_LIMIT, mounts=view.mounts()
+            argv or ["true"],
+            env,
+            cwd,
+            timeout_s=step.timeout_s,
+            line_limit=_LINE_LIMIT,
+            mounts=view.mounts(),
+            one_stream=True,
         )
 
     def _environment(self, step: StepSpec, stand: Stand, cancellation: Cancellation) -> dict[str, str]:
@@ -128,7 +130,9 @@ class StepProcess:
         env = {**self._base, "HOME": HOME, "BUILDER_OUTPUT": OUTPUTS, **step.env, **step.secrets}
         argv = build_docker.command(name, step, view.folders, env, script=words[0] if words else "")
         everything = {**os.environ, **env}
-        return ProcessSpec(argv, everything, view.folders[WORKSPACE], timeout_s=step.timeout_s, line_limit=_LINE_LIMIT)
+        return ProcessSpec(
+            argv, everything, view.folders[WORKSPACE], timeout_s=step.timeout_s, line_limit=_LINE_LIMIT, one_stream=True
+        )
 
 
 def _nothing(_: Exit) -> None:

@@ -45,7 +45,8 @@ class ProcessSpec:
     """What to run. Times in seconds, None is no limit; lines over `line_limit` characters are split.
 
     `mounts` are folders by the paths at which the command sees them (`/gcs`), where the machine lets a process have
-    mounts of its own; nothing of the machine's may be at the first part of such a path.
+    mounts of its own; nothing of the machine's may be at the first part of such a path. With `one_stream` stderr is
+    part of stdout, so that lines come in the order in which they were written.
     """
 
     argv: Sequence[str]
@@ -56,6 +57,7 @@ class ProcessSpec:
     line_limit: int = 1 << 16
     tail_lines: int = 50
     mounts: Mapping[str, Path] = field(default_factory=dict)
+    one_stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -319,7 +321,7 @@ def _spawn(spec: ProcessSpec, mark: str) -> tuple[subprocess.Popen[bytes], socke
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=subprocess.STDOUT if spec.one_stream else subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
             )

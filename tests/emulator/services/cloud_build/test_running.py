@@ -72,7 +72,7 @@ def test_what_steps_share_and_what_they_print(building):
     build = building.run(
         sh("echo kept > /cache/file; echo out > $BUILDER_OUTPUT/output", volumes=volumes),
         sh("cat /cache/file; pwd | sed s,.*/,,", volumes=volumes, dir_="below/here"),
-        sh("echo $ALL $OWN", env=["OWN=2"]),
+        sh("echo $ALL $OWN; echo 3 >&2; echo 4", env=["OWN=2"]),
         {"name": "ubuntu", "entrypoint": "echo", "args": ["$_X", "$$HOME", "${PROJECT_ID}"]},
         {"name": "ubuntu", "script": "echo $_X", "automap_substitutions": True},
         substitutions={"_X": "x y"},
@@ -80,7 +80,8 @@ def test_what_steps_share_and_what_they_print(building):
     )
     assert build.status == Status.SUCCESS, build.status_detail
     assert building.printed(build) == [
-        "Step #1: kept", "Step #1: here", "Step #2: 1 2", f"Step #3: x y $HOME {building.project}", "Step #4: x y",
+        "Step #1: kept", "Step #1: here", "Step #2: 1 2", "Step #2: 3", "Step #2: 4",
+        f"Step #3: x y $HOME {building.project}", "Step #4: x y",
     ]  # fmt: skip
     assert list(build.results.build_step_outputs) == [b"out\n", b"", b"", b"", b""]
 
