@@ -21,10 +21,11 @@ def render(definition: Definition, root: Path) -> str:
     options: dict[str, Any] = {"env": _variables(definition)}
     if given.get("machine_type"):
         options["machineType"] = given["machine_type"]
-    account = definition.account("delivery", _PROJECT)
+    project = definition.project or _PROJECT
+    account = definition.account("delivery", project)
     build: dict[str, Any] = {"steps": steps}
     if account:
-        build["serviceAccount"] = f"projects/{_PROJECT}/serviceAccounts/{account}"
+        build["serviceAccount"] = f"projects/{project}/serviceAccounts/{account}"
         options["logging"] = "CLOUD_LOGGING_ONLY"  # its account then needs no bucket for logs
     return shell.yaml_text(
         {
@@ -48,7 +49,7 @@ def _step(name: str, command: str) -> dict[str, Any]:
 
 def _variables(definition: Definition) -> list[str]:
     found = {
-        "GCPMLOPS_PROJECT": _PROJECT,
+        "GCPMLOPS_PROJECT": definition.project or _PROJECT,
         "GCPMLOPS_LOCATION": definition.location,
         "GCPMLOPS_STAGING_BUCKET": definition.staging_bucket,
         "PYTHONUNBUFFERED": "1",

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gcpmlops._cicd import platforms
 from gcpmlops._endpoints.strategies import Canary, Quality
 from gcpmlops._functions.ignoring import files
 from gcpmlops._jobs.settings import JobSettings
@@ -36,7 +37,10 @@ CHECKS = ("lint", "test")  # these need no cloud
 TARGETS = ("cloudbuild", "github", "gitlab", "jenkins")
 DATA_FILES = (".csv", ".json", ".jsonl", ".parquet")
 NAME = r"[A-Za-z][A-Za-z0-9-]{0,39}"
-_EMAIL, _SHORT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"), re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_EMAIL, _SHORT = (
+    re.compile(r"[a-z0-9][a-z0-9.-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
+    re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]"),
+)
 _NOT_HERE = ("dry_run", "service_account", "staging_bucket", "display_name")
 
 
@@ -135,7 +139,8 @@ class Definition:
     def account(self, kind: str, project: str) -> str:
         """Its email in a project; empty where none is named."""
         given = self.accounts.get(kind, "")
-        return given if "@" in given or not given else f"{given}@{project}.iam.gserviceaccount.com"
+        domain = ".".join(reversed(project.split(":")))  # example.com:project is project.example.com there
+        return given if "@" in given or not given else f"{given}@{domain}.iam.gserviceaccount.com"
 
     @property
     def strategy(self) -> Canary:
@@ -162,7 +167,6 @@ _SUB_KEYS: dict[str, Sequence[str]] = {
     "gitlab": ("workload_identity_provider", "image", "tags"),
     "jenkins": ("agent", "image", "credentials"),
 }
-_PROVIDER = re.compile(r"projects/\d+/locations/global/workloadIdentityPools/[\w-]+/providers/[\w-]+")
 _PATTERNS = {  # what a text looks like, and how that is said
     "name": (re.compile(NAME), "up to 40 letters, digits and hyphens, a letter first"),
     "python": (re.compile(r"3\.(?:1[1-9]|[2-9]\d)"), "3.11 or later, in quotes"),
@@ -170,6 +174,7 @@ _PATTERNS = {  # what a text looks like, and how that is said
     "branch": (re.compile(r"[\w./-]+"), "the name of a branch"),
     "location": (re.compile(r"[a-z]+(?:-[a-z]+\d+)?"), "a location such as us-central1"),
     "project": (re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"), "a project id"),
+    "staging_bucket": (re.compile(r"(?:gs://)?[a-z0-9][a-z0-9._-]+[a-z0-9]/?"), "a bucket's name"),
     "dataset": (re.compile(r"\w+"), "the id of a dataset"),
 }
 
@@ -242,9 +247,8 @@ class _DefinitionFile(YamlFile):
             found[name] = value = self._plain(child)
             if key == "accounts":
                 self._check_account(value, child)
-            if name == "workload_identity_provider" and not (isinstance(value, str) and _PROVIDER.fullmatch(value)):
-                form = "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
-                raise self._error(f"{key}: {value!r} is no provider", child, allowed(name, form))
+            if key in TARGETS and (words := platforms.problem(name, value)):
+                raise self._error(f"{key}: {name} can't be {value!r}", child, allowed(name, words))
         return found
 
     def _check_account(self, value: Any, node: Any) -> None:

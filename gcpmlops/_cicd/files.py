@@ -27,10 +27,11 @@ class RenderedFile(Generated):
 
 def rendered(definition: Definition, targets: Sequence[str], root: Path) -> list[RenderedFile]:
     """Each target's file, compared with what is there."""
-    source = f"{definition.path.name} ({definition.digest})"
+    name = "".join(each if each.isprintable() else "?" for each in definition.path.name)
+    source = f"{name} ({definition.digest})"
     found = []
     for target in targets:
-        name, mark, render = _PLATFORMS[target]
+        path, mark, render = _PLATFORMS[target]
         body = render(definition, root)
-        found.append(RenderedFile.compared(root / name, body, mark=mark, source=source, target=target))
+        found.append(RenderedFile.compared(root / path, body, mark=mark, source=source, target=target))
     return found

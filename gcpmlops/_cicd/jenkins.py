@@ -86,9 +86,10 @@ def _stage(name: str, command: str) -> str:
 
 def _quoted(text: str) -> str:
     """In Groovy's plain quotes, in which nothing is replaced."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
-    return f"'{escaped}'"
+    for plain, escape in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(plain, escape)
+    return f"'{text}'"
 
 
 def _indented(text: str, levels: int = 1) -> str:
-    return "".join(f"{'  ' * levels}{line}\n" for line in text.splitlines())
+    return "".join(f"{'  ' * levels}{line}\n" for line in text.removesuffix("\n").split("\n"))

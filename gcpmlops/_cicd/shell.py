@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any
 
 from gcpmlops._cicd.definition import CHECKS, Definition
 from gcpmlops._cicd.workspace import FILE
+from gcpmlops.exceptions import InvalidArgument
+
+_NUMBER = re.compile(r"[-+]?(?:0o[0-7]+|(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?)")
 
 
 def step(definition: Definition, root: Path, name: str) -> str:
     """The command of one step, from the root."""
     path = relative(definition.path, root)
-    return f"gcpmlops cicd step {name}" + ("" if path == "delivery.yaml" else f" --definition {shlex.quote(path)}")
+    return f"gcpmlops cicd step {name}" + ("" if path == "delivery.yaml" else f" --definition {quoted(path)}")
 
 
 def checks(definition: Definition) -> list[str]:
@@ -38,21 +42,31 @@ def pip(definition: Definition, root: Path, *, options: str = "", own: str = "")
     wanted = definition.requirements
     if isinstance(wanted, str):
         path = relative(definition.folder / wanted, root)
-        others = f"--requirement {shlex.quote(path)}"
+        others = f"--requirement {quoted(path)}"
     else:
-        others = " ".join(map(shlex.quote, wanted))
-    words = ("python -m pip install --quiet", options, own or shlex.quote(definition.gcpmlops), others)
+        others = " ".join(map(quoted, wanted))
+    words = ("python -m pip install --quiet", options, own or quoted(definition.gcpmlops), others)
     return " ".join(filter(None, words))
 
 
+def quoted(text: str) -> str:
+    """As one word of sh, in a form that neither GitHub takes for an expression nor shellcheck for a slip."""
+    if not re.search(r"[$`\\]", text):
+        return shlex.quote(text)
+    return '"' + re.sub(r'([$`\\"])', r"\\\1", text).replace("${{", '$""{{') + '"'
+
+
 def workspace(definition: Definition, root: Path) -> str:
-    """The file that the steps share, from the root."""
-    return relative(definition.folder / FILE, root)
+    """The file that the steps share, from the root, as a pattern: each platform reads some characters as its own."""
+    return re.sub(r"[^\w./-]", "?", relative(definition.folder / FILE, root).removeprefix("./"))
 
 
 def relative(path: Path, root: Path) -> str:
-    """With / on every machine."""
-    return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
+    """With / on every machine; a first character that is no option's. Raises InvalidArgument for what is elsewhere."""
+    found = Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
+    if found.startswith("../"):
+        raise InvalidArgument(f"{path} is not below {root}", field="root", value=str(root), allowed="a folder above it")
+    return f"./{found}" if found[0] in "-~" else found
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:
@@ -64,7 +78,8 @@ def yaml_text(data: Mapping[str, Any]) -> str:
             super().increase_indent(flow, False)  # lists are indented below their key
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+        style = "|" if "\n" in value else "'" if _NUMBER.fullmatch(value) else None  # 1e3: a number in YAML 1.2 alone
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
     made: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, width=1000, allow_unicode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from gcpmlops import Client
+from gcpmlops._cicd import shell
 from gcpmlops._cicd.workspace import FILE
 from gcpmlops.exceptions import DeliveryFailed, FailedPrecondition, InvalidArgument
 
@@ -111,6 +113,42 @@ def test_in_a_repository_of_several(cicd, project: Path) -> None:
         assert "gcpmlops cicd step train --definition project/delivery.yaml" in file.content
 
 
+ODD = 'it\'s $HOME \\ "q" ${{ github.token }} ü,[x]'
+REQUIREMENTS = ["a[b]>=1,<2; python_version < '3.13'", "b @ git+https://$USER@h/`id`", "${{ secrets.X }}", "c\\d\ne"]
+
+
+def test_every_shell_gets_what_the_definition_says(cicd, project: Path) -> None:
+    (project / "delivery.yaml").rename(project / "-d.yaml")
+    folder = project.rename(project.parent / ODD)
+    given = yaml.safe_load((folder / "-d.yaml").read_text()) | {"requirements": REQUIREMENTS}
+    (folder / "-d.yaml").write_text(yaml.safe_dump(given))
+    build, github, gitlab, jenkins = cicd.generate(folder / "-d.yaml", root=folder.parent, targets=["all"])
+    loaded = yaml.safe_load(github.path.read_text())
+    scripts = {
+        "cloudbuild": [step["script"] for step in yaml.safe_load(build.content)["steps"]],
+        "github": [step["run"] for step in loaded["jobs"]["deliver"]["steps"] if "run" in step],
+        "gitlab": [*(job := yaml.safe_load(gitlab.content))["default"]["before_script"], *job["deliver"]["script"][1:]],
+        "jenkins": [ast.literal_eval(text) for text in re.findall(r"sh ('.*')", jenkins.content)],
+    }
+    for platform, texts in scripts.items():
+        assert "${{" not in "".join(texts)
+        stubs = 'command() { false; }; python() { printf "<%s>" "$@"; }; gcpmlops() { printf "<%s>" "$@"; }; '
+        argv = ["sh", "-c", stubs + "\n".join(texts)]
+        got = subprocess.run(argv, capture_output=True, text=True, check=True, env={"HOME": "/h", "REQUIREMENT": "g"})
+        assert "".join(f"<{each}>" for each in REQUIREMENTS) in got.stdout, platform
+        assert got.stdout.endswith(f"<cicd><step><promote><--definition><{ODD}/-d.yaml>"), platform
+    assert (
+        loaded["jobs"]["deliver"]["steps"][-1]["with"]["path"] == re.sub(r"[^\w./-]", "?", ODD) + "/" + FILE.as_posix()
+    )
+    with pytest.raises(InvalidArgument, match="is not below"):
+        cicd.check(folder / "-d.yaml", root=folder / "tests")
+
+
+def test_numbers_of_yaml_1_2_are_texts() -> None:
+    for text in ("1e3", "0o17", "12e03", "3.11", "+1", ".5", "0x1F", "on", "1:30", "2024-01-01"):
+        assert shell.yaml_text({"a": text}) == f"a: '{text}'\n"
+
+
 def test_least_rights_and_no_keys(cicd, project: Path) -> None:
     definition = project / "delivery.yaml"
     definition.write_text(definition.read_text() + RICH)
@@ -126,7 +164,7 @@ def test_least_rights_and_no_keys(cicd, project: Path) -> None:
     assert "providers/gl" in gitlab
     assert yaml.safe_load(gitlab)["deliver"]["id_tokens"]["GCPMLOPS_ID_TOKEN"]["aud"].endswith("providers/gl")
     made = yaml.safe_load(build)
-    account = "projects/$PROJECT_ID/serviceAccounts/ml-delivery@$PROJECT_ID.iam.gserviceaccount.com"
+    account = "projects/acme-prod/serviceAccounts/ml-delivery@acme-prod.iam.gserviceaccount.com"
     assert (made["serviceAccount"], made["timeout"]) == (account, "600s")
     assert "credentials('google')" in jenkins
     assert not re.search(r"private_key|credentials_json", build + github + gitlab + jenkins)
