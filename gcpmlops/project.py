@@ -79,7 +79,8 @@ class Project:
             name: begins the service accounts' names; default ml.
             actions: what is planned: data, train, serve, retrain, alert, deliver; default all. Roles that none of them
                 needs are not given.
-            buckets: beside PROJECT-NAME-data and PROJECT-vertex-staging-LOCATION.
+            buckets: beside PROJECT-NAME-data and the staging bucket, which is PROJECT-vertex-staging-LOCATION unless
+                staging_bucket is set.
             datasets: ids beside NAME.
             developers: members who may act as the delivery account: user:EMAIL, group:EMAIL.
             billing_account: pays for the project where nobody does; without one that is an error.
@@ -155,8 +156,10 @@ class Project:
         kept = settings.read(Path(directory)) if directory is not None else {}
         chosen = kept | {key: value for key, value in given.items() if value is not None}
         chosen = {key: value if isinstance(value, str) else tuple(value) for key, value in chosen.items()}
+        if "buckets" in chosen:
+            chosen["buckets"] = tuple(bucket.removeprefix("gs://").rstrip("/") for bucket in chosen["buckets"])
         config = self._clients.config
-        return Blueprint(config.require("project"), config.location, **chosen)
+        return Blueprint(config.require("project"), config.location, staging=config.staging_bucket or "", **chosen)
 
     def _check_project(self) -> None:
         name = f"projects/{self._clients.config.require('project')}"

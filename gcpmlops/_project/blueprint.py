@@ -19,11 +19,23 @@ from gcpmlops._project.grants import (
     Rule,
 )
 from gcpmlops.exceptions import InvalidArgument
+from gcpmlops.types import check_bucket_name
 
 MANAGED_BY, SETUP = "managed-by", "gcpmlops-setup"
-_PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_MEMBER = re.compile(r"(?:user|group|serviceAccount):[^@\s]+@[^@\s]+")
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}[a-z0-9]")
+_ALLOWED = {  # by argument: the form that Google's names have, and how to say it
+    "project": (
+        r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "6 to 30 lower-case letters, digits and hyphens, a letter first, no hyphen last",
+    ),
+    "location": (r"[a-z]+-[a-z]+[0-9]+", "a region, such as us-central1"),
+    "name": (
+        r"[a-z][a-z0-9-]{0,15}[a-z0-9]",
+        "2 to 17 lower-case letters, digits and hyphens, a letter first, no hyphen last",
+    ),
+    "actions": ("|".join(ACTIONS), ", ".join(ACTIONS)),
+    "datasets": (r"\w{1,1024}", "1 to 1024 letters, digits and underscores: an id, without the project"),
+    "developers": (r"(?:user|group|serviceAccount):[^@\s]+@[^@\s]+", "user:EMAIL, group:EMAIL or serviceAccount:EMAIL"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,7 @@ class Blueprint:
         buckets: beside PROJECT-NAME-data and the staging bucket.
         datasets: beside NAME.
         developers: members (user:EMAIL, group:EMAIL, ...) who may act as the delivery account.
+        staging: the staging bucket, where it is not to be PROJECT-vertex-staging-LOCATION.
     """
 
     project: str
@@ -69,24 +82,17 @@ class Blueprint:
     buckets: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     developers: tuple[str, ...] = ()
+    staging: str = ""
 
     def __post_init__(self) -> None:
         """Raises InvalidArgument for names that Google does not allow."""
-        if not _PROJECT.fullmatch(self.project):
-            raise InvalidArgument(
-                field="project", value=self.project,
-                allowed="6 to 30 lower-case letters, digits and hyphens, a letter first, no hyphen last",
-            )  # fmt: skip
-        if not _NAME.fullmatch(self.name):
-            allowed = "2 to 17 lower-case letters, digits and hyphens, a letter first, no hyphen last"
-            raise InvalidArgument(field="name", value=self.name, allowed=allowed)
-        for action in self.actions:
-            if action not in ACTIONS:
-                raise InvalidArgument(field="actions", value=action, allowed=", ".join(ACTIONS))
-        for member in self.developers:
-            if not _MEMBER.fullmatch(member):
-                allowed = "user:EMAIL, group:EMAIL or serviceAccount:EMAIL"
-                raise InvalidArgument(field="developers", value=member, allowed=allowed)
+        for field, (pattern, allowed) in _ALLOWED.items():
+            value = getattr(self, field)
+            for each in (value,) if isinstance(value, str) else value:
+                if not re.fullmatch(pattern, each, re.ASCII):
+                    raise InvalidArgument(field=field, value=each, allowed=allowed)
+        for bucket in self.all_buckets:
+            check_bucket_name(bucket, field="staging_bucket" if bucket == self.staging_bucket else "buckets")
 
     @property
     def labels(self) -> dict[str, str]:
@@ -120,8 +126,8 @@ class Blueprint:
 
     @property
     def staging_bucket(self) -> str:
-        """Code and models on their way to Vertex AI: the library's own default."""
-        return f"{self.project.replace(':', '-').replace('.', '-')}-vertex-staging-{self.location}"
+        """Code and models on their way to Vertex AI: the one that is set, otherwise the library's own default."""
+        return self.staging or f"{self.project.replace(':', '-').replace('.', '-')}-vertex-staging-{self.location}"
 
     @property
     def all_buckets(self) -> tuple[str, ...]:

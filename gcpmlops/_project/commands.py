@@ -90,7 +90,8 @@ def _binding(resource: str, role: str, member: str, verb: str) -> Command:
         project, _, dataset = resource.partition(".")
         word, to = ("GRANT", "TO") if verb.startswith("add") else ("REVOKE", "FROM")
         sql = f'{word} `{role}` ON SCHEMA `{project}`.{dataset} {to} "{member}"'
-        return Command(f"bq query --use_legacy_sql=false '{sql}'", "roles/bigquery.dataOwner")
+        line = f"bq --project_id={project} query --use_legacy_sql=false '{sql}'"
+        return Command(line, "roles/bigquery.dataOwner and roles/bigquery.jobUser")
     if "/serviceAccounts/" in resource:
         email = resource.rpartition("/")[2]
         project = resource.split("/")[1]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TOO_MUCH = ("roles/owner", "roles/editor")
 _PREDICTION = "aiplatform.googleapis.com"
+_ENABLERS = "roles/serviceusage.serviceUsageAdmin"
 
 
 class Doctor:
@@ -49,9 +50,11 @@ class Doctor:
         yield from self._agents(survey)
         yield from self._excess(survey)
         yield from self._caller()
+        yield from self._unseen(survey)
         for what, error in survey.unread.items():
             if what != "billing":
-                yield odd(what, f"can't be read: {error.message}", getattr(error, "fix", "") or error.next_step)
+                fix = getattr(error, "fix", "") or error.next_step
+                yield odd(what, f"can't be read: {error.message}", fix, "whoever the fix allows")
 
     def _project(self) -> Finding:
         name = f"projects/{self._plan.project}"
@@ -100,7 +103,7 @@ class Doctor:
     def _steps(self, survey: Survey) -> Iterator[Finding]:
         """What `gcpmlops init` would make."""
         steps = missing(self._plan, survey)
-        unread = set(survey.unread)
+        unread = {*survey.unread, *survey.unseen}
         for step in steps:
             resource = step.grant.resource if step.grant else step.name
             if not unread & {resource, f"policy of {resource}", f"{step.kind}s"}:
@@ -111,6 +114,16 @@ class Doctor:
             yield good(what, f"{len(found)} of those that are planned are there")
         kept = len(self._plan.grants) - sum(step.kind == "role" for step in steps)
         yield good("roles", f"{kept} of {len(self._plan.grants)} are given")
+
+    def _unseen(self, survey: Survey) -> Iterator[Finding]:
+        """What is behind an API that is not enabled: it may be there, or be missing."""
+        behind: dict[str, list[str]] = defaultdict(list)
+        for what, error in survey.unseen.items():
+            behind[getattr(error, "fix", "")].append(what)
+        for fix, things in behind.items():
+            named = ", ".join(things[:3]) + (f" and {len(things) - 3} more" if len(things) > 3 else "")
+            line = f"{fix} --project={self._plan.project}"
+            yield odd("unseen", f"{named}: not to be seen before their API is enabled", line, _ENABLERS)
 
     def _needed_by(self, step: Step) -> tuple[Action, ...]:
         """The actions that fail without it."""

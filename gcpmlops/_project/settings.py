@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ def read(directory: Path) -> dict[str, Any]:
     path = find_toml(directory)
     if path is None:
         return {}
-    found = _document(path).get(TABLE, {})
-    table = dict(found.unwrap()) if hasattr(found, "unwrap") else {}
+    table = _document(path).unwrap().get(TABLE, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: {TABLE} = {table!r} is not valid", field=TABLE, allowed=f"a table, [{TABLE}]")
     for key, value in table.items():
         if key == "name" and isinstance(value, str):
             continue
@@ -65,14 +67,35 @@ def write(path: Path, settings: Mapping[str, Any]) -> bool:
     new = {key: value for key, value in settings.items() if key not in document and key != TABLE}
     text = "".join(f"{key} = {tomlkit.item(value).as_string()}\n" for key, value in new.items()) + before
     document = tomlkit.parse(text)  # new keys first: after a table's header they would be the table's
-    if document.get(TABLE) != settings[TABLE]:
-        document[TABLE] = settings[TABLE]
+    _update(document.setdefault(TABLE, tomlkit.table()), settings[TABLE])
     if document.as_string() == before:
         return False
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(document.as_string(), "utf-8")
-    part.replace(path)
+    _replace(path.resolve(), document.as_string())
     return True
+
+
+def _update(table: Any, wanted: Mapping[str, Any]) -> None:
+    """Key by key: what people wrote beside them stays."""
+    for key in [key for key in table if key not in wanted]:
+        del table[key]
+    for key, value in wanted.items():
+        if table.get(key) != value:
+            table[key] = value
+
+
+def _replace(path: Path, text: str) -> None:
+    """All of it or nothing, with the file's mode. Raises ConfigError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(text.encode())
+        if path.exists():
+            shutil.copymode(path, part)
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} can't be written: {error.strerror}", field=TOML_NAME,
+            next_step="All else is made. Make the folder writable, or name another with --directory, and run it again.",
+        ) from error  # fmt: skip
 
 
 def place(directory: Path) -> Path:
@@ -85,6 +108,6 @@ def _document(path: Path) -> Any:
     from tomlkit.exceptions import TOMLKitError
 
     try:
-        return tomlkit.parse(path.read_text("utf-8"))
+        return tomlkit.parse(path.read_bytes().decode())
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
         raise ConfigError(f"{path}: {error}", field=TOML_NAME) from error

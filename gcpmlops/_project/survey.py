@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from gcpmlops._project.blueprint import Blueprint
@@ -31,6 +31,7 @@ class Survey:
         bindings: (role, member) by resource.
         billing: whether somebody pays for the project; None: it could not be read.
         unread: what could not be read, by what it is, and why.
+        unseen: the same of what may be there, behind an API that is not enabled.
     """
 
     enabled: frozenset[str]
@@ -39,6 +40,7 @@ class Survey:
     bindings: Mapping[str, set[Binding]]
     billing: bool | None
     unread: Mapping[str, GcpMlopsError]
+    unseen: Mapping[str, GcpMlopsError] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raises the first error that kept something from being read, but for billing, which few may see."""
@@ -54,6 +56,7 @@ class Surveyor:
         self._clients, self._plan = clients, plan
         self._policies = Policies(clients)
         self._unread: dict[str, GcpMlopsError] = {}
+        self._unseen: dict[str, GcpMlopsError] = {}
 
     def survey(self) -> Survey:
         """Asks for everything at once; what may not be read is noted, and what is not there is not."""
@@ -77,6 +80,7 @@ class Surveyor:
                 dict(policies),
                 paid.result(),
                 self._unread,
+                self._unseen,
             )
 
     def enabled(self) -> frozenset[str]:
@@ -125,6 +129,10 @@ class Surveyor:
         except NotFound:
             return otherwise
         except GcpMlopsError as error:
-            if not (isinstance(error, PermissionDenied) and "services enable" in error.fix):
-                self._unread[what] = error  # of an API that is not enabled nothing is there yet
+            (self._unseen if is_disabled(error) else self._unread)[what] = error
             return otherwise
+
+
+def is_disabled(error: GcpMlopsError) -> bool:
+    """Whether it is an API that is not enabled which kept something from being seen."""
+    return isinstance(error, PermissionDenied) and "services enable" in error.fix

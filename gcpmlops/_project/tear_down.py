@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from gcpmlops._project.blueprint import MANAGED_BY, SETUP, Blueprint
 from gcpmlops._project.policies import Policies
 from gcpmlops._project.steps import mark, policy_call
+from gcpmlops._project.survey import is_disabled
 from gcpmlops.bigquery import BigQuery
-from gcpmlops.exceptions import NotFound, translated
+from gcpmlops.exceptions import NotFound, PermissionDenied, translated
 from gcpmlops.storage import Storage
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
 
+_THREADS = 8
 _REMOVED = 300.0  # seconds that removing a repository may take
 
 
@@ -49,11 +52,29 @@ class TearDown:
     def find(self) -> list[Removal]:
         """In the order of removal: roles, repositories, datasets, buckets, service accounts."""
         _ = (self._clients.iam, self._clients.artifact_registry, self._clients.storage, self._clients.bigquery)
-        finders = (self._repositories, self._datasets, self._buckets, self._accounts)
-        with ThreadPoolExecutor(len(finders)) as pool:
-            repositories, datasets, buckets, accounts = pool.map(lambda find: list(find()), finders)
-        roles = self._roles([removal.name for removal in accounts])
-        return [*roles, *repositories, *datasets, *buckets, *accounts]
+        finders = {
+            "repository": self._repositories, "dataset": self._datasets,
+            "bucket": self._buckets, "service account": self._accounts,
+        }  # fmt: skip
+        with ThreadPoolExecutor(_THREADS) as pool:
+            repositories, datasets, buckets, accounts = pool.map(self._seen, finders, finders.values())
+            members = {f"serviceAccount:{account.name}" for account in accounts if not account.kept}
+            things = [*repositories, *datasets, *buckets]
+            going = {thing.name for thing in things if not thing.kept}
+            roles = chain.from_iterable(pool.map(lambda place: self._roles(place, members), self._staying(going)))
+            return [*roles, *things, *accounts]
+
+    def _seen(self, kind: str, find: Callable[[], Iterator[Removal]]) -> list[Removal]:
+        """What an API that is not enabled may hold stays, and it is said."""
+        try:
+            return list(find())
+        except PermissionDenied as error:
+            if not is_disabled(error):
+                raise
+            if kind == "repository" and self._plan.repository is None:
+                return []
+            name = f"any of projects/{self._plan.project}"
+            return [Removal(kind, name, "", kept=f"not to be seen before: {error.fix} --project={self._plan.project}")]
 
     def remove(self, removals: list[Removal], tell: Callable[[Removal], object]) -> None:
         """One after the other; what is gone meanwhile is no error."""
@@ -71,27 +92,49 @@ class TearDown:
                 continue
             tell(removal)
 
-    def _roles(self, emails: list[str]) -> Iterator[Removal]:
-        """On the project alone: on what goes, they go with it."""
-        resource = f"projects/{self._plan.project}"
-        members = {f"serviceAccount:{email}" for email in emails}
-        with translated(resource):
-            found = self._policies.read(resource)
-        for role, member in sorted(found):
-            if member in members:
-                name = f"{role} of {member.partition(':')[2]} on {resource}"
-                yield Removal("role", name, policy_call(resource), binding=(resource, role, member))
+    def _staying(self, going: set[str]) -> list[str]:
+        """What the set-up has given roles on and does not remove: the project, and what was there before."""
+        plan = self._plan
+        things = [*(f"gs://{bucket}" for bucket in plan.all_buckets), *filter(None, [plan.repository])]
+        things += [f"{plan.project}.{dataset}" for dataset in plan.all_datasets]
+        return [f"projects/{plan.project}", *(thing for thing in things if thing not in going)]
+
+    def _roles(self, resource: str, members: set[str]) -> list[Removal]:
+        """On what goes, they go with it."""
+        try:
+            with translated(resource):
+                found = self._policies.read(resource)
+        except NotFound:
+            return []
+        except PermissionDenied as error:
+            if not is_disabled(error):
+                raise
+            return []
+        return [
+            Removal(
+                "role", f"{role} of {member.partition(':')[2]} on {resource}", policy_call(resource),
+                binding=(resource, role, member),
+            )
+            for role, member in sorted(found)
+            if member in members
+        ]  # fmt: skip
 
     def _repositories(self) -> Iterator[Removal]:
-        parent = f"projects/{self._plan.project}/locations/{self._plan.location}"
+        """In every location: an earlier run may have had another."""
+        name = f"projects/{self._plan.project}"
+        with translated(name):
+            places = self._clients.artifact_registry.list_locations(request={"name": name}).locations
+        with ThreadPoolExecutor(_THREADS) as pool:
+            yield from chain.from_iterable(pool.map(self._repositories_in, [place.name for place in places]))
+
+    def _repositories_in(self, parent: str) -> list[Removal]:
+        client, options, found = self._clients.artifact_registry, self._clients.idempotent, []
         with translated(parent):
-            for found in self._clients.artifact_registry.list_repositories(parent=parent, **self._clients.idempotent):
-                if self._is_own(found.labels):
-                    packages = self._clients.artifact_registry.list_packages(
-                        parent=found.name, **self._clients.idempotent
-                    )
-                    full = self._kept(any(True for _ in packages))
-                    yield Removal("repository", found.name, "artifactregistry.repositories.delete", full)
+            for each in client.list_repositories(parent=parent, **options):
+                if self._is_own(each.labels):
+                    full = self._kept(any(True for _ in client.list_packages(parent=each.name, **options)))
+                    found.append(Removal("repository", each.name, "artifactregistry.repositories.delete", full))
+        return found
 
     def _datasets(self) -> Iterator[Removal]:
         client, options = self._clients.bigquery, self._clients.idempotent

@@ -53,6 +53,7 @@ def init(call: Call, yes: bool, **given: Any) -> None:
     What is there is left alone: it may be run again, also after it was stopped half-way.
     """
     asks = not yes and sys.stdin.isatty()
+    _look_in(call, given["directory"])
     if asks:
         _ask(call, given)
 
@@ -78,6 +79,7 @@ def init(call: Call, yes: bool, **given: Any) -> None:
 @_folder
 def doctor(call: Call, actions: tuple[str, ...], everything: bool, directory: Path) -> None:
     """Say what keeps the planned actions from working, and who can mend it how. Exit code 1 where something does."""
+    _look_in(call, directory)
     found: Diagnosis = call.read("project.doctor", actions=actions or None, directory=directory)
     shown = [finding for finding in found.findings if everything or finding.status != "OK"]
     if call.format != "table":
@@ -99,6 +101,7 @@ def doctor(call: Call, actions: tuple[str, ...], everything: bool, directory: Pa
 @_folder
 def down(call: Call, plan: bool, yes: bool, **given: Any) -> None:
     """Take down what `gcpmlops init` made, known by its labels. APIs stay enabled, models and jobs stay."""
+    _look_in(call, given["directory"])
     found: list[Removal] = call.read("project.down", **given, plan=True)
     call.show_all(found, _removal, what="resources of that set-up")
     going = [removal for removal in found if not removal.kept]
@@ -107,6 +110,11 @@ def down(call: Call, plan: bool, yes: bool, **given: Any) -> None:
     if not yes:
         click.confirm(f"Remove these {len(going)}?", abort=True, err=True)
     call.read("project.down", **given, on_removal=lambda each: call.say(f"removed {each.kind} {each.name}"))
+
+
+def _look_in(call: Call, directory: Path) -> None:
+    """The settings are those of the gcpmlops.toml there, not of where the shell happens to be."""
+    call.settings["directory"] = directory
 
 
 def _ask(call: Call, given: dict[str, Any]) -> None:
@@ -122,8 +130,16 @@ def _ask(call: Call, given: dict[str, Any]) -> None:
         call.settings["location"] = click.prompt("Location", default=config.location, err=True)
         del call.client
     if not given["actions"]:
-        text = click.prompt("Planned actions, with spaces between", default=" ".join(ACTIONS), err=True)
-        given["actions"] = tuple(text.split())
+        text = "Planned actions, with spaces between"
+        given["actions"] = click.prompt(text, default=" ".join(ACTIONS), value_proc=_actions, err=True)
+
+
+def _actions(text: str) -> tuple[str, ...]:
+    """Raises click.UsageError for one that is not known: then it is asked for again."""
+    chosen = tuple(text.replace(",", " ").split())
+    if unknown := [each for each in chosen if each not in ACTIONS]:
+        raise click.UsageError(f"{unknown[0]!r} is none of: {', '.join(ACTIONS)}.")
+    return chosen
 
 
 def _show_steps(call: Call, setup: Setup) -> None:

@@ -40,6 +40,25 @@ def test_names_follow_from_project_and_name() -> None:
     assert plan.labels == {"managed-by": "gcpmlops", "gcpmlops-setup": "fraud"}
 
 
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("buckets", "Big_Bucket"), ("buckets", "a"), ("datasets", "my-project.flights"), ("datasets", "a-b")],
+)
+def test_further_buckets_and_datasets_have_names_that_google_allows(argument: str, value: str) -> None:
+    with pytest.raises(InvalidArgument, match=value) as caught:
+        Blueprint("my-project", **{argument: (value,)})  # type: ignore[arg-type]
+    assert caught.value.field == argument
+
+
+def test_the_staging_bucket_that_is_set_takes_the_place_of_the_default() -> None:
+    plan = Blueprint("my-project", staging="ours")
+    assert plan.all_buckets == ("my-project-ml-data", "ours")
+    assert settings.wanted(plan)["staging_bucket"] == "ours"
+    with pytest.raises(InvalidArgument, match="bucket") as caught:  # 69 letters by default
+        Blueprint("p" * 30, "northamerica-northeast1")
+    assert caught.value.field == "staging_bucket"
+
+
 def test_account_ids_are_within_googles_limit() -> None:
     plan = Blueprint("my-project", name="a" * 17)
     assert all(6 <= len(email.partition("@")[0]) <= 30 for email in plan.accounts.values())
@@ -137,10 +156,31 @@ class TestSettings:
         assert '[emulator.images]\n"a/b" = "python x.py"' in text
         assert settings.differences(path, settings.wanted(self.plan)) == {"location": ("europe-west1", "us-central1")}
 
+    def test_what_people_wrote_in_its_own_table_stays(self, tmp_path: Path) -> None:
+        path = tmp_path / "gcpmlops.toml"
+        path.write_text('[setup]\n# fraud, since 2024\nname = "fraud"  # short\nbuckets = ["old"]\n\n[emulator]\n')
+        path.chmod(0o640)
+        settings.write(path, settings.wanted(self.plan))
+        text = path.read_text()
+        assert '[setup]\n# fraud, since 2024\nname = "fraud"  # short\n' in text
+        assert "old" not in text
+        assert path.stat().st_mode & 0o777 == 0o640
+        assert settings.read(tmp_path) == {"name": "fraud", "actions": ("data", "train"), "datasets": ("flights",)}
+
+    def test_a_folder_that_is_not_there_any_more(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="can't be written") as caught:
+            settings.write(tmp_path / "gone" / "gcpmlops.toml", settings.wanted(self.plan))
+        assert "run it again" in str(caught.value)
+
     @pytest.mark.parametrize("line", ["actions = 3", "colour = ['red']", "buckets = [1]"])
     def test_a_table_that_is_not_as_it_should_be(self, tmp_path: Path, line: str) -> None:
         (tmp_path / "gcpmlops.toml").write_text(f"[setup]\n{line}\n")
         with pytest.raises(ConfigError, match=line.partition(" ")[0]):
+            settings.read(tmp_path)
+
+    def test_a_table_that_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "gcpmlops.toml").write_text("setup = 3\n")
+        with pytest.raises(ConfigError, match="setup = 3 is not valid"):
             settings.read(tmp_path)
 
     def test_a_broken_file(self, tmp_path: Path) -> None:
