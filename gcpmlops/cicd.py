@@ -229,7 +229,7 @@ class _Steps:
         from gcpmlops.evaluation import gate_file
 
         given, record = self._definition, self._workspace.record
-        gates = [asdict(gate) for gate in gate_file.read(given.folder / given.gates)]
+        gates = [asdict(gate) for gate in gate_file.read(given.folder / given.gates, task=given.task)]
         modules = self._cicd._modules(**self._settings())
         bucket = modules.clients.config.staging_bucket or _staging.default_bucket(modules.clients)
         self._workspace.folder = f"gs://{bucket}/gcpmlops/delivery/{given.name}"

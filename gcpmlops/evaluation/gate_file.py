@@ -9,6 +9,7 @@ gates:
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gcpmlops._yaml_file import YamlFile, allowed
 from gcpmlops.evaluation import gates
 from gcpmlops.evaluation.gates import Gate, Verdict
 from gcpmlops.evaluation.result import EvaluationResult
+from gcpmlops.evaluation.values import metrics_of
 from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.types import Path_
 
@@ -51,6 +53,15 @@ class _GateFile(YamlFile):
         except InvalidArgument as exc:
             raise self._error(exc.message, nodes.get(exc.field, node), exc) from exc
 
+    def check_metric(self, gate: Gate, node: Any, task: str) -> None:
+        """Before anything is evaluated. Raises InvalidArgument."""
+        known, name = metrics_of(task), gate.metric.partition(":")[0]
+        if gate.metric and name not in known:
+            near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(known))}"
+            cause = InvalidArgument(field="metric", value=gate.metric, next_step=hint)
+            raise self._error(f"{task} has no metric {gate.metric!r}", node, cause)
+
     def check(self, result: EvaluationResult, champion: EvaluationResult | None) -> Verdict:
         """One gate at a time, so that an error knows the gate's line."""
         verdicts = []
@@ -63,9 +74,13 @@ class _GateFile(YamlFile):
         return Verdict(result.name, tuple(each for verdict in verdicts for each in verdict.results), tuple(skipped))
 
 
-def read(path: Path_) -> list[Gate]:
-    """The file's gates. Raises InvalidArgument."""
-    return [gate for gate, _ in _GateFile(Path(path)).gates()]
+def read(path: Path_, *, task: str = "") -> list[Gate]:
+    """The file's gates. Raises InvalidArgument, also for metrics that the task (classification, regression) has not."""
+    file = _GateFile(Path(path))
+    found = file.gates()
+    for gate, node in found if task else ():
+        file.check_metric(gate, node, task)
+    return [gate for gate, _ in found]
 
 
 def check(path: Path_, result: EvaluationResult, champion: EvaluationResult | None) -> Verdict:

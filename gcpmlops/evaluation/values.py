@@ -17,6 +17,8 @@ LOWER = frozenset(
     | {"mae", "rmse", "mape", "smape", "mase", "pinball"}
 )
 NEITHER = frozenset({"selection_rate", "mean_error", "coverage"})  # more is not better, nor is less
+_NUMBERS = frozenset({"mae", "rmse", "r2", "mape", "smape", "mean_error"})
+_FORECASTS = frozenset({"mase", "pinball", "coverage"})
 
 
 def is_number(value: Any) -> bool:
@@ -59,6 +61,11 @@ def direction(metric: str) -> int:
     """1 where more is better, -1 where less is, 0 where neither (a selection rate, a mean error)."""
     name = metric.partition(":")[0]
     return 1 if name in HIGHER else -1 if name in LOWER else 0
+
+
+def metrics_of(task: str) -> frozenset[str]:
+    """The names that an evaluation of classification or regression gives, without what follows a colon (a class)."""
+    return _NUMBERS if task == "regression" else (HIGHER | LOWER | NEITHER) - _NUMBERS - _FORECASTS
 
 
 def estimates(given: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -101,6 +101,16 @@ def test_an_interrupted_training_is_gone_on_with(cicd: Cicd, cloud: Cloud, defin
     assert cloud.submitted[1]["args"] == [table, "--trees=200", "--depth=4"]
 
 
+def test_a_gate_on_a_metric_that_there_is_not_is_found_before_anything_is_trained(
+    cicd: Cicd, cloud: Cloud, definition: Path
+) -> None:
+    gates = definition.parent / "gates.yaml"
+    gates.write_text(gates.read_text().replace("brier", "rmse"))
+    with pytest.raises(DeliveryFailed, match=r"gates.yaml:4: classification has no metric 'rmse'"):
+        cicd.step("train", definition=definition)
+    assert not cloud.submitted
+
+
 def test_other_code_is_another_delivery(cicd: Cicd, cloud: Cloud, definition: Path) -> None:
     cloud.interrupt = True
     with pytest.raises(KeyboardInterrupt):
