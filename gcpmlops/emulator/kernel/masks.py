@@ -36,16 +36,19 @@ def part(message: M, mask: Any) -> M:
 def apply(mask: Any, target: Any, source: Any, *, immutable: Iterable[str] = (), called: str = "update_mask") -> None:
     """Copies the fields that ``mask`` names from ``source`` to ``target``; without a mask, every populated one.
 
+    ``*`` stands for all that can be changed.
+
     Raises: InvalidArgument for a field that isn't there or must not change.
     """
     into, frm = raw(target), raw(source)
     paths = list(snake(mask).paths) if mask is not None else []
-    if paths == ["*"]:
+    is_whole = paths == ["*"]
+    if is_whole:
         paths = [field.name for field in frm.DESCRIPTOR.fields]
     chosen = paths or [field.name for field, _ in frm.ListFields()]
     frozen = set(immutable)
     for path in chosen:
-        if path in frozen and paths:
+        if path in frozen and paths and not is_whole:
             raise exceptions.InvalidArgument(f"{called}: field {path!r} can't be changed.")
         if path not in frozen:
             _copy(path.split("."), into, frm, f"{called}: {path!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, wait
@@ -24,6 +25,7 @@ from gcpmlops.emulator.kernel.masks import raw
 log = logging.getLogger(__name__)
 Operation = operations_pb2.Operation
 
+_PACKAGE = re.compile(r"\.(\w+)\.v\d\w*\.\w+$")
 _SOON_S = 0.05  # what is done so soon is answered as done: clients look again only after a second
 
 
@@ -137,8 +139,9 @@ class Operations:
         return self._rows.get(request.name)
 
     def list_operations(self, request: Any) -> operations_pb2.ListOperationsResponse:
-        parent = request.name.removesuffix("/operations")
-        found = [op for op in self._rows.list() if op.name.startswith(f"{parent}/")]
+        """Those of the API that is asked: a client doesn't know the messages of another."""
+        parent, host = request.name.removesuffix("/operations"), current_call().host
+        found = [op for op in self._rows.list() if op.name.startswith(f"{parent}/") and _is_of(host, op)]
         chosen = [op for op in found if filters.matches(request.filter, op)]
         items, token = paging.page(chosen, request)
         return operations_pb2.ListOperationsResponse(operations=items, next_page_token=token)
@@ -202,6 +205,12 @@ class Operations:
             for stamp in (generic.create_time, generic.update_time):
                 stamp.FromDatetime(self._clock.now())
         return message
+
+
+def _is_of(host: str, operation: operations_pb2.Operation) -> bool:
+    """By the package of its metadata, google.cloud.functions.v2; all of them for another address than Google's."""
+    package = _PACKAGE.search(operation.metadata.type_url)
+    return not host.endswith(".googleapis.com") or package is None or package[1] in host
 
 
 def _pack(message: Any, version: str) -> any_pb2.Any:

@@ -11,6 +11,7 @@ from gcpmlops.emulator.kernel import filters, paging
 from gcpmlops.emulator.kernel.names import parse
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.kernel.validate import invalid
+from gcpmlops.emulator.services.iam import Policies
 
 ACCOUNT = "billingAccounts/000000-0A1B2C-3D4E5F"
 
@@ -31,10 +32,10 @@ class Billing(Service):
         self._rows = context.store.collection(types.ProjectBillingInfo)
 
     def get_billing_account(self, request: types.GetBillingAccountRequest) -> types.BillingAccount:
-        return self._account(request.name)
+        return self.account(request.name)
 
     def list_billing_accounts(self, request: types.ListBillingAccountsRequest) -> types.ListBillingAccountsResponse:
-        chosen = [account for account in [self._account(ACCOUNT)] if filters.matches(request.filter, account)]
+        chosen = [account for account in [self.account(ACCOUNT)] if filters.matches(request.filter, account)]
         page, token = paging.page(chosen, request)
         return types.ListBillingAccountsResponse(billing_accounts=page, next_page_token=token)
 
@@ -42,7 +43,7 @@ class Billing(Service):
         """Its display name alone."""
         if list(request.update_mask.paths) not in ([], ["display_name"], ["displayName"]):
             raise invalid("update_mask", "only display_name can be changed.")
-        account = self._account(request.name)
+        account = self.account(request.name)
         account.display_name = request.account.display_name
         self._accounts.put(account.name, account, parent="")
         return account
@@ -63,7 +64,7 @@ class Billing(Service):
         self, request: types.ListProjectBillingInfoRequest
     ) -> types.ListProjectBillingInfoResponse:
         """Of the projects that an account pays for."""
-        self._account(request.name)
+        self.account(request.name)
         own = self._info(self.settings.project)
         found = [own, *(info for info in self._rows.list() if info.name != own.name)]
         page, token = paging.page([info for info in found if info.billing_account_name == request.name], request)
@@ -80,13 +81,23 @@ class Billing(Service):
         found: types.ProjectBillingInfo | None = self._rows.find(f"projects/{project}/billingInfo")
         return found or _made(project, ACCOUNT if project == self.settings.project else "")
 
-    def _account(self, name: str) -> types.BillingAccount:
+    def account(self, name: str) -> types.BillingAccount:
+        """Raises: NotFound for another one."""
         if name != ACCOUNT:
             raise exceptions.NotFound(f"{name} is not found; {ACCOUNT} is what there is.")
         found: types.BillingAccount | None = self._accounts.find(name)
         return found or types.BillingAccount(
             name=ACCOUNT, open_=True, display_name="Local billing account", currency_code="USD"
         )
+
+
+class BillingPolicies(Policies):
+    """The IAM methods of the same API, for who may see the account and have it pay."""
+
+    proto = "google.cloud.billing.v1.CloudBilling"
+
+    def __init__(self, billing: Billing) -> None:
+        super().__init__(billing.context, billing.account, permissions="billing.")
 
 
 def _made(project: str, account: str) -> types.ProjectBillingInfo:

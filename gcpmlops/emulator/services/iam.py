@@ -72,6 +72,8 @@ class Policies(Service):
     ) -> iam_policy_pb2.TestIamPermissionsResponse:
         """Of a resource that isn't there: none."""
         for permission in request.permissions:
+            if "*" in permission:
+                raise invalid("permissions", f"{permission}: wildcards are not allowed.")
             if not permission.startswith(self._permissions):
                 raise exceptions.InvalidArgument(f"Permission {permission} is not valid for this resource.")
         try:

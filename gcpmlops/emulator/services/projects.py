@@ -16,6 +16,7 @@ from google.longrunning import operations_pb2
 from gcpmlops.emulator.kernel import masks, paging, validate
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.service import Context, Service
+from gcpmlops.emulator.services.project_parents import none_such
 from gcpmlops.emulator.services.project_query import matches
 from gcpmlops.emulator.settings import project_number
 
@@ -65,7 +66,7 @@ class Projects(Service):
         """Raises: InvalidArgument for an id that is not allowed; AlreadyExists for one that was ever taken."""
         wanted = request.project
         if wanted.parent:
-            raise exceptions.PermissionDenied(f"{wanted.parent} is not found: this emulator has no organisations.")
+            raise none_such(wanted.parent)
         project_id = wanted.project_id or _new_id(wanted.display_name)
         _check_id(project_id)
         _check(wanted, name=wanted.display_name or project_id)

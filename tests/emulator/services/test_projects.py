@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import billing_v1, resourcemanager_v3
+from google.cloud import billing_v1, resourcemanager_v3, service_usage_v1
 from google.iam.v1 import policy_pb2
 
 from gcpmlops.emulator.server import Running
@@ -38,14 +38,22 @@ def test_a_project_from_its_creation_to_its_return(transport: str, google_enviro
     for wrong, why in (("No", "6 to 30"), ("ends-with-", "6 to 30"), ("my-google-one", "'google'"), ("x" * 31, "6 to")):
         with pytest.raises(exceptions.BadRequest, match=f"not allowed.*{why}"):
             client.create_project({"project": {"project_id": wrong}})
-    change = {"name": made.name, "display_name": "Another", "labels": {"env": "x"}}
+    label = f"of-{project_id}"
+    change = {"name": made.name, "display_name": "Another", "labels": {"env": label}}
     changed = client.update_project({"project": change, "update_mask": {"paths": ["display_name"]}}).result(timeout=10)
     assert (changed.display_name, dict(changed.labels)) == ("Another", {"env": project_id})
+    whole = {"project": {**change, "display_name": ""}, "update_mask": {"paths": ["*"]}}  # what can't change, stays
+    assert client.update_project(whole).result(timeout=10).labels == {"env": label}
+    client.update_project({"project": change, "update_mask": {"paths": ["display_name"]}}).result(timeout=10)
     stale = {"project": {**change, "etag": made.etag}, "update_mask": {"paths": ["labels"]}}
     with pytest.raises(exceptions.Conflict, match="etag"):
         client.update_project(stale)
-    for query in (f"labels.env:{project_id}", f"id:{project_id}", f"name:Another labels.env={project_id}"):
+    for query in (f"labels.env:{label}", f"id:{project_id}", f"name:Another labels.env={label}"):
         assert [each.name for each in client.search_projects(query=query)] == [made.name]
+    services = service_usage_v1.ServiceUsageClient(transport=transport)
+    services.enable_service(request={"name": f"{made.name}/services/run.googleapis.com"})
+    listed = services.list_operations({"name": "operations"}).operations  # of this API alone: REST parses its messages
+    assert {operation.metadata.type_url.split(".")[4] for operation in listed} == {"serviceusage"}
     deleted = client.delete_project(name=made.name).result(timeout=10)
     assert deleted.state.name == "DELETE_REQUESTED"
     assert deleted.delete_time > deleted.update_time
@@ -71,6 +79,11 @@ def test_policies_have_etags(emulator: Running, google_environment: dict[str, st
         client.set_iam_policy({"resource": resource, "policy": policy})
     asked = ["resourcemanager.projects.get", "storage.objects.get"]
     assert client.test_iam_permissions(resource=resource, permissions=asked).permissions == asked
+    with pytest.raises(exceptions.InvalidArgument, match="wildcards"):
+        client.test_iam_permissions(resource=resource, permissions=["storage.*"])
+    assert list(resourcemanager_v3.FoldersClient().list_folders(parent="organizations/1")) == []
+    with pytest.raises(exceptions.PermissionDenied, match="no organisations"):
+        resourcemanager_v3.OrganizationsClient().get_organization(name="organizations/1")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +133,9 @@ def test_one_account_pays_for_the_emulators_project(
     account = client.get_billing_account(name=info.billing_account_name)
     assert account.open
     assert [each.name for each in client.list_billing_accounts()] == [account.name]
+    binding = policy_pb2.Binding(role="roles/billing.user", members=["user:me@example.com"])
+    wanted = {"resource": account.name, "policy": policy_pb2.Policy(bindings=[binding])}
+    assert client.set_iam_policy(request=wanted) == client.get_iam_policy(resource=account.name)
     assert not client.get_project_billing_info(name="projects/some-other-project").billing_enabled
     with pytest.raises(exceptions.NotFound):
         client.get_billing_account(name="billingAccounts/000000-000000-000000")

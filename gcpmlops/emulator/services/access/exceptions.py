@@ -12,7 +12,8 @@ FREE = {  # anybody with a token
     "cloudbuild:CloudBuild.GetDefaultServiceAccount", "cloudbuild:CloudBuild.ReceiveTriggerWebhook",
     "iam:IAM.LintPolicy", "iam:IAM.QueryAuditableServices", "iam:IAM.QueryGrantableRoles",
     "iam:IAM.QueryTestablePermissions", "monitoring:UptimeCheckService.ListUptimeCheckIps",
-    "cloudresourcemanager:Projects.SearchProjects", "cloudbilling:CloudBilling.ListBillingAccounts",
+    "cloudresourcemanager:Projects.SearchProjects", "cloudresourcemanager:Folders.SearchFolders",
+    "cloudresourcemanager:Organizations.SearchOrganizations", "cloudbilling:CloudBilling.ListBillingAccounts",
     "cloudbilling:CloudCatalog.ListServices", "cloudbilling:CloudCatalog.ListSkus",
     "logging:LoggingServiceV2.ListMonitoredResourceDescriptors", "cloudresourcemanager:Projects.ListProjects",
 }  # fmt: skip

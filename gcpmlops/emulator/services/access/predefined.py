@@ -100,7 +100,7 @@ PREDEFINED: dict[str, tuple[str, tuple[str, ...]]] = {
             "-storage.buckets.get", "bigquery.jobs.get", "-secretmanager.versions.access", "serviceusage.services.use",
         ),
     ),
-    "browser": ("Browser", (*_PROJECT, "resourcemanager.projects.getIamPolicy")),
+    "browser": ("Browser", (*_PROJECT, "resourcemanager.projects.getIamPolicy", "resourcemanager.folders.get", "resourcemanager.folders.list", "resourcemanager.organizations.get")),
     "aiplatform.admin": ("Vertex AI Administrator", ("aiplatform.*.*", *_PROJECT)),
     "aiplatform.user": ("Vertex AI User", _AIPLATFORM),
     "aiplatform.viewer": ("Vertex AI Viewer", ("aiplatform.*.get", "aiplatform.*.list", "aiplatform.*.search*", "aiplatform.*.query*", "aiplatform.tensorboardTimeSeries.read", "aiplatform.tensorboardTimeSeries.batchRead", *_PROJECT)),

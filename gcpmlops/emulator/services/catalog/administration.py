@@ -43,7 +43,11 @@ class Administration(Functions):
             self._project_policies.ensure(self._settings.project)
 
     def _projects(self) -> Iterable[Service]:
-        return (self._project_service, self._project_policies)
+        from gcpmlops.emulator.services.project_parents import Folders, Organizations
+
+        return (
+            self._project_service, self._project_policies, Folders(self._context), Organizations(self._context)
+        )  # fmt: skip
 
     def _project_routes(self) -> tuple[JsonRoute, ...]:
         policies = iam_routes.routes(lambda: self._project_policies, "/v1/{resource=projects/*}")
@@ -90,7 +94,9 @@ class Administration(Functions):
         return EnabledApis(self._context, active=projects.is_active, id_of=projects.id_of)
 
     def _billing(self) -> Iterable[Service]:
-        return (self._billing_service,)
+        from gcpmlops.emulator.services.billing import BillingPolicies
+
+        return (self._billing_service, BillingPolicies(self._billing_service))
 
     @made_once
     def _billing_service(self) -> Billing:

@@ -55,7 +55,7 @@ class ServiceUsage(Service):
 
     def list_services(self, request: types.ListServicesRequest) -> types.ListServicesResponse:
         """Raises: InvalidArgument for another filter than state:ENABLED or state:DISABLED."""
-        project = self._projects(parse("projects/{project}", request.parent)["project"])
+        project = self._parent(request.parent)
         chosen = _filtered(request.filter, [self._service(project, api) for api in sorted(KNOWN)])
         page, token = paging.page(chosen, request, default=50, maximum=200)
         return types.ListServicesResponse(services=page, next_page_token=token)
@@ -63,7 +63,10 @@ class ServiceUsage(Service):
     def batch_get_services(self, request: types.BatchGetServicesRequest) -> types.BatchGetServicesResponse:
         if not 0 < len(request.names) <= _READ_AT_ONCE:
             raise exceptions.InvalidArgument(f"names: {len(request.names)} given; 1 to {_READ_AT_ONCE} are allowed.")
-        found = [self._service(*self._parsed(name)) for name in request.names]
+        parsed = [self._parsed(name) for name in request.names]
+        if request.parent and {project for project, _ in parsed} != {self._parent(request.parent)}:
+            raise exceptions.InvalidArgument(f"names: all have to be below the parent, {request.parent}.")
+        found = [self._service(project, api) for project, api in parsed]
         return types.BatchGetServicesResponse(services=found)
 
     def enable_service(self, request: types.EnableServiceRequest) -> operations_pb2.Operation:
@@ -75,7 +78,7 @@ class ServiceUsage(Service):
 
     def batch_enable_services(self, request: types.BatchEnableServicesRequest) -> operations_pb2.Operation:
         """All or none. Raises: InvalidArgument for more than 20; as `enable_service` does."""
-        project = self._projects(parse("projects/{project}", request.parent)["project"])
+        project = self._parent(request.parent)
         if not 0 < len(request.service_ids) <= _AT_ONCE:
             count = len(request.service_ids)
             raise exceptions.InvalidArgument(f"service_ids: {count} given; 1 to {_AT_ONCE} are allowed in one call.")
@@ -136,6 +139,9 @@ class ServiceUsage(Service):
             config=config,
             state=types.State.ENABLED if enabled else types.State.DISABLED,
         )
+
+    def _parent(self, name: str) -> str:
+        return self._projects(parse("projects/{project}", name)["project"])
 
     def _parsed(self, name: str) -> tuple[str, str]:
         given = parse("projects/{project}/services/{service}", name)
