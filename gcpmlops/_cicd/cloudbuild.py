@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gcpmlops import _yaml_text
 from gcpmlops._cicd import shell
 from gcpmlops._cicd.definition import Definition
 
@@ -27,7 +28,7 @@ def render(definition: Definition, root: Path) -> str:
     if account:
         build["serviceAccount"] = f"projects/{project}/serviceAccounts/{account}"
         options["logging"] = "CLOUD_LOGGING_ONLY"  # its account then needs no bucket for logs
-    return shell.yaml_text(
+    return _yaml_text.dump(
         {
             **build,
             "options": options,

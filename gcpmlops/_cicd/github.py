@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from gcpmlops import _yaml_text
 from gcpmlops._cicd import shell
 from gcpmlops._cicd.definition import Definition
 
@@ -26,7 +27,7 @@ def render(definition: Definition, root: Path) -> str:
     if shell.checks(definition):
         jobs["check"] = _check(definition, root)
     jobs["deliver"] = _deliver(definition, root, needs="check" if jobs else "")
-    text = shell.yaml_text(
+    text = _yaml_text.dump(
         {
             "name": f"delivery {definition.name}",
             "on": {"push": {"branches": [definition.branch]}, "pull_request": {}, "workflow_dispatch": {}},

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gcpmlops import _yaml_text
 from gcpmlops._cicd import shell
 from gcpmlops._cicd.definition import Definition
 
@@ -23,7 +24,7 @@ def render(definition: Definition, root: Path) -> str:
     if checks:
         jobs["check"] = {"stage": "check", "script": [shell.step(definition, root, name) for name in checks]}
     jobs["deliver"] = _deliver(definition, root)
-    return shell.yaml_text(
+    return _yaml_text.dump(
         {
             "stages": list(jobs),
             "workflow": {

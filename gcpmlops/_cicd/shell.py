@@ -1,19 +1,15 @@
-"""What all rendered pipelines share: the commands of the steps, what is installed before, and YAML's form."""
+"""What all rendered pipelines share: the commands of the steps, and what is installed before."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gcpmlops._cicd.definition import CHECKS, Definition
 from gcpmlops._cicd.workspace import FILE
 from gcpmlops.exceptions import InvalidArgument
-
-_NUMBER = re.compile(r"[-+]?(?:0o[0-7]+|(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?)")
 
 
 def step(definition: Definition, root: Path, name: str) -> str:
@@ -67,20 +63,3 @@ def relative(path: Path, root: Path) -> str:
     if found.startswith("../"):
         raise InvalidArgument(f"{path} is not below {root}", field="root", value=str(root), allowed="a folder above it")
     return f"./{found}" if found[0] in "-~" else found
-
-
-def yaml_text(data: Mapping[str, Any]) -> str:
-    """In the order given; a text of several lines as a block, long ones not folded."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-            super().increase_indent(flow, False)  # lists are indented below their key
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-        style = "|" if "\n" in value else "'" if _NUMBER.fullmatch(value) else None  # 1e3: a number in YAML 1.2 alone
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    made: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, width=1000, allow_unicode=True)
-    return made

@@ -11,9 +11,17 @@ from gcpmlops.exceptions import InvalidArgument
 PYTHON = "3.12.8"
 SERVER = ("starlette==1.10.0", "uvicorn==0.54.0", "joblib==1.6.0", "google-cloud-storage==3.17.1")
 SKLEARN = ("scikit-learn==1.9.1",)
-_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:-]*(?::(?!latest\b)[\w.-]+|@sha256:[0-9a-f]{64})")
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PIN = re.compile(
+    r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[A-Za-z0-9,._-]+\])?"
+    r"==(?:\d+!)?\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?(?:\.?post\d+)?(?:\.dev\d+)?(?:\+[a-z0-9]+(?:[._-][a-z0-9]+)*)?"
+)
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:[a-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*"
+    r"(?:(?::(?!latest\b)\w[\w.-]{0,127})?@sha256:[0-9a-f]{64}|:(?!latest\b)\w[\w.-]{0,127})",
+    re.ASCII,
+)
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 _BUILD = """\
 FROM {base} AS build
@@ -23,7 +31,7 @@ RUN python -m venv /opt/venv \\
 
 FROM {base}
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin app
+RUN echo 'app:x:10001:10001::/app:/sbin/nologin' >> /etc/passwd && echo 'app:x:10001:' >> /etc/group
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 """
@@ -33,25 +41,30 @@ _HEALTH = (
 )
 _SERVE = f"""\
 COPY serve.py /app/serve.py
-USER 10001
+USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-c", "{_HEALTH}"]
 ENTRYPOINT ["python", "/app/serve.py"]
 """
 _TRAIN = """\
 COPY . /app
-USER 10001
+USER 10001:10001
 HEALTHCHECK NONE
 ENTRYPOINT ["python", "-m", "{module}"]
 """
 _IGNORE = """\
 .git
-.venv
+.gcpmlops
+**/.venv
 **/__pycache__
 **/*.pyc
-.env*
-*.json.key
+**/.ipynb_checkpoints
+**/.env*
+**/*.key
+**/*.pem
+**/*credentials*.json
 Dockerfile
+.dockerignore
 """
 
 
@@ -76,13 +89,24 @@ def serving(*, base: str, requirements: Sequence[str]) -> dict[str, str]:
     return {
         "Dockerfile": _BUILD.format(base=image(base, "base_image")) + _SERVE,
         ".dockerignore": "*\n!requirements.txt\n!serve.py\n",
-        "requirements.txt": _pinned((*SERVER, *(requirements or SKLEARN))),
+        "requirements.txt": _pinned(requirements or SKLEARN, own=SERVER),
         "serve.py": program,
     }
 
 
-def _pinned(requirements: Sequence[str]) -> str:
+def _pinned(requirements: Sequence[str], *, own: Sequence[str] = ()) -> str:
+    """A line each; `own` are ours, where nothing else is asked for. Raises InvalidArgument."""
+    found: dict[str, str] = {}
     for each in requirements:
-        if not _PIN.fullmatch(each):
+        pin = _PIN.fullmatch(each)
+        if pin is None:
             raise InvalidArgument(field="requirements", value=each, allowed="NAME==VERSION")
-    return "".join(f"{each}\n" for each in dict.fromkeys(requirements))
+        if found.setdefault(name := _name(pin["name"]), each) != each:
+            raise InvalidArgument(f"{each} and {found[name]}", field="requirements", value=each, allowed="one of them")
+    ours = [each for each in own if _name(each.partition("==")[0]) not in found]
+    return "".join(f"{each}\n" for each in (*ours, *found.values()))
+
+
+def _name(text: str) -> str:
+    """As pip compares names."""
+    return re.sub(r"[-_.]+", "-", text).lower()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gcpmlops import _yaml_text
 from gcpmlops._containers.dockerfiles import image
 from gcpmlops.exceptions import InvalidArgument
 
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,51}[a-z0-9])?")
+_NAME = r"[a-z]([a-z0-9-]{0,51}[a-z0-9])?", "up to 53 lower-case letters, digits, hyphens; a letter first"
+_NAMESPACE = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits, hyphens"
+_URI = r"gs://[a-z0-9][a-z0-9._-]*(/[^\x00-\x1f]*)?", "gs://BUCKET/FOLDER"
+_ACCOUNT = r"([a-z0-9][a-z0-9.-]*@[a-z0-9-]+(\.[a-z0-9-]+)+)?", "a service account's email"
 _PORT = 8080
 
 
@@ -16,17 +20,14 @@ def render(
     model: str, *, container: str, uri: str, service_account: str, namespace: str, replicas: tuple[int, int]
 ) -> str:
     """All objects in one file. Raises InvalidArgument."""
-    import yaml  # not with the module: importing gcpmlops stays light
-
-    for field, value in (("model", model), ("namespace", namespace)):
-        if not _NAME.fullmatch(value):
-            raise InvalidArgument(
-                field=field, value=value, allowed="lower-case letters, digits, hyphens; a letter first"
-            )
+    for field, value, (pattern, words) in (
+        ("model", model, _NAME), ("namespace", namespace, _NAMESPACE), ("model_uri", uri, _URI),
+        ("service_account", service_account, _ACCOUNT),
+    ):  # fmt: skip
+        if not re.fullmatch(pattern, value):
+            raise InvalidArgument(field=field, value=value, allowed=words)
     if not 1 <= replicas[0] <= replicas[1]:
         raise InvalidArgument(field="replicas", value=replicas, allowed="1 <= least <= most")
-    if not uri.startswith("gs://"):
-        raise InvalidArgument(field="model_uri", value=uri, allowed="gs://BUCKET/FOLDER")
     least, most = replicas
     objects = [
         _object("v1", "ServiceAccount", model, namespace, automountServiceAccountToken=False),
@@ -39,7 +40,7 @@ def render(
     ]  # fmt: skip
     if service_account:
         objects[0]["metadata"]["annotations"] = {"iam.gke.io/gcp-service-account": service_account}
-    return yaml.safe_dump_all(objects, sort_keys=False)
+    return _yaml_text.dump(*objects)
 
 
 def _object(version: str, kind: str, name: str, namespace: str, **rest: Any) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _container(container: str, uri: str) -> dict[str, Any]:
     check = {"httpGet": {"path": "/health", "port": "http"}, "timeoutSeconds": 3}
     variables = {
         "AIP_HTTP_PORT": str(_PORT), "AIP_HEALTH_ROUTE": "/health", "AIP_PREDICT_ROUTE": "/predict",
-        "AIP_STORAGE_URI": uri,
+        "AIP_STORAGE_URI": uri.replace("$(", "$$("),  # which is a reference otherwise
     }  # fmt: skip
     return {
         "name": "server",

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gcpmlops import Client
-from gcpmlops._cicd import shell
+from gcpmlops import Client, _yaml_text
 from gcpmlops._cicd.workspace import FILE
 from gcpmlops.exceptions import DeliveryFailed, FailedPrecondition, InvalidArgument
 
@@ -144,9 +143,9 @@ def test_every_shell_gets_what_the_definition_says(cicd, project: Path) -> None:
         cicd.check(folder / "-d.yaml", root=folder / "tests")
 
 
-def test_numbers_of_yaml_1_2_are_texts() -> None:
-    for text in ("1e3", "0o17", "12e03", "3.11", "+1", ".5", "0x1F", "on", "1:30", "2024-01-01"):
-        assert shell.yaml_text({"a": text}) == f"a: '{text}'\n"
+def test_what_any_yaml_takes_for_something_else_is_in_quotes() -> None:
+    for text in ("1e3", "0o17", "12e03", "3.11", "+1", ".5", "0x1F", "on", "y", "N", "1:30", "2024-01-01", "null"):
+        assert _yaml_text.dump({"a": text}) == f"a: '{text}'\n"
 
 
 def test_least_rights_and_no_keys(cicd, project: Path) -> None:

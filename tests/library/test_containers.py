@@ -44,7 +44,9 @@ def test_images_are_pinned_and_not_root(tmp_path: Path) -> None:
         bases = {line.split()[1] for line in lines if line.startswith("FROM")}
         assert len(bases) == 1
         assert not bases.pop().endswith(":latest")
-        assert lines.index("USER 10001") < next(i for i, line in enumerate(lines) if line.startswith("ENTRYPOINT"))
+        assert lines.index("USER 10001:10001") < next(
+            i for i, line in enumerate(lines) if line.startswith("ENTRYPOINT")
+        )
         assert any(line.startswith("HEALTHCHECK") for line in lines)
         wanted = (tmp_path / name / "requirements.txt").read_text().splitlines()[1:]
         assert wanted
@@ -56,13 +58,22 @@ def test_images_are_pinned_and_not_root(tmp_path: Path) -> None:
     "given",
     [
         {"requirements": ["pandas"]}, {"requirements": ["pandas>=2"]}, {"base_image": "python"},
-        {"base_image": "python:latest"}, {"module": 'x"; rm'},
+        {"base_image": "python:latest"}, {"base_image": "a//b:1"}, {"base_image": "python:3.12\nRUN x"},
+        {"module": 'x"; rm'},
+        {"requirements": ["pandas==2.0!"]}, {"requirements": ["pandas==2.*"]}, {"requirements": ["a-b==1", "A_b==2"]},
     ],
 )  # fmt: skip
 def test_what_is_not_pinned_or_would_be_something_else(tmp_path: Path, given: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         Containers().generate("training", tmp_path, **given)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_models_pins_win_over_the_servers(tmp_path: Path) -> None:
+    Containers().generate("serving", tmp_path, requirements=["scikit_learn==1.6.1", "Joblib==1.3.0"])
+    lines = (tmp_path / "requirements.txt").read_text().splitlines()[1:]
+    assert lines[-2:] == ["scikit_learn==1.6.1", "Joblib==1.3.0"]
+    assert not any(line.startswith("joblib") for line in lines)
 
 
 def test_a_file_that_was_edited_is_kept(tmp_path: Path) -> None:
@@ -164,11 +175,12 @@ def test_a_server_without_model_ends(tmp_path: Path) -> None:
     assert "model.joblib" in result.stderr
 
 
-def test_manifests_are_valid_and_have_the_least_rights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["1.25", "1.31", "1.34"])
+def test_manifests_are_valid_and_have_the_least_rights(tmp_path: Path, version: str) -> None:
     (file,) = Containers().manifests("late", folder=tmp_path, service_account="s@p.iam.gserviceaccount.com", **IMAGE)
     objects = {each["kind"]: each for each in yaml.safe_load_all(file.path.read_text())}
     for each in objects.values():
-        kubernetes_validate.validate(each, "1.31", strict=True)
+        kubernetes_validate.validate(each, version, strict=True)
     pod = objects["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"]
@@ -179,10 +191,21 @@ def test_manifests_are_valid_and_have_the_least_rights(tmp_path: Path) -> None:
     assert objects["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "late"
 
 
+def test_names_that_are_words_of_yaml_and_references_of_kubernetes(tmp_path: Path) -> None:
+    given = {**IMAGE, "namespace": "1e3", "model_uri": "gs://bucket/$(HOME)"}
+    (file,) = Containers().manifests("y", folder=tmp_path, **given)
+    assert "name: 'y'\n" in file.content
+    assert "namespace: '1e3'\n" in file.content
+    assert "value: gs://bucket/$$(HOME)\n" in file.content
+
+
 @pytest.mark.parametrize(
     "given",
-    [{"image": "a/b"}, {"image": "a/b:latest"}, {"model_uri": "s3://x"}, {"namespace": "A"}, {"min_replicas": 9}],
-)
+    [
+        {"image": "a/b"}, {"image": "a/b:latest"}, {"model_uri": "s3://x"}, {"model_uri": "gs:///x"},
+        {"namespace": "A"}, {"min_replicas": 9}, {"service_account": "me"},
+    ],
+)  # fmt: skip
 def test_manifests_that_would_not_work(tmp_path: Path, given: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         Containers().manifests("late", folder=tmp_path, **{**IMAGE, **given})
