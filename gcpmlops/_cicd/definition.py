@@ -171,7 +171,7 @@ _PATTERNS = {  # what a text looks like, and how that is said
     "name": (re.compile(NAME), "up to 40 letters, digits and hyphens, a letter first"),
     "python": (re.compile(r"3\.(?:1[1-9]|[2-9]\d)"), "3.11 or later, in quotes"),
     "task": (re.compile("classification|regression"), "classification, regression"),
-    "branch": (re.compile(r"[\w./-]+"), "the name of a branch"),
+    "branch": (re.compile(r"(?![./-])(?!.*(?:\.\.|//|/\.|[./]$|\.lock(?:/|$)))[\w./-]+"), "the name of a branch"),
     "location": (re.compile(r"[a-z]+(?:-[a-z]+\d+)?"), "a location such as us-central1"),
     "project": (re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"), "a project id"),
     "staging_bucket": (re.compile(r"(?:gs://)?[a-z0-9][a-z0-9._-]+[a-z0-9]/?"), "a bucket's name"),
