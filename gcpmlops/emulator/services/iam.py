@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,10 @@ from gcpmlops.emulator.kernel.validate import invalid
 from gcpmlops.emulator.services.iam_admin import expressions
 
 _BASIC = ("roles/owner", "roles/editor", "roles/viewer")
+_MEMBER = re.compile(
+    r"allUsers|allAuthenticatedUsers|domain:[\w.-]+|project(Owner|Editor|Viewer):\S+|(deleted:)?principal(Set)?://\S+"
+    r"|(deleted:)?(user|group|serviceAccount):[^\s@:]+@[^\s@]+|serviceAccount:\S+\.svc\.id\.goog\[\S+\]"
+)
 _CONDITIONAL = 3  # version of a policy with conditions
 _EMPTY_ETAG = b"\x00 \x01"  # of a resource that never had a policy
 
@@ -105,7 +110,7 @@ def _check_bindings(policy: Any) -> None:
         if not binding.role.startswith(("roles/", "projects/", "organizations/")):
             raise exceptions.InvalidArgument(f"Role {binding.role!r} is not supported: expected roles/NAME.")
         for member in binding.members:
-            if member not in ("allUsers", "allAuthenticatedUsers") and ":" not in member:
+            if not _MEMBER.fullmatch(member):
                 raise exceptions.InvalidArgument(f"Invalid member {member!r}: expected user:EMAIL and the like.")
         if binding.HasField("condition"):
             _check_condition(binding)

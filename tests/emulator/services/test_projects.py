@@ -90,6 +90,8 @@ def test_policies_have_etags(emulator: Running, google_environment: dict[str, st
     ("binding", "version", "told"),
     [
         ({"role": "roles/viewer", "members": ["allUsers"]}, 1, "allUsers"),
+        ({"role": "roles/viewer", "members": ["usr:me@example.com"]}, 1, "Invalid member 'usr:"),
+        ({"role": "roles/viewer", "members": ["user:"]}, 1, "Invalid member 'user:'"),
         ({"role": "roles/storage.objectviewer"}, 1, "roles/storage.objectViewer meant"),
         ({"role": "projects/some-project/roles/none"}, 1, "does not exist in the resource's hierarchy"),
         ({"role": "roles/storage.admin", "condition": {"expression": "true"}}, 1, "version"),

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from google.api_core import exceptions
+from google.cloud.location import locations_pb2
 from google.cloud.secretmanager_v1 import types
 
-from gcpmlops.emulator.kernel import validate
+from gcpmlops.emulator.kernel import locations, validate
 from gcpmlops.emulator.kernel.validate import invalid
 
 MAX_PAYLOAD = 64 << 10  # bytes
@@ -26,8 +27,10 @@ _MAX_ALIASES, _MAX_TOPICS, _MAX_ANNOTATIONS = 50, 10, 16 << 10
 
 
 def parent(name: str) -> None:
-    """Raises: InvalidArgument."""
+    """Raises: InvalidArgument for another form; NotFound for a location that Google doesn't have."""
     _matching(_PARENT, name, "projects/PROJECT or projects/PROJECT/locations/LOCATION")
+    if "/locations/" in name:
+        locations.get_location(locations_pb2.GetLocationRequest(name=name))
 
 
 def secret_name(name: str) -> None:
@@ -91,6 +94,16 @@ def _replication(value: types.Secret) -> None:
         places = [replica.location for replica in value.replication.user_managed.replicas]
         if not places or len(set(places)) < len(places) or not all(places):
             raise invalid("secret.replication.user_managed.replicas", "expected one or more, each in its own location.")
+        for place in places:
+            _check_replica(value.name, place)
+
+
+def _check_replica(secret: str, place: str) -> None:
+    project = "/".join(secret.split("/")[:2])
+    try:
+        locations.get_location(locations_pb2.GetLocationRequest(name=f"{project}/locations/{place}"))
+    except exceptions.NotFound as error:
+        raise invalid("secret.replication.user_managed.replicas", error.message) from None
 
 
 def _aliases(value: types.Secret) -> None:

@@ -134,6 +134,7 @@ def test_lists(only, make, parent) -> None:
     [
         ({"replication": {}}, "secret.replication"),
         ({"replication": {"user_managed": {"replicas": []}}}, "replicas"),
+        ({"replication": {"user_managed": {"replicas": [{"location": "mars"}]}}}, "Location mars is unknown"),
         ({"labels": {"Bad": "x"}}, "labels.Bad"),
         ({"annotations": {"-": "x"}}, "annotations.-"),
         ({"ttl": {"seconds": -5}}, "secret.ttl"),
