@@ -25,6 +25,7 @@ _NOT_BUILT = {
     "go_modules": "artifacts.goModules",
     "npm_packages": "artifacts.npmPackages",
 }
+_OWN_BUCKET = types.BuildOptions.DefaultLogsBucketBehavior.REGIONAL_USER_OWNED_BUCKET
 _CLOUD_ONLY = (types.BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY, types.BuildOptions.LoggingMode.STACKDRIVER_ONLY,
                types.BuildOptions.LoggingMode.NONE)  # fmt: skip
 
@@ -151,7 +152,8 @@ def _check_account(build: types.Build) -> None:
             f'serviceAccount "{build.service_account}" is not of the form projects/PROJECT/serviceAccounts/EMAIL'
         )
     options = build.options
-    if not (build.logs_bucket or "default_logs_bucket_behavior" in options or options.logging in _CLOUD_ONLY):
+    own = options.default_logs_bucket_behavior == _OWN_BUCKET
+    if not (build.logs_bucket or own or options.logging in _CLOUD_ONLY):
         raise exceptions.InvalidArgument(
             "invalid argument: if 'build.service_account' is specified, the build must either (a) specify "
             "'build.logs_bucket', (b) use the REGIONAL_USER_OWNED_BUCKET "

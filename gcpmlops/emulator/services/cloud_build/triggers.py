@@ -72,7 +72,11 @@ class TriggerService(Service):
         return self._found(names.trigger(request, request.trigger_id))
 
     def list_build_triggers(self, request: types.ListBuildTriggersRequest) -> types.ListBuildTriggersResponse:
-        found, token = paging.page(self._rows.list(names.parent(request)), request)
+        """In the order of their making; of the location `-` those of every one."""
+        parent = names.parent(request)
+        below = parent.removesuffix("-") if parent.endswith("/-") else f"{parent}/"
+        kept = [trigger for trigger in self._rows.list() if trigger.resource_name.startswith(below)]
+        found, token = paging.page(kept, request)
         return types.ListBuildTriggersResponse(triggers=found, next_page_token=token)
 
     def update_build_trigger(self, request: types.UpdateBuildTriggerRequest) -> types.BuildTrigger:

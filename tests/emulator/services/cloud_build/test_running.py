@@ -272,7 +272,10 @@ def test_the_log_grows_in_storage_and_the_topic_is_told(building, client, told, 
         ({"available_secrets": {"inline": [{"kms_key_name": "k"}]}}, exceptions.MethodNotImplemented, "KMS"),
         ({"service_account": "me@x"}, exceptions.InvalidArgument, "me@x"),
         (
-            {"service_account": "projects/p/serviceAccounts/me@x", "options": {}},
+            {
+                "service_account": "projects/p/serviceAccounts/me@x",
+                "options": {"default_logs_bucket_behavior": "LEGACY_BUCKET"},
+            },
             exceptions.InvalidArgument,
             "build.service_account",
         ),

@@ -53,7 +53,8 @@ def test_a_trigger_is_kept_changed_and_deleted(building, made):
     assert building.api.get_build_trigger({"name": trigger.resource_name}) == trigger
     by_name = f"{building.parent}/triggers/{trigger.name}"
     assert building.api.get_build_trigger({"name": by_name}).id == trigger.id
-    assert trigger.id in [found.id for found in building.api.list_build_triggers({"parent": building.parent})]
+    for parent in (building.parent, f"projects/{building.project}/locations/-"):
+        assert trigger.id in [found.id for found in building.api.list_build_triggers({"parent": parent})]
     with pytest.raises(exceptions.AlreadyExists):
         building.api.create_build_trigger({"parent": building.parent, "trigger": {"name": trigger.name, "build": ECHO}})
     changed = BuildTrigger(resource_name=trigger.resource_name, id=trigger.id, description="second")
