@@ -11,9 +11,9 @@ from gcpmlops.exceptions import GcpMlopsError
 
 
 def run(commands: Sequence[str], *, folder: Path, on_line: Callable[[str], None]) -> str:
-    """Each in its turn, by sh, with what this Python's environment has on PATH; says how many.
+    """Each in its turn, by sh -e, with what this Python's environment has on PATH; says how many.
 
-    Raises GcpMlopsError with the exit code of the first that fails.
+    Raises GcpMlopsError with the exit code of the first that fails; of several lines none may fail.
     """
     for command in commands:
         on_line(f"$ {command}")
@@ -24,7 +24,7 @@ def run(commands: Sequence[str], *, folder: Path, on_line: Callable[[str], None]
 
 def _one(command: str, folder: Path, on_line: Callable[[str], None]) -> int:
     own = Path(sys.executable).parent
-    script = 'PATH="$1:$PATH"; export PATH; eval "$2"'
+    script = 'PATH="$1:$PATH"; export PATH; set -e; eval "$2"'
     argv = ["/bin/sh", "-c", script, "sh", str(own), command]
     with subprocess.Popen(
         argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

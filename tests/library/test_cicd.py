@@ -224,6 +224,16 @@ def test_commands_are_steps_of_their_own(cicd, project: Path) -> None:
     assert cicd.step("lint", definition=definition).steps[0].state == "PASSED"
 
 
+def test_a_command_of_several_lines_ends_where_one_fails(cicd, project: Path) -> None:
+    definition = project / "delivery.yaml"
+    lint = "echo 'a  $b' '${{x}}'\nfalse || true\nfalse\necho never\n"
+    definition.write_text(yaml.safe_dump(yaml.safe_load(definition.read_text()) | {"lint": lint}))
+    events: list[str] = []
+    with pytest.raises(DeliveryFailed, match="ended with exit code 1"):
+        cicd.run(definition, on_event=lambda event: events.append(event.text))
+    assert events[1:] == ["a  $b ${{x}}"]
+
+
 def test_a_step_needs_the_one_before(cicd, project: Path) -> None:
     definition = project / "delivery.yaml"
     with pytest.raises(FailedPrecondition, match=r"evaluate needs what train leaves .* not begun"):
