@@ -25,6 +25,8 @@ _ROLES = {
     "iam.serviceAccounts.actAs": "roles/iam.serviceAccountUser",
     "iam.serviceAccounts.get": "roles/iam.serviceAccountTokenCreator",
     "iam.serviceAccounts.": "roles/iam.serviceAccountAdmin",
+    "resourcemanager.projects.getIamPolicy": "roles/iam.securityReviewer",
+    "resourcemanager.projects.get": "roles/browser",
     "resourcemanager.projects.": "roles/resourcemanager.projectIamAdmin",
     "serviceusage.": "roles/serviceusage.serviceUsageAdmin",
     "monitoring.": "roles/monitoring.editor",

@@ -16,7 +16,7 @@ from gcpmlops._project.doctor import Finding as Finding
 from gcpmlops._project.making import Maker
 from gcpmlops._project.steps import Step as Step
 from gcpmlops._project.steps import missing
-from gcpmlops._project.survey import Surveyor
+from gcpmlops._project.survey import Surveyor, check_location, open_billing_account
 from gcpmlops._project.tear_down import Removal as Removal
 from gcpmlops._project.tear_down import TearDown
 from gcpmlops.clients import Clients
@@ -102,7 +102,7 @@ class Project:
         surveyor = Surveyor(self._clients, plan)
         with translated(f"APIs of {plan.project}"):
             before = surveyor.survey()
-        before.check()
+        before.check(plan.project, lambda: self._clients.caller)
         setup = Setup(plan, tuple(missing(plan, before)), path, notes)
         if not dry_run:
             on_plan(setup)
@@ -145,7 +145,9 @@ class Project:
 
         Raises PermissionDenied.
         """
-        teardown = TearDown(self._clients, self._blueprint(directory=directory, name=name), force=force)
+        blueprint = self._blueprint(directory=directory, name=name)
+        self._check_project()
+        teardown = TearDown(self._clients, blueprint, force=force)
         removals = teardown.find()
         if not plan:
             teardown.remove(removals, on_removal)
@@ -181,6 +183,8 @@ class Project:
             self._pay(setup.plan, billing_account)
         maker = Maker(self._clients, setup.plan, on_step=on_step)
         maker.enable(setup.steps)
+        if setup.steps and "aiplatform.googleapis.com" in setup.plan.apis:
+            check_location(self._clients, setup.plan)  # before there is anything in a wrong one
         maker.make(setup.steps)
         if setup.path is not None:
             settings.write(setup.path, settings.wanted(setup.plan))
@@ -189,10 +193,11 @@ class Project:
         from gcpmlops._project.commands import link_billing
 
         if not account:
+            command = link_billing(plan.project, open_billing_account(self._clients))
             raise FailedPrecondition(
                 f"nobody pays for {plan.project}: its APIs can't be enabled",
                 resource=f"projects/{plan.project}",
-                next_step=f"Give billing_account= (--billing-account), or run: {link_billing(plan.project).line}",
+                next_step=f"Give billing_account= (--billing-account), or run: {command.line}",
             )
         from gcpmlops._google import cloud_billing
 

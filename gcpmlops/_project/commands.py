@@ -22,6 +22,11 @@ def enable(project: str, *apis: str) -> Command:
     )
 
 
+def create_project(project: str) -> Command:
+    """Makes the project."""
+    return Command(f"gcloud projects create {project}", "roles/resourcemanager.projectCreator")
+
+
 def link_billing(project: str, account: str = "") -> Command:
     """Has an account pay for the project."""
     line = f"gcloud billing projects link {project} --billing-account={account or 'ACCOUNT_ID'}"
@@ -65,6 +70,20 @@ def create_repository(plan: Blueprint) -> Command:
 def grant(resource: str, role: str, member: str) -> Command:
     """Gives a role on whatever the resource is."""
     return _binding(resource, role, member, "add-iam-policy-binding")
+
+
+def roles_to_change(what: str) -> list[str]:
+    """The roles for a resource, its policy ("policy of RESOURCE"), "APIs" or "service accounts"."""
+    if what == "APIs":
+        return ["roles/serviceusage.serviceUsageAdmin"]
+    if what == "service accounts":
+        return ["roles/iam.serviceAccountAdmin"]
+    return grant(what.removeprefix("policy of "), "", "").who.split(" and ")
+
+
+def member_of(email: str) -> str:
+    """As policies name it."""
+    return f"{'serviceAccount' if email.endswith('.gserviceaccount.com') else 'user'}:{email}"
 
 
 def revoke(resource: str, role: str, member: str) -> Command:

@@ -13,8 +13,8 @@ from gcpmlops._project.findings import Finding as Finding
 from gcpmlops._project.findings import bad, good, odd
 from gcpmlops._project.grants import APIS, RULES, Action
 from gcpmlops._project.steps import Step, missing
-from gcpmlops._project.survey import Survey, Surveyor
-from gcpmlops.exceptions import GcpMlopsError, NotFound, translated
+from gcpmlops._project.survey import Survey, Surveyor, check_location, open_billing_account
+from gcpmlops.exceptions import GcpMlopsError, NotFound, PermissionDenied, translated
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
@@ -53,30 +53,42 @@ class Doctor:
         yield from self._unseen(survey)
         for what, error in survey.unread.items():
             if what != "billing":
-                fix = getattr(error, "fix", "") or error.next_step
-                yield odd(what, f"can't be read: {error.message}", fix, "whoever the fix allows")
+                yield self._unreadable(what, error)
 
     def _project(self) -> Finding:
         name = f"projects/{self._plan.project}"
         try:
             with translated(name):
                 found = self._clients.projects.get_project(name=name, **self._clients.idempotent)
+        except (NotFound, PermissionDenied) as error:  # the cloud does not tell which of them it is
+            return bad(name, error.message, self._way_in(seen=isinstance(error, PermissionDenied)))
         except GcpMlopsError as error:
-            create = f"gcloud projects create {self._plan.project}" if isinstance(error, NotFound) else ""
-            fix = create or str(getattr(error, "fix", "")) or error.next_step
-            return Finding("ERROR", name, error.message, (), fix, "roles/resourcemanager.projectCreator")
+            return Finding("ERROR", name, error.message, (), error.next_step, "everybody")
         if found.state.name != "ACTIVE":
             undelete = commands.Command(f"gcloud projects undelete {self._plan.project}", "roles/owner")
             return bad(name, f"is {found.state.name}", undelete)
         self._number = found.name.removeprefix("projects/")
         return good(name, f"number {self._number}")
 
+    def _way_in(self, *, seen: bool) -> commands.Command:
+        """To a project that may be there, for others to see, or not at all."""
+        create = commands.create_project(self._plan.project)
+        if not seen:
+            return create
+        let_in = commands.grant(f"projects/{self._plan.project}", "roles/browser", self._member)
+        who = f"{let_in.who} where it is there, otherwise {create.who}"
+        return commands.Command(f"{let_in.line} || {create.line}", who)
+
+    @property
+    def _member(self) -> str:
+        return commands.member_of(self._clients.caller)
+
     def _billing(self, survey: Survey) -> Finding:
         if survey.billing is None:
             return odd("billing", "can't be seen by this caller: whether somebody pays is not known")
         if survey.billing:
             return good("billing", "somebody pays")
-        command = commands.link_billing(self._plan.project)
+        command = commands.link_billing(self._plan.project, open_billing_account(self._clients))
         return bad("billing", f"nobody pays for {self._plan.project}", command)
 
     def _location(self, survey: Survey) -> Iterator[Finding]:
@@ -91,10 +103,8 @@ class Doctor:
                 )
 
     def _supported(self) -> Finding:
-        name = f"projects/{self._plan.project}/locations/{self._plan.location}"
         try:
-            with translated(name):
-                self._clients.jobs.get_location(request={"name": name})
+            check_location(self._clients, self._plan)
         except GcpMlopsError as error:
             listing = commands.Command("gcloud ai locations list", "roles/aiplatform.viewer")
             return bad("location", f"Vertex AI is not in {self._plan.location}: {error.message}", listing)
@@ -114,6 +124,16 @@ class Doctor:
             yield good(what, f"{len(found)} of those that are planned are there")
         kept = len(self._plan.grants) - sum(step.kind == "role" for step in steps)
         yield good("roles", f"{kept} of {len(self._plan.grants)} are given")
+
+    def _unreadable(self, what: str, error: GcpMlopsError) -> Finding:
+        """The role that lets the caller look, on what it looks at."""
+        text, role = f"can't be read: {error.message}", getattr(error, "role", "")
+        if not role:
+            return odd(what, text, error.next_step, "everybody")
+        thing = what.removeprefix("policy of ")
+        named = "/" in thing or thing.startswith(f"{self._plan.project}.")
+        command = commands.grant(thing if named else f"projects/{self._plan.project}", role, self._member)
+        return odd(what, text, command.line, command.who)
 
     def _unseen(self, survey: Survey) -> Iterator[Finding]:
         """What is behind an API that is not enabled: it may be there, or be missing."""
@@ -193,9 +213,8 @@ class Doctor:
 
     def _powerless(self, lacking: dict[str, list[Action]]) -> Finding:
         caller, delivery = self._clients.caller, self._plan.email("delivery")
-        kind = "serviceAccount" if caller.endswith(".gserviceaccount.com") else "user"
         resource = f"projects/{self._plan.project}/serviceAccounts/{delivery}"
-        command = commands.grant(resource, "roles/iam.serviceAccountTokenCreator", f"{kind}:{caller}")
+        command = commands.grant(resource, "roles/iam.serviceAccountTokenCreator", self._member)
         actions = dict.fromkeys(action for found in lacking.values() for action in found)
         text = f"{caller} lacks {', '.join(sorted(lacking))}, and may not act as {delivery}"
         return bad("caller", text, command, *actions)

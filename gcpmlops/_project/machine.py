@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from gcpmlops._project.findings import Finding, good, odd
-from gcpmlops.exceptions import GcpMlopsError
+from gcpmlops.exceptions import GcpMlopsError, Unavailable
 
 if TYPE_CHECKING:
     from gcpmlops.clients import Clients
@@ -23,6 +23,8 @@ def credentials(clients: Clients) -> Finding:
     try:
         caller = clients.caller
         clients.now()  # a call that needs a token
+    except Unavailable as error:
+        return Finding("ERROR", "endpoint", error.message, fix="gcpmlops config show", who="everybody")
     except GcpMlopsError as error:
         return Finding("ERROR", "credentials", error.message, fix=_LOGIN, who="everybody")
     if clients.config.credentials_file and not clients.config.endpoint:

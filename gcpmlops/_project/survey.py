@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from gcpmlops._project import commands
 from gcpmlops._project.blueprint import Blueprint
 from gcpmlops._project.policies import Binding, Policies
 from gcpmlops.exceptions import GcpMlopsError, NotFound, PermissionDenied, translated
@@ -42,11 +43,25 @@ class Survey:
     unread: Mapping[str, GcpMlopsError]
     unseen: Mapping[str, GcpMlopsError] = field(default_factory=dict)
 
-    def check(self) -> None:
-        """Raises the first error that kept something from being read, but for billing, which few may see."""
-        for what, error in self.unread.items():
-            if what != "billing":
+    def check(self, project: str, caller: Callable[[], str]) -> None:
+        """Raises what kept anything but billing, which few may see, from being read; PermissionDenied with all roles.
+
+        Args:
+            project: its id.
+            caller: tells the caller's email.
+        """
+        unread = {what: error for what, error in self.unread.items() if what != "billing"}
+        for error in unread.values():
+            if not isinstance(error, PermissionDenied):
                 raise error
+        if denied := [error for error in unread.values() if isinstance(error, PermissionDenied)]:
+            roles = dict.fromkeys(role for what in unread for role in commands.roles_to_change(what))
+            member = commands.member_of(caller())
+            fixes = [commands.grant(f"projects/{project}", role, member).line for role in roles]
+            raise PermissionDenied(
+                denied[0].message, permission=denied[0].permission, role=", ".join(roles), principal=caller(),
+                fix=" && ".join(fixes),
+            ) from denied[0]  # fmt: skip
 
 
 class Surveyor:
@@ -131,6 +146,23 @@ class Surveyor:
         except GcpMlopsError as error:
             (self._unseen if is_disabled(error) else self._unread)[what] = error
             return otherwise
+
+
+def check_location(clients: Clients, plan: Blueprint) -> None:
+    """Raises NotFound or the like where Vertex AI is not in the blueprint's location."""
+    name = f"projects/{plan.project}/locations/{plan.location}"
+    with translated(name):
+        clients.jobs.get_location(request={"name": name})
+
+
+def open_billing_account(clients: Clients) -> str:
+    """A billing account that the caller sees and that is open; empty where there is none."""
+    try:
+        with translated("billing accounts"):
+            found = clients.billing.list_billing_accounts(**clients.idempotent)
+            return next((account.name.removeprefix("billingAccounts/") for account in found if account.open_), "")
+    except GcpMlopsError:  # who may see none asks somebody else
+        return ""
 
 
 def is_disabled(error: GcpMlopsError) -> bool:

@@ -20,6 +20,10 @@ from gcpmlops.project import Blueprint, Setup
 
 PROJECT = "empty-project"
 LOCATION = "us-central1"
+OPERATOR = (  # docs/setup.md: with these, and without being owner, one may run init and down
+    "roles/serviceusage.serviceUsageAdmin", "roles/iam.serviceAccountAdmin", "roles/resourcemanager.projectIamAdmin",
+    "roles/storage.admin", "roles/bigquery.dataOwner", "roles/artifactregistry.admin",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,15 @@ def acting(owner: Client, setup: Setup) -> Iterator[Callable[[str], Client]]:
     yield client
     for each in clients.values():
         each.close()
+
+
+@pytest.fixture(scope="module")
+def operator(owner: Client, acting: Callable[[str], Client]) -> Client:
+    """Makes and removes set-ups without owning the project."""
+    made = owner.clients.iam.create_service_account(request={"name": f"projects/{PROJECT}", "account_id": "operator"})
+    roles = {(role, f"serviceAccount:{made.email}") for role in OPERATOR}
+    Policies(owner.clients).change(f"projects/{PROJECT}", add=roles)
+    return acting(made.email)
 
 
 def test_before_anything_is_enabled_the_doctor_names_every_command(cloud: Running) -> None:
@@ -169,7 +182,16 @@ def test_without_billing_nothing_is_enabled(owner: Client) -> None:
             client.project.init(directory=None)
         assert "gcloud billing projects link no-billing-yet" in str(caught.value)
         account = next(iter(owner.clients.billing.list_billing_accounts())).name
+        assert f"--billing-account={account.rpartition('/')[2]}" in str(caught.value)
         assert client.project.init(directory=None, actions=["data"], billing_account=account).steps
+        assert {removal.kind for removal in client.project.down(plan=True, directory=None) if removal.kept} == {
+            "repository"
+        }, "behind an API that is not enabled: it may be there"
+        off = {"name": "projects/no-billing-yet/services/bigquery.googleapis.com", "disable_dependent_services": True}
+        owner.clients.service_usage.disable_service(request=off).result(timeout=30)
+        found = client.project.doctor(directory=None, actions=["data"])
+        assert {finding.subject.partition(" ")[0] for finding in found.errors} == {"API"}, "nothing is guessed"
+        assert [finding.subject for finding in found.warnings] == ["unseen"]
 
 
 def test_a_file_of_another_project_is_left_alone(owner: Client, tmp_path: Path) -> None:
@@ -179,18 +201,24 @@ def test_a_file_of_another_project_is_left_alone(owner: Client, tmp_path: Path) 
     assert (tmp_path / "gcpmlops.toml").read_text() == 'project = "somebody-elses"\n'
 
 
-def test_down_takes_away_what_init_made_and_nothing_else(owner: Client, tmp_path: Path) -> None:
-    done = owner.project.init(name="second", actions=["data", "train", "deliver"], directory=tmp_path)
+def test_down_takes_away_what_init_made_and_nothing_else(owner: Client, operator: Client, tmp_path: Path) -> None:
+    owner.storage.create_bucket("was-there-before")
+    policies, before = Policies(owner.clients), Policies(owner.clients).read("gs://was-there-before")
+    done = operator.project.init(
+        name="second", actions=["data", "train", "deliver"], buckets=["gs://was-there-before"], directory=tmp_path
+    )
+    assert len(policies.read("gs://was-there-before")) == len(before) + 3
     owner.storage.upload(b"data", destination=f"gs://{done.plan.data_bucket}/data.csv")
-    planned = owner.project.down(plan=True, directory=tmp_path)
+    planned = operator.project.down(plan=True, directory=tmp_path)
     kinds = list(dict.fromkeys(removal.kind for removal in planned))
     assert kinds == ["role", "repository", "dataset", "bucket", "service account"]
     assert [removal.name for removal in planned if removal.kept] == [f"gs://{done.plan.data_bucket}"]
-    owner.project.down(directory=tmp_path)
-    left = owner.project.down(plan=True, directory=tmp_path)
+    operator.project.down(directory=tmp_path)
+    assert policies.read("gs://was-there-before") == before
+    left = operator.project.down(plan=True, directory=tmp_path)
     assert [removal.name for removal in left] == [f"gs://{done.plan.data_bucket}"]
-    owner.project.down(force=True, directory=tmp_path)
-    assert owner.project.down(plan=True, directory=tmp_path) == []
+    operator.project.down(force=True, directory=tmp_path)
+    assert operator.project.down(plan=True, directory=tmp_path) == []
     assert owner.project.doctor(directory=None).healthy, "the other set-up is untouched"
 
 

@@ -86,7 +86,7 @@ class Bindings:
     def _of_bucket(self, bucket: str) -> Iterator[Binding]:
         found = self._elsewhere.bucket(bucket)
         if found is None:
-            yield Binding("roles/owner", f"serviceAccount:{self._owner}")  # who owns all learns that it isn't there
+            yield Binding("roles/owner", "allAuthenticatedUsers")  # it is in nobody's project: 404 for all
             return
         project, bindings = found
         for binding in bindings:

@@ -138,9 +138,12 @@ def test_a_bucket_s_teams_are_the_project_s_basic_roles(cloud: Cloud) -> None:
     assert not cloud.may(READ, "buckets/b/objects/o")
 
 
-def test_a_bucket_that_is_not_there_is_the_owner_s_to_miss(cloud: Cloud) -> None:
+def test_that_a_bucket_is_not_there_everybody_is_told_who_says_who_he_is(cloud: Cloud) -> None:
+    """It stands in no project in which anybody could have a role; whoever may make it has to be told 404."""
     assert cloud.may(READ, "buckets/none/objects/o", OWNER)
-    assert not cloud.may(READ, "buckets/none/objects/o")
+    assert cloud.may(READ, "buckets/none/objects/o")
+    with answering(Call(Caller("", "p"), headers={"host": "storage.googleapis.com"})):
+        assert not cloud.may(READ, "buckets/none/objects/o", "")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +240,7 @@ def test_what_was_read_before_a_change_does_not_outlive_it(cloud: Cloud) -> None
     ],
 )  # fmt: skip
 def test_a_refusal_says_it_as_the_api_does(cloud: Cloud, permission: str, resource: str, sentence: str) -> None:
+    cloud.buckets["b"] = ("p", [])
     with pytest.raises(exceptions.PermissionDenied) as raised:
         cloud.enforcer.require(permission, resource, email=EMAIL)
     assert raised.value.message == sentence
