@@ -62,7 +62,7 @@ def write(files: Sequence[File], *, force: bool = False, confirm: Callable[[File
     """Writes what is not current; returns all files, with their states then.
 
     What people have made or changed is written over with `force`, or where `confirm` agrees. Raises FailedPrecondition
-    naming it where nobody is asked: nothing is written then.
+    naming it where nobody is asked, and nothing is written then; or naming a file that can't be written.
     """
     theirs = [file for file in files if file.state in _KEPT] if not force else []
     if theirs and confirm is None:
@@ -77,10 +77,17 @@ def write(files: Sequence[File], *, force: bool = False, confirm: Callable[[File
 
 def _written(file: File) -> File:
     path = file.path.resolve()  # a link stays one
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_text(file.content, "utf-8", newline="\n")
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(file.content, "utf-8", newline="\n")
+        part.replace(path)
+    except OSError as exc:
+        raise FailedPrecondition(
+            f"{file.path} can't be written: {exc.strerror}: {exc.filename}",
+            resource=str(file.path),
+            next_step="Put that right and generate again: what is written already stays as it is.",
+        ) from exc
     return replace(file, state=WRITTEN)
 
 

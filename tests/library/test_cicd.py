@@ -90,6 +90,13 @@ def test_what_was_edited_by_hand_is_kept(cicd, project: Path) -> None:
     assert states(cicd.generate(definition, force=True)) == ["WRITTEN", "CURRENT", "CURRENT", "CURRENT"]
 
 
+def test_a_file_that_can_not_be_written_is_named(cicd, project: Path) -> None:
+    (project / ".github").touch()
+    with pytest.raises(FailedPrecondition, match=r"delivery.yml can't be written: Not a directory"):
+        cicd.generate(project / "delivery.yaml")
+    assert (project / "cloudbuild.yaml").is_file()
+
+
 def test_line_ends_of_a_checkout_are_no_edit(cicd, project: Path) -> None:
     definition = project / "delivery.yaml"
     cicd.generate(definition, targets=["gitlab"])
