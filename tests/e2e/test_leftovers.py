@@ -58,8 +58,7 @@ def closed(endpoint: str) -> bool:
         return probe.connect_ex((host, int(port))) != 0
 
 
-@pytest.mark.parametrize("how", [["--ephemeral"], []])
-@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize(("how", "code"), [(["--ephemeral"], 3), ([], 0)])
 def test_exec_that_ends(traces: Path, how: list[str], code: int) -> None:
     script = f"import os, sys; print(os.environ['GCPMLOPS_ENDPOINT']); sys.exit({code})"
     done = run((*GCPMLOPS, "emulator", "exec", *how, "--", sys.executable, "-c", script), code=code)
@@ -67,8 +66,16 @@ def test_exec_that_ends(traces: Path, how: list[str], code: int) -> None:
     assert bool(list((traces / "XDG_DATA_HOME").iterdir())) is (how == [])  # without --ephemeral the data is kept
 
 
-@pytest.mark.parametrize("how", [["--ephemeral"], []])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("how", "number"),
+    [
+        (["--ephemeral"], signal.SIGINT),
+        ([], signal.SIGTERM),
+        (["--ephemeral"], signal.SIGHUP),
+        (["--ephemeral"], signal.SIGKILL),
+        ([], signal.SIGKILL),
+    ],
+)
 def test_exec_that_is_told_to_end(traces: Path, how: list[str], number: signal.Signals) -> None:
     line = (*GCPMLOPS, "emulator", "exec", *how, "--", sys.executable, "-c", SLEEPER)
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:

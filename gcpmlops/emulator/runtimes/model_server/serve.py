@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
     """Serve until SIGTERM. Exit code 1, with the traceback and the reason on stderr, where the model does not load."""
     options = parser().parse_args(argv)
     bound = sockets(options)
+    gc.disable()  # while the model's library is imported, which makes no garbage
     try:
         predict, loaded = prediction(options)
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code and raises anything
@@ -34,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     sys.stdout.write(f"Loaded {loaded}\n")
     sys.stdout.flush()
+    gc.freeze()  # it stays: collections while requests are answered leave it out
+    gc.enable()
     run(predict, bound, options)
     return 0
 
