@@ -7,19 +7,24 @@ data "google_project" "project" {
 module "plan" {
   source = "./modules/plan"
 
-  project    = var.project
-  location   = var.location
-  name       = var.name
-  actions    = var.actions
-  buckets    = var.buckets
-  datasets   = var.datasets
-  developers = var.developers
+  project        = var.project
+  location       = var.location
+  name           = var.name
+  actions        = var.actions
+  buckets        = var.buckets
+  staging_bucket = var.staging_bucket
+  datasets       = var.datasets
+  developers     = var.developers
 }
 
 locals {
   grants   = module.plan.grants
   retrains = contains(var.actions, "retrain") && var.function_source != null
   delivers = contains(keys(module.plan.accounts), "delivery")
+  tells = {
+    GCPMLOPS_SERVICE_ACCOUNT         = "training"
+    GCPMLOPS_SERVING_SERVICE_ACCOUNT = "serving"
+  }
   pipeline = var.github_repository != null || var.gitlab_project != null
   developer_grants = local.delivers ? [
     for member in module.plan.developers : { on = "delivery", role = "roles/iam.serviceAccountTokenCreator", member = member }
@@ -97,9 +102,17 @@ module "function" {
   location        = var.location
   labels          = module.plan.labels
   source_archive  = var.function_source
-  source_bucket   = module.plan.buckets[1]
+  source_bucket   = module.plan.staging_bucket
   service_account = module.plan.accounts["retraining"].email
-  environment     = var.function_environment
+  environment = merge(
+    {
+      GOOGLE_CLOUD_PROJECT    = var.project
+      GCPMLOPS_LOCATION       = var.location
+      GCPMLOPS_STAGING_BUCKET = module.plan.staging_bucket
+    },
+    { for variable, account in local.tells : variable => module.plan.accounts[account].email if contains(keys(module.plan.accounts), account) },
+    var.function_environment,
+  )
 
   depends_on = [module.buckets]
 }

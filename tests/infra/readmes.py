@@ -26,15 +26,31 @@ ABOUT = {
 }
 
 
+ROOT = """\
+# Infrastructure
+
+- Terraform of the set-up that [`gcpmlops init`](../docs/setup.md) makes, with what a team adds to it:
+  [docs/infrastructure.md](../docs/infrastructure.md).
+- [elk](elk/README.md): logs in Elasticsearch: Filebeat, Logstash, index template, life-cycle policy.
+
+## The root module
+"""
+
+
+def path_of(name: str) -> Path:
+    """A module's folder; the root's for an empty name."""
+    return INFRA / "modules" / name if name else INFRA
+
+
 def text(name: str) -> str:
     """What the README of a module has to be."""
-    path = INFRA / "modules" / name
-    lines = [f"# {name}", "", ABOUT[name], "", "| variable | default | what |", "| --- | --- | --- |"]
-    for variable, body in labelled(path, "variable").items():
+    lines = [f"# {name}", "", ABOUT[name], ""] if name else [ROOT]
+    lines += ["| variable | default | what |", "| --- | --- | --- |"]
+    for variable, body in labelled(path_of(name), "variable").items():
         default = f"`{_plain(body['default'])}`" if "default" in body else "required"
         lines.append(f"| `{variable}` | {default} | {_cell(body)} |")
     lines += ["", "| output | what |", "| --- | --- |"]
-    lines += [f"| `{output}` | {_cell(body)} |" for output, body in labelled(path, "output").items()]
+    lines += [f"| `{output}` | {_cell(body)} |" for output, body in labelled(path_of(name), "output").items()]
     return "\n".join(lines) + "\n"
 
 
@@ -51,5 +67,5 @@ def _plain(value: object) -> str:
 
 
 if __name__ == "__main__":
-    for each in ABOUT:
-        (INFRA / "modules" / each / "README.md").write_text(text(each), "utf-8")
+    for each in ("", *ABOUT):
+        (path_of(each) / "README.md").write_text(text(each), "utf-8")

@@ -107,9 +107,9 @@ def test_variables_and_outputs_say_what_they_are(path: Path) -> None:
             assert kind == "output" or "type" in body, name
 
 
-@pytest.mark.parametrize("name", sorted(readmes.ABOUT))
+@pytest.mark.parametrize("name", ["", *sorted(readmes.ABOUT)])
 def test_each_readme_lists_variables_and_outputs(name: str) -> None:
-    stored = (INFRA / "modules" / name / "README.md").read_text("utf-8")
+    stored = (readmes.path_of(name) / "README.md").read_text("utf-8")
     assert stored == readmes.text(name), "python tests/infra/readmes.py"
 
 
@@ -133,6 +133,8 @@ PLANS = {
         developers=("group:ml@example.com",),
     ),
     "domain": Blueprint("example.com:project"),
+    "staging": Blueprint("my-project", staging="elsewhere", buckets=("elsewhere", "extra")),
+    "nothing": Blueprint("my-project", actions=()),
     **{f"only-{action}": Blueprint("my-project", actions=(action,)) for action in ACTIONS},
     **{f"no-{action}": Blueprint("my-project", actions=tuple(a for a in ACTIONS if a != action)) for action in ACTIONS},
 }  # fmt: skip
@@ -161,8 +163,12 @@ def computed(plan: Blueprint, grants: list[dict[str, str]]) -> set[tuple[str, st
 def test_terraform_computes_what_init_makes(tmp_path: Path) -> None:
     """By Terraform itself: the module needs no provider."""
     keys = ("project", "location", "name", "actions", "buckets", "datasets", "developers")
-    cases = {name: {key: getattr(plan, key) for key in keys} for name, plan in PLANS.items()}
-    module = {"source": "./plan", "for_each": "${local.cases}", **{key: f"${{each.value.{key}}}" for key in keys}}
+    cases = {
+        name: {"staging_bucket": plan.staging or None, **{key: getattr(plan, key) for key in keys}}
+        for name, plan in PLANS.items()
+    }
+    given = {key: f"${{each.value.{key}}}" for key in (*keys, "staging_bucket")}
+    module = {"source": "./plan", "for_each": "${local.cases}", **given}
     root = {"locals": {"cases": cases}, "module": {"plan": module}, "output": {"plan": {"value": "${module.plan}"}}}
     (tmp_path / "main.tf.json").write_text(json.dumps(root), "utf-8")
     shutil.copytree(INFRA / "modules/plan", tmp_path / "plan")
@@ -176,6 +182,7 @@ def test_terraform_computes_what_init_makes(tmp_path: Path) -> None:
         assert sorted(of["apis"]) == sorted(plan.apis)
         assert {key: account["email"] for key, account in of["accounts"].items()} == plan.accounts
         assert (tuple(of["buckets"]), tuple(of["datasets"])) == (plan.all_buckets, plan.all_datasets)
+        assert of["staging_bucket"] == plan.staging_bucket
         assert of["repository"] == (plan.name if plan.repository else None)
         assert computed(plan, of["grants"]) == expected(plan), name
         assert of["developers"] == list(plan.developers)

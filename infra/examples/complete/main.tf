@@ -28,7 +28,11 @@ module "gcpmlops" {
 
   function_source = "${path.module}/function.zip"
   schedules = {
-    monthly = { schedule = "0 6 1 * *", time_zone = "America/New_York" }
+    monthly = {
+      schedule  = "0 6 1 * *"
+      time_zone = "America/New_York"
+      body      = jsonencode({ retraining = "flights", trigger = "0" })
+    }
   }
 
   alert_email       = "ml@example.com"

@@ -47,9 +47,9 @@ variable "entry_point" {
 }
 
 variable "memory" {
-  description = "Memory of an instance, such as 1Gi."
+  description = "Memory of an instance, such as 2Gi."
   type        = string
-  default     = "1Gi"
+  default     = "2Gi"
 }
 
 variable "timeout_seconds" {

@@ -16,7 +16,8 @@ locals {
   }
 
   apis     = distinct(concat(local.setup.always, flatten([for action in local.actions : local.setup.apis[action]])))
-  buckets  = distinct(concat(["${local.slug}-${var.name}-data", "${local.slug}-vertex-staging-${var.location}"], var.buckets))
+  staging  = coalesce(var.staging_bucket, "${local.slug}-vertex-staging-${var.location}")
+  buckets  = distinct(concat(["${local.slug}-${var.name}-data", local.staging], var.buckets))
   datasets = distinct(concat([replace(var.name, "-", "_")], flatten([for action in local.actions : local.setup.datasets[action]]), var.datasets))
 
   repository = contains(var.actions, "deliver") ? var.name : null

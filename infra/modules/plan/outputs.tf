@@ -18,6 +18,11 @@ output "buckets" {
   value       = local.buckets
 }
 
+output "staging_bucket" {
+  description = "Name of the staging bucket, which is one of them."
+  value       = local.staging
+}
+
 output "datasets" {
   description = "Ids of all datasets."
   value       = local.datasets

@@ -12,6 +12,11 @@ variable "location" {
   description = "Region of buckets, datasets and the repository."
   type        = string
   default     = "us-central1"
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.location))
+    error_message = "A location is a region, such as us-central1."
+  }
 }
 
 variable "name" {
@@ -37,15 +42,26 @@ variable "actions" {
 }
 
 variable "buckets" {
-  description = "Buckets beside PROJECT-NAME-data and PROJECT-vertex-staging-LOCATION."
+  description = "Buckets beside PROJECT-NAME-data and the staging bucket."
   type        = list(string)
   default     = []
+}
+
+variable "staging_bucket" {
+  description = "Name of the staging bucket; null: PROJECT-vertex-staging-LOCATION."
+  type        = string
+  default     = null
 }
 
 variable "datasets" {
   description = "Ids of datasets beside NAME."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for dataset in var.datasets : can(regex("^[A-Za-z0-9_]{1,1000}$", dataset))])
+    error_message = "A dataset's id has letters, digits and underscores: no project."
+  }
 }
 
 variable "developers" {

@@ -10,7 +10,7 @@ variable "location" {
 
 variable "jobs" {
   description = "By job id: cron schedule, time zone, and the JSON body."
-  type        = map(object({ schedule = string, time_zone = optional(string, "Etc/UTC"), body = optional(string, "{}") }))
+  type        = map(object({ schedule = string, time_zone = optional(string, "Etc/UTC"), body = string }))
   default     = {}
 }
 
