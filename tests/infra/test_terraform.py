@@ -21,6 +21,7 @@ from hcl import FILES, FOLDERS, INFRA, bare, labelled, names, references, source
 from gcpmlops._project import terraform as generator
 from gcpmlops._project.blueprint import Blueprint
 from gcpmlops._project.grants import ACTIONS
+from gcpmlops._project.steps import description
 
 SCHEMA = json.loads((Path(__file__).parent / "schema.json").read_text("utf-8"))
 META = {"count", "for_each", "depends_on", "provider"}
@@ -181,6 +182,9 @@ def test_terraform_computes_what_init_makes(tmp_path: Path) -> None:
         assert of["labels"] == plan.labels
         assert sorted(of["apis"]) == sorted(plan.apis)
         assert {key: account["email"] for key, account in of["accounts"].items()} == plan.accounts
+        for key, account in of["accounts"].items():
+            assert (account["id"], account["title"]) == (f"{plan.name}-{key}", f"{plan.name} {key}")
+            assert account["description"] == description(plan, key)
         assert (tuple(of["buckets"]), tuple(of["datasets"])) == (plan.all_buckets, plan.all_datasets)
         assert of["staging_bucket"] == plan.staging_bucket
         assert of["repository"] == (plan.name if plan.repository else None)
