@@ -98,7 +98,8 @@ def _from_auth(exc: Exception, resource: str) -> ours.GcpMlopsError:
     text = str(exc).replace("\\'", "'")
     if found := _PERMISSION.search(text):  # whom to impersonate is not for this caller to decide
         return _impersonation_denied(text, next(filter(None, found.groups())), resource)
-    return ours.Unauthenticated(str(exc), resource=resource, next_step=_LOGIN_HINT)
+    said = exc.args[0] if len(exc.args) > 1 and ":" in str(exc.args[0]) else exc  # else the reply says why
+    return ours.Unauthenticated(str(said), resource=resource, next_step=_LOGIN_HINT)
 
 
 def _impersonation_denied(text: str, permission: str, resource: str) -> ours.PermissionDenied:

@@ -40,6 +40,11 @@ def create_account(plan: Blueprint, email: str, description: str) -> Command:
     return Command(line, "roles/iam.serviceAccountCreator")
 
 
+def enable_account(project: str, email: str) -> Command:
+    """Enables a service account again."""
+    return Command(f"gcloud iam service-accounts enable {email} --project={project}", "roles/iam.serviceAccountAdmin")
+
+
 def create_bucket(plan: Blueprint, bucket: str) -> Command:
     """Makes a bucket; labels are a second command there."""
     line = (

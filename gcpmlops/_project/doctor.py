@@ -160,8 +160,7 @@ class Doctor:
     def _disabled(self, survey: Survey) -> Iterator[Finding]:
         for email, account in survey.accounts.items():
             if account.disabled:
-                line = f"gcloud iam service-accounts enable {email} --project={self._plan.project}"
-                command = commands.Command(line, "roles/iam.serviceAccountAdmin")
+                command = commands.enable_account(self._plan.project, email)
                 yield bad(f"service account {email}", "is disabled: it gets no tokens", command)
 
     def _agents(self, survey: Survey) -> Iterator[Finding]:
