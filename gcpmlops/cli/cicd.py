@@ -11,6 +11,7 @@ import click
 from gcpmlops.cli import _generated
 from gcpmlops.cli._options import Call, command
 from gcpmlops.cli._progress import Display
+from gcpmlops.cli._rollout_progress import ended_politely
 
 if TYPE_CHECKING:
     from gcpmlops.cicd import Delivery, Event, RenderedFile, StepResult
@@ -67,7 +68,7 @@ def check(call: Call, definition: Path, targets: tuple[str, ...], root: Path | N
 @click.option("--until", "last", type=click.Choice(_STEPS), help="The last step.")
 def run(call: Call, definition: Path, first: str | None, last: str | None) -> None:
     """Run all steps of DEFINITION here. Exit code 1 at the first that fails, or where the model is refused."""
-    with _Progress() as progress:
+    with _Progress() as progress, ended_politely():
         delivery = call.read(
             "cicd.run", definition, first=first, last=last, on_event=progress.event, on_step=progress.step
         )
@@ -79,7 +80,7 @@ def run(call: Call, definition: Path, first: str | None, last: str | None) -> No
 @click.option("--definition", type=_PATH, default="delivery.yaml", show_default=True, help="The definition's file.")
 def step(call: Call, name: str, definition: Path) -> None:
     """Run one step, in the workspace that the steps before it left: what a rendered pipeline calls."""
-    with _Progress() as progress:
+    with _Progress() as progress, ended_politely():
         delivery = call.read("cicd.step", name, definition=definition, on_event=progress.event)
         result = next(each for each in delivery.steps if each.name == name)
         progress.step(result)

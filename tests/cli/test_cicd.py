@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from gcpmlops.cicd import Cicd
 from gcpmlops.cli import _generated, root
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "delivery"
@@ -71,3 +73,9 @@ def test_a_definition_that_is_wrong(cicd) -> None:
     Path("delivery.yaml").write_text("name: n\nmodell: m\n")
     assert "delivery.yaml:2: unknown key 'modell'\nDid you mean 'model'?" in cicd("check", code=1).stderr
     assert "other.yaml" in cicd("check", "other.yaml", code=1).stderr
+
+
+def test_what_a_platform_cancels_ends_as_by_ctrl_c(cicd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a canary gets its traffic back."""
+    monkeypatch.setattr(Cicd, "step", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    assert "Aborted!" in cicd("step", "deploy", code=1).stderr
