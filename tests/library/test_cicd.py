@@ -182,7 +182,9 @@ def test_valid_by_the_vendors_schemas(cicd, project: Path, rich: bool) -> None:
     definition = project / "delivery.yaml"
     definition.write_text(definition.read_text() + (RICH if rich else ""))
     build, github, gitlab, _ = (str(each.path) for each in cicd.generate(definition))
-    for schema, path in (("cloudbuild", build), ("github-workflows", github), ("gitlab-ci", gitlab)):
+    own = str(EXAMPLE.parents[1] / "cloudbuild.yaml")
+    files = (("cloudbuild", build), ("cloudbuild", own), ("github-workflows", github), ("gitlab-ci", gitlab))
+    for schema, path in files:
         with pytest.raises(SystemExit) as ended:
             check.main(["--builtin-schema", f"vendor.{schema}", path])
         assert ended.value.code == 0, path
