@@ -57,7 +57,7 @@ class RestApi:
         api, found = self._route(verb, path)
         if isinstance(found.target, JsonRoute):
             variables = {**dict(pairs), **found.variables}
-            answer = api.answer_route(found.target, variables, json.loads(body) if body else None)
+            answer = api.answer_route(found.target, variables, _object(body) if body.strip() else None)
             return _JSON, json.dumps(answer).encode()
         proto, name, rule = found.target
         hosts.check_dedicated(current_call().host, proto)
@@ -131,15 +131,23 @@ def _is_http_body(field: FieldDescriptor | None, pairs: list[tuple[str, str]]) -
 
 
 def _with_body(rule: HttpRule, body: bytes) -> dict[str, Any]:
-    try:
-        content = orjson.loads(body) if body.strip() else {}
-    except ValueError as error:
-        raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}.") from None
     if rule.body != "*":
-        return {rule.body: content}
+        return {rule.body: _content(body) if body.strip() else {}}
+    return _object(body) if body.strip() else {}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    content = _content(body)
     if not isinstance(content, dict):
         raise exceptions.InvalidArgument("Invalid JSON payload received: the root must be an object.")
     return content
+
+
+def _content(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError as error:
+        raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}.") from None
 
 
 def _is_raw_body(descriptor: Any, body: bytes) -> bool:

@@ -21,6 +21,7 @@ _MEMBER = re.compile(
     r"allUsers|allAuthenticatedUsers|domain:[\w.-]+|project(Owner|Editor|Viewer):\S+|(deleted:)?principal(Set)?://\S+"
     r"|(deleted:)?(user|group|serviceAccount):[^\s@:]+@[^\s@]+|serviceAccount:\S+\.svc\.id\.goog\[\S+\]"
 )
+_PERMISSION = re.compile(r"[a-z][\w-]*(\.\w+){2,}")
 _CONDITIONAL = 3  # version of a policy with conditions
 _EMPTY_ETAG = b"\x00 \x01"  # of a resource that never had a policy
 
@@ -51,6 +52,8 @@ class Policies(Service):
 
     def set_iam_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
         """Raises: Aborted for an etag that is no longer the policy's; InvalidArgument for what no policy takes."""
+        if not request.HasField("policy"):
+            raise invalid("policy", "required, but missing.")
         _check_bindings(self._names.by_id(request).policy)
         for binding in request.policy.bindings:
             for member in binding.members:
@@ -79,7 +82,7 @@ class Policies(Service):
         for permission in request.permissions:
             if "*" in permission:
                 raise invalid("permissions", f"{permission}: wildcards are not allowed.")
-            if not permission.startswith(self._permissions):
+            if not _PERMISSION.fullmatch(permission) or not permission.startswith(self._permissions):
                 raise exceptions.InvalidArgument(f"Permission {permission} is not valid for this resource.")
         try:
             self._check(self._names.by_id(request).resource)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions
+from google.protobuf import json_format
 
 from gcpmlops.emulator.kernel.gate import Needed, Unasked
 from gcpmlops.emulator.kernel.registry import JsonRoute
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from gcpmlops.emulator.services.projects import Projects
 
+_FIELDS = {"projectId": "projectId", "name": "displayName", "labels": "labels", "parent": "parent"}  # of v1: of v3
+_OUTPUT = ("projectNumber", "lifecycleState", "createTime")
+_QUERY = {"filter": "query", "pageSize": "pageSize", "pageToken": "pageToken"}
 _OPERATION = "type.googleapis.com/google.cloudresourcemanager.v1.Project"
 
 
@@ -43,13 +47,8 @@ class ProjectsV1:
     def create(self, _: Mapping[str, str], body: Any) -> dict[str, Any]:
         from google.cloud.resourcemanager_v3 import types
 
-        given = _object(body)
-        wanted = types.Project(
-            project_id=given.get("projectId", ""), display_name=given.get("name", ""), labels=given.get("labels", {})
-        )
-        if given.get("parent"):
-            wanted.parent = f"{given['parent'].get('type')}s/{given['parent'].get('id')}"
-        operation = self._projects().create_project(types.CreateProjectRequest(project=wanted))
+        request = types.CreateProjectRequest(project=_given(body))
+        operation = self._projects().create_project(request)
         made = types.Project.deserialize(operation.response.value)
         return {"name": operation.name, "done": True, "response": {"@type": _OPERATION, **shown(made)}}
 
@@ -57,11 +56,8 @@ class ProjectsV1:
         """What is to be deleted is among them."""
         from google.cloud.resourcemanager_v3 import types
 
-        request = types.SearchProjectsRequest(
-            query=variables.get("filter", ""),
-            page_size=int(variables.get("pageSize", "0")),
-            page_token=variables.get("pageToken", ""),
-        )
+        asked = {mine: variables[name] for name, mine in _QUERY.items() if name in variables}
+        request = _parsed(asked, types.SearchProjectsRequest)
         found = self._projects().search_projects(request)
         answer: dict[str, Any] = {"projects": [shown(project) for project in found.projects]}
         return answer | ({"nextPageToken": found.next_page_token} if found.next_page_token else {})
@@ -74,11 +70,9 @@ class ProjectsV1:
         from google.cloud.resourcemanager_v3 import types
         from google.protobuf import field_mask_pb2
 
-        given = _object(body)
+        project = _given(body)
         self._allowed("update", variables)
-        project = types.Project(
-            name=f"projects/{variables['project']}", display_name=given.get("name", ""), labels=given.get("labels", {})
-        )
+        project.name = f"projects/{variables['project']}"
         paths = ["labels", *(["display_name"] if project.display_name else [])]
         request = types.UpdateProjectRequest(project=project, update_mask=field_mask_pb2.FieldMask(paths=paths))
         self._projects().update_project(request)
@@ -123,7 +117,28 @@ def shown(project: types.Project) -> dict[str, Any]:
     return answer | ({"labels": dict(project.labels)} if project.labels else {})
 
 
-def _object(body: Any) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise exceptions.InvalidArgument("Invalid JSON payload received: the root must be an object.")
-    return body
+def _given(body: Any) -> types.Project:
+    """What v1 says of a project, as v3 does. Raises: InvalidArgument for another field, or another type of value."""
+    from google.cloud.resourcemanager_v3 import types
+
+    given = {_FIELDS.get(name, name): value for name, value in (body or {}).items() if name not in _OUTPUT}
+    unknown = given.keys() - set(_FIELDS.values())
+    if unknown:
+        raise exceptions.InvalidArgument(f"Invalid JSON payload received. Unknown name {min(unknown)!r}.")
+    if "parent" in given:
+        parent = given["parent"]
+        if not isinstance(parent, dict):
+            raise exceptions.InvalidArgument("Invalid JSON payload received: parent is an object of type and id.")
+        given["parent"] = f"{parent.get('type')}s/{parent.get('id')}" if parent else ""
+    project: types.Project = _parsed(given, types.Project)
+    return project
+
+
+def _parsed(given: dict[str, Any], kind: Any) -> Any:
+    """Raises: InvalidArgument for a value of another type."""
+    message = kind.pb()()
+    try:
+        json_format.ParseDict(given, message)
+    except json_format.ParseError as error:
+        raise exceptions.InvalidArgument(f"Invalid JSON payload received: {error}") from None
+    return kind.wrap(message)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 
+import google.auth
 import pytest
 from google.api_core import exceptions
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import billing_v1, resourcemanager_v3, service_usage_v1
 from google.iam.v1 import policy_pb2
 
 from gcpmlops.emulator.server import Running
 
+_V1 = "https://cloudresourcemanager.googleapis.com/v1/projects"
 both = pytest.mark.parametrize("transport", ["grpc", "rest"])
 
 
@@ -79,11 +82,33 @@ def test_policies_have_etags(emulator: Running, google_environment: dict[str, st
         client.set_iam_policy({"resource": resource, "policy": policy})
     asked = ["resourcemanager.projects.get", "storage.objects.get"]
     assert client.test_iam_permissions(resource=resource, permissions=asked).permissions == asked
+    with pytest.raises(exceptions.InvalidArgument, match="policy: required"):
+        client.set_iam_policy({"resource": resource})  # and all is kept
+    assert client.get_iam_policy(resource=resource).bindings
     with pytest.raises(exceptions.InvalidArgument, match="wildcards"):
         client.test_iam_permissions(resource=resource, permissions=["storage.*"])
     assert list(resourcemanager_v3.FoldersClient().list_folders(parent="organizations/1")) == []
     with pytest.raises(exceptions.PermissionDenied, match="no organisations"):
         resourcemanager_v3.OrganizationsClient().get_organization(name="organizations/1")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("{bad", "Invalid JSON"),
+        ("[]", "must be an object"),
+        ('{"projectId": 5}', "projectId"),
+        ('{"projectId": "some-project", "labels": "x"}', "labels"),
+        ('{"projectId": "some-project", "parent": "x"}', "parent"),
+        ('{"projectId": "some-project", "colour": "red"}', "Unknown name 'colour'"),
+    ],
+)
+def test_malformed_calls_of_the_first_version(body: str, told: str, google_environment: dict[str, str]) -> None:
+    credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    with AuthorizedSession(credentials) as session:
+        answer = session.post(_V1, data=body, timeout=10)
+        assert (answer.status_code, told in answer.json()["error"]["message"]) == (400, True), answer.text
+        assert session.get(f"{_V1}?pageSize=x", timeout=10).status_code == 400
 
 
 @pytest.mark.parametrize(
