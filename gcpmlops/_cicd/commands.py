@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,9 +31,14 @@ def _one(command: str, folder: Path, on_line: Callable[[str], None]) -> int:
     argv = ["/bin/sh", "-c", script, "sh", str(own), command]
     with subprocess.Popen(
         argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace",
+        errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        for line in process.stdout:
-            on_line(line.rstrip("\n"))
+        try:
+            for line in process.stdout:
+                on_line(line.rstrip("\n"))
+        except BaseException:  # nobody waits for it any more: whatever it has started ends, too
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            raise
     return process.returncode

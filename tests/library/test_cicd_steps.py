@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from gcpmlops import Client
+from gcpmlops._cicd import commands
 from gcpmlops._cicd.workspace import FILE
 from gcpmlops.cicd import Cicd
 from gcpmlops.exceptions import DeliveryFailed, GcpMlopsError, NotFound
@@ -109,6 +111,20 @@ def test_a_gate_on_a_metric_that_there_is_not_is_found_before_anything_is_traine
     with pytest.raises(DeliveryFailed, match=r"gates.yaml:4: classification has no metric 'rmse'"):
         cicd.step("train", definition=definition)
     assert not cloud.submitted
+
+
+def test_an_interrupted_command_ends_with_all_that_it_has_started(tmp_path: Path) -> None:
+    def interrupted(line: str) -> None:
+        if not line.startswith("$"):
+            raise KeyboardInterrupt
+
+    (tmp_path / "child").write_text("trap 'touch ended; exit' TERM; echo up; while :; do sleep 0.02; done")
+    with pytest.raises(KeyboardInterrupt):
+        commands.run(["sh child & wait"], folder=tmp_path, on_line=interrupted)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "ended").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks, not for timing
 
 
 def test_other_code_is_another_delivery(cicd: Cicd, cloud: Cloud, definition: Path) -> None:

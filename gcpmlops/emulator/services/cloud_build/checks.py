@@ -15,7 +15,7 @@ from gcpmlops.emulator.settings import project_number
 _MOST_STEPS, _LONGEST_ARG, _MOST_ARGS = 300, 10_000, 100
 _LONGEST_S = 24 * 3600
 _LARGEST_DISK_GB = 4000
-_TAG = re.compile(r"[\w.-]{1,128}")
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ("/workspace", "/builder/home", "/builder/outputs", "/var/run/docker.sock")
 _VERSION = re.compile(r"projects/[^/]+/(?:locations/[^/]+/)?secrets/[^/]+/versions/[^/]+")
