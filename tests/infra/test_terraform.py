@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import readmes
 from hcl import FILES, FOLDERS, INFRA, bare, labelled, names, references, source, split, typed
+from terraform import needs_terraform, run
 
 from gcpmlops._project import terraform as generator
 from gcpmlops._project.blueprint import Blueprint
@@ -25,15 +24,7 @@ from gcpmlops._project.steps import description
 
 SCHEMA = json.loads((Path(__file__).parent / "schema.json").read_text("utf-8"))
 META = {"count", "for_each", "depends_on", "provider"}
-TERRAFORM = shutil.which("terraform")
-needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="terraform is not installed")
 BY_FOLDER = pytest.mark.parametrize("path", FOLDERS, ids=lambda path: str(path.relative_to(INFRA)))
-
-
-def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
-    command = [TERRAFORM or "", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 @needs_terraform
