@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+ACT_AS = "iam.serviceAccounts.actAs"
 Used = tuple[str, str, str]  # identity, permission, resource
 
 
@@ -23,6 +24,7 @@ class Access:
 
     ``guard`` is set with ``--enforce-iam``; ``members`` raises InvalidArgument for a member that no policy takes;
     ``roles`` the same for a role that a resource's policy does not take;
+    ``accounts`` raises for a service account, by its full name, that nothing can run as;
     ``principals`` gives the members that a federated identity (principal://...) is: itself and its sets.
     """
 
@@ -30,6 +32,7 @@ class Access:
         self.guard: Guard | None = None
         self.generation = 0
         self.members: Callable[[str], None] = lambda _: None
+        self.accounts: Callable[[str], None] = lambda _: None
         self.roles: Callable[[str, str], None] = lambda _, __: None
         self.principals: Callable[[str], Collection[str]] = lambda principal: (principal,)
 
@@ -41,10 +44,13 @@ class Access:
             resource: its full name, projects/P/serviceAccounts/EMAIL.
             email: of the identity; empty: who makes the current call.
 
-        Raises: PermissionDenied naming the permission and the resource.
+        Raises: PermissionDenied naming the permission and the resource; InvalidArgument, FailedPrecondition where it is
+            about acting as an account that is deleted or disabled.
         """
         if self.guard is not None:
             self.guard.require(permission, resource, email=email)
+        if permission == ACT_AS:
+            self.accounts(resource)
 
     def allows(self, permission: str, resource: str, *, email: str = "") -> bool:
         """The same as an answer."""
@@ -74,7 +80,7 @@ def act_as(access: Access, email: str, parent: str) -> None:
     Raises: PermissionDenied naming iam.serviceAccounts.actAs.
     """
     if email:
-        access.require("iam.serviceAccounts.actAs", account_name(email, parent))
+        access.require(ACT_AS, account_name(email, parent))
 
 
 def account_name(email: str, parent: str) -> str:

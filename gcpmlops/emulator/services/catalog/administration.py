@@ -34,6 +34,7 @@ class Administration(Functions):
         """Who asks is looked up from now on: what was made before the last stop counts."""
         self._authenticator.directory = _Directory(lambda: self._accounts)
         self._context.access.members = lambda member: self._accounts.check_member(member)
+        self._context.access.accounts = lambda name: self._accounts.check_usable(name)
         self._context.access.roles = lambda role, resource: self._roles.check_bound(role, resource)
         self.storage.buckets.check_member = self._context.access.check_member
         self._context.access.principals = lambda principal: self._pools.members(principal)

@@ -160,6 +160,15 @@ class Accounts:
         if account is not None and account.disabled:
             raise exceptions.Unauthenticated(f"Service account {email} is disabled: its credentials are not valid.")
 
+    def check_usable(self, name: str) -> None:
+        """Raises: InvalidArgument for one that is deleted, FailedPrecondition for one that is disabled."""
+        email = name.rpartition("/")[2]
+        account = self.rows.find(f"projects/{self.project_of(email)}/serviceAccounts/{email}")
+        if account is None and any(each.email == email for each in self._dead()):
+            raise exceptions.InvalidArgument(f"Service account {email} does not exist: it is deleted.")
+        if account is not None and account.disabled:
+            raise exceptions.FailedPrecondition(f"Service account {email} is disabled: enable it first.")
+
     def public_key(self, email: str, key_id: str) -> str:
         """Of a key that a user has. Raises: LookupError for one that is not there, not valid, or disabled."""
         return self.keys.public(f"projects/{self.project_of(email)}/serviceAccounts/{email}/keys/{key_id}")

@@ -10,7 +10,7 @@ from google.api_core import exceptions
 from google.cloud.location import locations_pb2
 from google.cloud.notebooks_v2 import types
 
-from gcpmlops.emulator.kernel import locations, names
+from gcpmlops.emulator.kernel import access, locations, names
 from gcpmlops.emulator.kernel.validate import invalid, labels
 from gcpmlops.emulator.settings import project_number
 
@@ -116,7 +116,7 @@ def account(setup: types.GceSetup) -> str:
 
 def account_name(instance: types.Instance) -> str:
     """The full name of that account."""
-    return f"projects/{names.project_of(instance.name)}/serviceAccounts/{account(instance.gce_setup)}"
+    return access.account_name(account(instance.gce_setup), instance.name)
 
 
 def log_ignored(instance: types.Instance, given: types.GceSetup) -> None:

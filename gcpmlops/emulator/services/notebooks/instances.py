@@ -74,10 +74,13 @@ class Instances(Service):
         require(request, "update_mask.paths")
         mask = field_mask_pb2.FieldMask(paths=_whole_lists(masks.snake(request.update_mask).paths))
 
+        masks.apply(mask, types.Instance(), request.instance, immutable=(*_OUTPUT, *_TIMES))  # whether there are such
+        for path in mask.paths:
+            if path.startswith(_FIXED) or path == "gce_setup":
+                raise invalid("update_mask", f"{path} can't be changed.")
+
         def change(row: types.Instance) -> None:
             for path in mask.paths:
-                if path.startswith(_FIXED) or path == "gce_setup":
-                    raise invalid("update_mask", f"{path} can't be changed.")
                 if not path.startswith(_WHILE_RUNNING):
                     checks.in_state(row, State.STOPPED, to=f"changed in its {path}")
             masks.apply(mask, row, request.instance, immutable=(*_OUTPUT, *_TIMES))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import iam_admin_v1, resourcemanager_v3, storage
+from google.cloud import iam_admin_v1, notebooks_v2, resourcemanager_v3, storage
 from google.iam.v1 import policy_pb2
 
 from gcpmlops.emulator.server import Running
@@ -94,6 +94,8 @@ def test_a_deleted_account_is_refused_everywhere_until_it_is_back(
         grant("roles/browser")
     with pytest.raises(exceptions.NotFound):
         iam.get_service_account(name=made.name)
+    with pytest.raises(exceptions.InvalidArgument, match="is deleted"):
+        _run_as(made.email)
     again = iam.create_service_account(name=resource, account_id=made.email.partition("@")[0])
     assert gone in members()  # another account, if of the same name
     with pytest.raises(exceptions.FailedPrecondition):
@@ -101,7 +103,17 @@ def test_a_deleted_account_is_refused_everywhere_until_it_is_back(
     iam.delete_service_account(name=again.name)
     back = iam.undelete_service_account({"name": f"projects/-/serviceAccounts/{made.unique_id}"}).restored_account
     assert (back.email, back.unique_id) == (made.email, made.unique_id)
+    iam.disable_service_account({"name": made.name})
+    with pytest.raises(exceptions.FailedPrecondition, match="is disabled"):
+        _run_as(made.email)
     assert member in members()
+
+
+def _run_as(email: str) -> None:
+    """Asks for what runs as the account: here a notebook, which is refused before anything is started."""
+    notebook = {"gce_setup": {"service_accounts": [{"email": email}]}}
+    zone = f"projects/{PROJECT}/locations/us-central1-a"
+    notebooks_v2.NotebookServiceClient().create_instance(parent=zone, instance=notebook, instance_id="refused")
 
 
 def test_buckets_forget_a_deleted_account_too(
