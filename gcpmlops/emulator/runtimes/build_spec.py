@@ -52,9 +52,11 @@ class StepSpec:
     allow_failure: bool = False
     allow_exit_codes: frozenset[int] = frozenset()
 
-    def tolerates(self, code: int | None) -> bool:
-        """Whether the build goes on after the step ended like that."""
-        return self.allow_failure or code in self.allow_exit_codes
+    def tolerates(self, end: StepEnd) -> bool:
+        """Whether the build goes on after the step did not succeed, but ended like that."""
+        if end.state is StepState.FAILURE:
+            return self.allow_failure or end.code in self.allow_exit_codes
+        return self.allow_failure and end.state is StepState.TIMEOUT
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Steps:
                 self._on_step(step, end)
                 if outcome is not Outcome.SUCCESS:
                     continue
-                if end.state is StepState.SUCCESS or (end.state is StepState.FAILURE and step.tolerates(end.code)):
+                if end.state is StepState.SUCCESS or step.tolerates(end):
                     self._passed.add(step.index)
                     self._begin_ready()
                 else:

@@ -16,6 +16,7 @@ _MOST_STEPS, _LONGEST_ARG, _MOST_ARGS = 300, 10_000, 100
 _LONGEST_S = 24 * 3600
 _LARGEST_DISK_GB = 4000
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ("/workspace", "/builder/home", "/builder/outputs", "/var/run/docker.sock")
 _VERSION = re.compile(r"projects/[^/]+/(?:locations/[^/]+/)?secrets/[^/]+/versions/[^/]+")
@@ -104,8 +105,11 @@ def _check_volumes(build: types.Build) -> None:
     for place, step in enumerate(build.steps):
         volumes = [*build.options.volumes, *step.volumes]
         for volume in volumes:
-            if not volume.name or not volume.path.startswith("/"):
-                raise _invalid(f'build step #{place}: the volume "{volume.name}" needs a name and an absolute path')
+            if not _VOLUME.fullmatch(volume.name) or not volume.path.startswith("/"):
+                raise _invalid(
+                    f'build step #{place}: the volume "{volume.name}" needs an absolute path, and a name of letters, '
+                    "digits and _.- that begins with a letter or digit"
+                )
             if volume.path.rstrip("/") in _RESERVED or volume.path.startswith(("/workspace/", "/builder/")):
                 raise _invalid(f'build step #{place}: the volume "{volume.name}" can\'t be at {volume.path}')
         for what, found in (("name", [v.name for v in volumes]), ("path", [v.path for v in volumes])):

@@ -170,7 +170,7 @@ class BuildRun:
                 written.line(f"Starting {labels[step.index]}")
             elif end.state is StepState.SUCCESS:
                 written.line(f"Finished {labels[step.index]}")
-            elif end.state is StepState.FAILURE and step.tolerates(end.code):
+            elif step.tolerates(end):
                 written.line(f"{end.reason}, which is allowed: the build goes on", labels[step.index])
             elif end.reason and not end.code:
                 written.line(end.reason, labels[step.index])

@@ -61,6 +61,8 @@ def test_timeouts_of_a_step_and_of_the_build(building):
     forever = "while true; do sleep 0.05; done"
     of_step = building.submit(sh(forever, timeout="0.3s"))
     of_build = building.submit(sh(forever), timeout="0.3s")
+    allowed = building.ended(building.submit(sh(forever, timeout="0.1s", allow_failure=True), sh("echo on")))
+    assert (allowed.status, allowed.steps[0].status) == (Status.SUCCESS, Status.TIMEOUT)
     step, build = building.ended(of_step), building.ended(of_build)
     assert (step.status, step.steps[0].status) == (Status.TIMEOUT, Status.TIMEOUT)
     assert (build.status, build.steps[0].status) == (Status.TIMEOUT, Status.CANCELLED)
@@ -291,6 +293,11 @@ def test_the_log_grows_in_storage_and_the_topic_is_told(building, client, told, 
             'volume "v" is used by one step alone',
         ),
         ({"options": {"volumes": [{"name": "v", "path": "/v"}]}}, exceptions.InvalidArgument, '"v" is used by one'),
+        (
+            {"steps": [sh("x", volumes=[{"name": "../../v", "path": "/v"}])] * 2},
+            exceptions.InvalidArgument,
+            'volume "../../v" needs .* a name',
+        ),
         ({"timeout": "-5s"}, exceptions.InvalidArgument, "timeout is negative"),
         ({"options": {"disk_size_gb": 4001}}, exceptions.InvalidArgument, "diskSizeGb exceeds"),
         ({"artifacts": {"objects": {"location": "b/x", "paths": ["*"]}}}, exceptions.InvalidArgument, '"b/x" is not'),
