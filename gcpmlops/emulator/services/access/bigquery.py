@@ -10,11 +10,21 @@ from gcpmlops.emulator.kernel.call import Call, Caller
 from gcpmlops.emulator.kernel.gate import Asked, Gate, Wanted
 
 _VERBS = {"GET": "get", "POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
-_NEEDED = {  # of a table that a statement names
-    "read": ("bigquery.tables.getData",),
-    "write": ("bigquery.tables.updateData",),
-    "create": ("bigquery.tables.create", "bigquery.tables.updateData"),
-    "delete": ("bigquery.tables.delete",),
+_TABLE, _DATASET, _PROJECT = "tables/{table}", "", None
+_NEEDED: dict[str, tuple[str | None, tuple[str, ...]]] = {  # by what a statement does: on what, and what
+    "read": (_TABLE, ("bigquery.tables.getData",)),
+    "write": (_TABLE, ("bigquery.tables.updateData",)),
+    "create": (_TABLE, ("bigquery.tables.create", "bigquery.tables.updateData")),
+    "delete": (_TABLE, ("bigquery.tables.delete",)),
+    "create routine": (_DATASET, ("bigquery.routines.create",)),
+    "delete routine": ("routines/{table}", ("bigquery.routines.delete",)),
+    "create model": (_DATASET, ("bigquery.models.create",)),
+    "delete model": ("models/{table}", ("bigquery.models.delete",)),
+    "create dataset": (_PROJECT, ("bigquery.datasets.create",)),
+    "write dataset": (_DATASET, ("bigquery.datasets.update",)),
+    "delete dataset": (_DATASET, ("bigquery.datasets.delete",)),
+    "list": (_DATASET, ("bigquery.tables.list",)),
+    "dynamic": (_PROJECT, ("bigquery.tables.getData", "bigquery.tables.updateData", "bigquery.tables.create")),
 }
 _HEADERS = {"authorization": "told"}  # a call of somebody, not the emulator's own work
 Accesses = Callable[[str, Mapping[str, Any]], list[tuple[str, tuple[str, str, str]]]]
@@ -24,7 +34,7 @@ class BigQueryGuard:
     """Asks the gate before a method is answered or a job is begun.
 
     Args:
-        accesses: what a query does with which tables: (read, write, create or delete, (project, dataset, table)).
+        accesses: what a query does with what: (one of _NEEDED, (project, dataset, table, routine or model)).
     """
 
     def __init__(self, gate: Gate, access: Access, accesses: Accesses) -> None:
@@ -73,8 +83,12 @@ class BigQueryGuard:
         yield from _target(query.get("destinationTable"), project)
         for kind, (owner, dataset, table) in self._accesses(project, query):
             if not dataset.startswith("_"):
-                for permission in _NEEDED[kind]:
-                    yield permission, f"projects/{owner}/datasets/{dataset}/tables/{table}"
+                place, permissions = _NEEDED[kind]
+                resource = f"projects/{owner}"
+                if place is not _PROJECT and dataset:
+                    resource = f"{resource}/datasets/{dataset}/{place}".format(table=table).rstrip("/")
+                for permission in permissions:
+                    yield permission, resource
 
 
 def _target(reference: Mapping[str, str] | None, project: str) -> Iterator[tuple[str, str]]:

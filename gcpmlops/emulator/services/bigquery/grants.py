@@ -30,8 +30,8 @@ def run(engine: BigQueryEngine, project: str, found: re.Match[str]) -> dict[str,
     """Changes the dataset's access; a query job's answer. Raises: notImplemented for tables and views."""
     if found["kind"].upper() != "SCHEMA":
         raise BigQueryError("notImplemented", f"{found['verb']} ON {found['kind'].upper()} is not implemented")
-    owner, _, dataset = found["name"].replace("`", "").replace(":", ".").rpartition(".")
-    target = f"/bigquery/v2/projects/{owner or project}/datasets/{dataset}"
+    owner, dataset = _place(found, project)
+    target = f"/bigquery/v2/projects/{owner}/datasets/{dataset}"
     entries = _request(engine, "GET", target).get("access", [])
     wanted = [_entry(role, member) for role in _quoted(found["roles"]) for member in _quoted(found["members"])]
     kept = [entry for entry in entries if entry not in wanted]
@@ -39,6 +39,18 @@ def run(engine: BigQueryEngine, project: str, found: re.Match[str]) -> dict[str,
     _request(engine, "PATCH", target, {"access": [*kept, *wanted] if granted else kept})
     kind = "GRANT" if granted else "REVOKE"
     return {"statistics": {"query": {"statementType": kind}, "totalBytesProcessed": "0"}, "schema": []}
+
+
+def accesses(sql: str, project: str) -> list[tuple[str, tuple[str, str, str]]] | None:
+    """What it does with what, as the engine says it of other statements; None for another statement."""
+    found = parsed(sql)
+    return None if found is None else [("write dataset", (*_place(found, project), ""))]
+
+
+def _place(found: re.Match[str], project: str) -> tuple[str, str]:
+    """Project and dataset."""
+    owner, _, dataset = found["name"].replace("`", "").replace(":", ".").rpartition(".")
+    return owner or project, dataset
 
 
 def access_of(engine: BigQueryEngine, project: str, dataset: str) -> list[dict[str, Any]] | None:

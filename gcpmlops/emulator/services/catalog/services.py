@@ -20,6 +20,7 @@ from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.access.bigquery import BigQueryGuard
 from gcpmlops.emulator.services.access.storage import StorageGuard
 from gcpmlops.emulator.services.artifact_registry.analysis import ContainerAnalysis
+from gcpmlops.emulator.services.bigquery import grants
 from gcpmlops.emulator.services.bigquery.app import BigQueryApp
 from gcpmlops.emulator.services.catalog.delivery import Delivery
 from gcpmlops.emulator.services.catalog.packages import PACKAGES
@@ -115,6 +116,8 @@ class Services(Delivery):
         return None if found is None else found[0]
 
     def _query_accesses(self, project: str, config: Mapping[str, Any]) -> list[tuple[str, tuple[str, str, str]]]:
+        if (granting := grants.accesses(str(config.get("query") or ""), project)) is not None:
+            return granting
         answer = self.bigquery.call("/engine/accesses", {"project": project, "config": dict(config)})
         return [(kind, (owner, dataset, table)) for kind, (owner, dataset, table) in answer["accesses"]]
 
