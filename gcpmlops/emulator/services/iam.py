@@ -69,6 +69,7 @@ class Policies(Service):
             policy = policy_pb2.Policy()
             policy.CopyFrom(before)
             masks.apply(_mask(request), policy, request.policy)
+            _merge(policy)
             policy.version = _CONDITIONAL if _is_conditional(policy) else 1
             policy.etag = secrets.token_bytes(8)
             self._stored.put(request.resource, policy, parent="")
@@ -117,6 +118,18 @@ def _check_bindings(policy: Any) -> None:
                 raise exceptions.InvalidArgument(f"Invalid member {member!r}: expected user:EMAIL and the like.")
         if binding.HasField("condition"):
             _check_condition(binding)
+
+
+def _merge(policy: Any) -> None:
+    """One binding for each role and condition, each member once; without members there is none."""
+    merged: dict[tuple[str, bytes], Any] = {}
+    for binding in policy.bindings:
+        found = merged.setdefault((binding.role, binding.condition.SerializeToString()), policy_pb2.Binding())
+        members = dict.fromkeys((*found.members, *binding.members))
+        found.CopyFrom(binding)
+        found.members[:] = members
+    del policy.bindings[:]
+    policy.bindings.extend(binding for binding in merged.values() if binding.members)
 
 
 def _check_condition(binding: Any) -> None:

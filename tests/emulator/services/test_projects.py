@@ -147,7 +147,13 @@ def test_conditions_make_a_policy_of_version_3(emulator: Running, google_environ
     policy = policy_pb2.Policy(bindings=[binding], version=3)
     assert client.set_iam_policy({"resource": resource, "policy": policy}).version == 3
     policy.bindings[0].ClearField("condition")
-    assert client.set_iam_policy({"resource": resource, "policy": policy}).version == 1
+    plain = policy_pb2.Binding(role=binding.role, members=["user:you@example.com", *binding.members])
+    policy.bindings.extend([plain, policy_pb2.Binding(role="roles/browser")])
+    kept = client.set_iam_policy({"resource": resource, "policy": policy})
+    assert kept.version == 1
+    assert [(each.role, list(each.members)) for each in kept.bindings] == [
+        (binding.role, ["user:me@example.com", "user:you@example.com"])  # merged; nobody's role is not kept
+    ]
 
 
 @both
