@@ -170,7 +170,7 @@ class Builds:
             elif turn is Turn.EXPIRED:
                 self.end(name, Status.EXPIRED, "The build waited in the queue for longer than queueTtl.")
             else:
-                self.end(name, Status.CANCELLED)
+                self.end(name, Status.INTERNAL_ERROR if run.stopped else Status.CANCELLED, run.stopped)
         except Exception:
             log.exception("build %s", name)
         finally:

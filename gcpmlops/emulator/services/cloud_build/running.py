@@ -46,6 +46,10 @@ class BuildRun:
         name: its stored name.
         account: the email that it acts as.
         automapped: substitutions that scripts may get as variables.
+
+    Attributes:
+        cancellation: ends it.
+        stopped: why it was ended by nobody's wish; empty otherwise.
     """
 
     def __init__(
@@ -57,11 +61,11 @@ class BuildRun:
         self._account = account
         self._automapped = automapped
         self.cancellation = Cancellation()
-        self._stopped = ""
+        self.stopped = ""
 
     def stop(self, reason: str) -> None:
         """Ends it because the emulator ends."""
-        self._stopped = reason
+        self.stopped = reason
         self.cancellation.request()
 
     def __call__(self) -> None:
@@ -98,7 +102,7 @@ class BuildRun:
         return None
 
     def _stopped_or(self, failure: _Failed) -> _Failed:
-        return _Failed(Status.INTERNAL_ERROR, self._stopped) if self._stopped else failure
+        return _Failed(Status.INTERNAL_ERROR, self.stopped) if self.stopped else failure
 
     def _run(self, build: types.Build, workspace: BuildWorkspace, written: BuildLog) -> None:
         written.line(f'starting build "{build.id}"')
