@@ -39,7 +39,7 @@ def fetch(uri: str, revision: str, path: str = "") -> Commit:
     with tempfile.TemporaryDirectory(prefix="gcpmlops-git-") as folder:
         _git(folder, uri, "init", "--quiet")
         _git(folder, uri, "fetch", "--quiet", "--depth", "1", "--", uri, revision or "HEAD")
-        sha = _git(folder, uri, "rev-parse", "FETCH_HEAD").strip()
+        sha = _git(folder, uri, "rev-parse", "FETCH_HEAD^{commit}").strip()
         content = _git(folder, uri, "show", f"FETCH_HEAD:{path}") if path else None
     return Commit(sha, content)
 

@@ -42,7 +42,8 @@ def repository(tmp_path):
     (folder / "build.json").write_text(json.dumps({**config, "options": ECHO["options"]}))
     (folder / "file").write_text("from git\n")
     git = ["git", "-C", str(folder), "-c", "user.name=ml", "-c", "user.email=ml@example.com"]
-    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "first"], ["branch", "next"]):
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    for command in (["add", "."], ["commit", "-q", "-m", "first"], ["branch", "next"], ["tag", "-a", "-m", "x", "v1"]):
         subprocess.run([*git, *command], check=True)
     sha = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     return f"file://{folder}", sha
@@ -112,6 +113,8 @@ def test_a_repository_is_built_at_the_commit_of_its_branch(building, made, repos
     assert build.source_provenance.resolved_git_source.revision == sha
     with pytest.raises(exceptions.FailedPrecondition, match="nowhere"):
         building.api.run_build_trigger({"name": trigger.resource_name, "source": {"branch_name": "nowhere"}})
+    tagged = building.api.run_build_trigger({"name": trigger.resource_name, "source": {"tag_name": "v1"}})
+    assert tagged.metadata.build.substitutions["COMMIT_SHA"] == sha
     by_hand = building.run(
         {"name": "ubuntu", "args": ["cat", "file"]}, source={"git_source": {"url": uri, "revision": "next"}}
     )
