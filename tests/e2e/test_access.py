@@ -213,6 +213,22 @@ def test_a_role_counts_at_once_and_at_once_no_longer(
         call(strict.weak)
 
 
+def test_whoever_makes_a_dataset_owns_it_and_no_other(strict: Strict) -> None:
+    strict.grant(strict.project, "roles/bigquery.user")
+    query = strict.weak.clients.bigquery.query
+    query("CREATE SCHEMA weaks").result()
+    query("CREATE TABLE weaks.t AS SELECT 1 AS x").result()
+    for refused, permission in (
+        ("DROP SCHEMA access CASCADE", "bigquery.datasets.delete"),
+        ("IF TRUE THEN DELETE FROM access.t WHERE TRUE; END IF", "bigquery.tables.updateData"),
+        (f'GRANT `roles/bigquery.dataOwner` ON SCHEMA access TO "{strict.member}"', "bigquery.datasets.update"),
+    ):
+        with pytest.raises(theirs.Forbidden, match=permission):
+            query(refused)
+    query("DROP SCHEMA weaks CASCADE").result()
+    strict.take(strict.project, "roles/bigquery.user")
+
+
 def test_who_may_test_permissions_is_told_the_truth(strict: Strict) -> None:
     asked = ["storage.objects.get", "storage.objects.delete"]
     bucket = strict.weak.clients.storage.bucket("access-data")

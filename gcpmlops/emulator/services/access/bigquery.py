@@ -51,6 +51,13 @@ class BigQueryGuard:
         if verb != "GET" and "/tables" not in template:
             self._access.changed()
 
+    def datasets(self, project: str, query: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Those that a statement makes, changes or removes; none where nobody asks."""
+        if not self._gate.checks or "SCHEMA" not in str(query.get("query", "")).upper():
+            return []
+        found = self._accesses(project, query)
+        return [(owner, dataset) for kind, (owner, dataset, _) in found if kind.endswith(" dataset")]
+
     def job(self, project: str, configuration: Mapping[str, Any], email: str) -> None:
         """Raises: PermissionDenied."""
         if self._gate.checks:

@@ -53,6 +53,14 @@ def _place(found: re.Match[str], project: str) -> tuple[str, str]:
     return owner or project, dataset
 
 
+def make_owner(engine: BigQueryEngine, project: str, dataset: str, email: str) -> None:
+    """Of a dataset that a statement has made; nothing where it has not."""
+    entries = access_of(engine, project, dataset)
+    if entries is not None and email:
+        body = {"access": [*entries, _entry("OWNER", f"user:{email}")]}
+        _request(engine, "PATCH", f"/bigquery/v2/projects/{project}/datasets/{dataset}", body)
+
+
 def access_of(engine: BigQueryEngine, project: str, dataset: str) -> list[dict[str, Any]] | None:
     """A dataset's access entries; None where it isn't there."""
     try:

@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,6 +40,7 @@ class Guard(Protocol):
 
     def job(self, project: str, configuration: Mapping[str, Any], email: str) -> None: ...
     def changed(self, verb: str, template: str) -> None: ...
+    def datasets(self, project: str, query: Mapping[str, Any]) -> list[tuple[str, str]]: ...
 
 
 class Jobs:
@@ -169,22 +170,39 @@ class Jobs:
                 if self._guard is not None:
                     self._guard.changed("PATCH", "datasets")
                 return answer
-            return self._engine.call(
-                "/engine/query",
-                {
-                    "project": project,
-                    "job": result_key(job),
-                    "config": configuration["query"],
-                    "caller": f"user:{job['user_email']}",
-                    **self._time(),
-                },
-            )
+            with self._making_datasets(job):
+                return self._engine.call(
+                    "/engine/query",
+                    {
+                        "project": project,
+                        "job": result_key(job),
+                        "config": configuration["query"],
+                        "caller": f"user:{job['user_email']}",
+                        **self._time(),
+                    },
+                )
         if "copy" in configuration:
             return self._engine.call("/engine/copy", {"project": project, "config": configuration["copy"]})
         with self._transfer.workspace() as workspace:
             if "load" in configuration:
                 return self._load(project, configuration["load"], workspace, upload)
             return self._extract(project, configuration["extract"], workspace)
+
+    @contextlib.contextmanager
+    def _making_datasets(self, job: Job) -> Iterator[None]:
+        """Who makes a dataset by a statement is its owner; where anything is asked about, that counts at once."""
+        if self._guard is None:
+            yield
+            return
+        concerned = self._guard.datasets(job["jobReference"]["projectId"], job["configuration"]["query"])
+        new = [of for of in concerned if grants.access_of(self._engine, *of) is None]
+        try:
+            yield
+        finally:
+            for of in new:
+                grants.make_owner(self._engine, *of, job["user_email"])
+            if concerned:
+                self._guard.changed("PATCH", "datasets")
 
     def _load(self, project: str, config: dict[str, Any], workspace: Path, upload: Path | None) -> dict[str, Any]:
         if upload is not None:

@@ -152,9 +152,9 @@ class EngineApp:
         return _listed(request, [item for item in items if _matches(item, request)], "datasets", "bigquery#datasetList")
 
     async def insert_dataset(self, request: Request) -> Response:
-        body = await request.json()
+        body, owner = await request.json(), request.headers.get("x-caller", "").removeprefix("user:")
         return JSONResponse(
-            await self._engine(lambda: self.tables.create_dataset(request.path_params["project"], body))
+            await self._engine(lambda: self.tables.create_dataset(request.path_params["project"], body, owner))
         )
 
     async def get_dataset(self, request: Request) -> Response:

@@ -41,6 +41,11 @@ _OURS = {
     "view",
     "access",
 }
+_ACCESS = (
+    {"role": "WRITER", "specialGroup": "projectWriters"},
+    {"role": "OWNER", "specialGroup": "projectOwners"},
+    {"role": "READER", "specialGroup": "projectReaders"},
+)
 
 
 class Tables:
@@ -53,7 +58,8 @@ class Tables:
 
     # datasets
 
-    def create_dataset(self, project: str, body: Body) -> Body:
+    def create_dataset(self, project: str, body: Body, owner: str = "") -> Body:
+        """Whoever makes it is its owner, unless its access is given."""
         core = self._core
         name = (body.get("datasetReference") or {}).get("datasetId", "")
         if not name.replace("_", "a").isalnum() or not name.isascii():
@@ -64,6 +70,8 @@ class Tables:
             )
         if core.catalog.get_dataset(project, name) is not None:
             raise EngineError("duplicate", f"Already Exists: Dataset {project}:{name}")
+        if owner and not body.get("access"):
+            body = {**body, "access": [*_ACCESS, {"role": "OWNER", "userByEmail": owner}]}
         with core.transaction():
             core.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted_schema(project, name)}")
             meta = core.catalog.create_dataset(dataset_routes._rest_to_dataset_meta(project, body, core.context.clock))
@@ -73,14 +81,7 @@ class Tables:
     def dataset(self, project: str, name: str) -> Body:
         meta = self._core.dataset(project, name)
         body: Body = dataset_routes._dataset_to_rest(meta)
-        body.setdefault(
-            "access",
-            [
-                {"role": "WRITER", "specialGroup": "projectWriters"},
-                {"role": "OWNER", "specialGroup": "projectOwners"},
-                {"role": "READER", "specialGroup": "projectReaders"},
-            ],
-        )
+        body.setdefault("access", [*_ACCESS])
         return {**body, **self._core.extras((project, name, ""), millis(meta.creation_time))}
 
     def datasets(self, project: str) -> list[Body]:
