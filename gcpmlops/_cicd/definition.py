@@ -258,10 +258,12 @@ class _DefinitionFile(YamlFile):
 
     def _check_canary(self, made: Definition, nodes: Mapping[str, Any]) -> None:
         try:
-            _ = made.strategy
+            probes = made.strategy.probes
         except (TypeError, InvalidArgument) as exc:
             cause = exc if isinstance(exc, InvalidArgument) else allowed("canary", ", ".join(_SUB_KEYS["canary"]))
             raise self._error(f"canary: {str(exc).partition(chr(10))[0]}", nodes["canary"], cause) from exc
+        if probes and not made.samples:
+            raise self._error("canary: probes needs samples", nodes["samples"], allowed("samples", "1 or more"))
 
     def _check_files(self, made: Definition, nodes: Mapping[str, Any]) -> None:
         """What it names is there. A query is no file."""

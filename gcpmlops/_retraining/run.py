@@ -201,7 +201,7 @@ class Run:
             is_default=parent is None,
             version_aliases=["candidate"],
             version_description=description,
-            samples=self._samples(),
+            samples=self._samples() if self.recipe.samples else None,
             data=[f"bq://{self.facts['training_table']}"] if "training_table" in self.facts else [],
             check=False,
             **self.recipe.server,

@@ -68,6 +68,7 @@ def test_what_is_not_linted_and_tested_has_no_such_steps(folder: Path) -> None:
         (LEAST.replace(", score: s", ""), 5, "evaluate does not say what is predicted"),
         (LEAST + "task: regression\n", 5, "evaluate does not say what is predicted"),
         (LEAST + "samples: true\n", 7, "samples: True is no number"),
+        (LEAST + "samples: 0\ncanary: {probes: true}\n", 7, "canary: probes needs samples"),
         (LEAST + "branch: a/../b\n", 7, "branch: 'a/../b' is not possible"),
         (LEAST + "branch: 'main; rm'\n", 7, "branch: 'main; rm' is not possible"),
         ("- a\n", 1, "the file is not a mapping"),
