@@ -8,7 +8,7 @@ import google.auth
 import pytest
 from google.api_core import exceptions
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud import billing_v1, resourcemanager_v3, service_usage_v1
+from google.cloud import billing_v1, iam_admin_v1, resourcemanager_v3, service_usage_v1
 from google.iam.v1 import policy_pb2
 
 from gcpmlops.emulator.server import Running
@@ -151,6 +151,13 @@ def test_conditions_make_a_policy_of_version_3(emulator: Running, google_environ
     policy.bindings.extend([plain, policy_pb2.Binding(role="roles/browser")])
     kept = client.set_iam_policy({"resource": resource, "policy": policy})
     assert kept.version == 1
+    for expression, errors in (
+        (condition["expression"], 0),
+        ("request.time <", 1),
+    ):  # gcloud iam policies lint-condition
+        asked = {"full_resource_name": f"//cloudresourcemanager.googleapis.com/{resource}"}
+        found = iam_admin_v1.IAMClient().lint_policy({**asked, "condition": {"expression": expression}}).lint_results
+        assert len(found) == errors
     assert [(each.role, list(each.members)) for each in kept.bindings] == [
         (binding.role, ["user:me@example.com", "user:you@example.com"])  # merged; nobody's role is not kept
     ]

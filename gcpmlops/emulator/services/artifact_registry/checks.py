@@ -45,8 +45,9 @@ def repository(value: types.Repository) -> None:
         raise exceptions.MethodNotImplemented(
             f"{_Mode(value.mode).name} is not built in this emulator: only STANDARD_REPOSITORY is."
         )
-    if "docker_config" in value and value.format_ != _Format.DOCKER:
-        raise invalid("repository.docker_config", f"a repository of format {_Format(value.format_).name} has none.")
+    for field, format_ in (("docker_config", _Format.DOCKER), ("maven_config", _Format.MAVEN)):
+        if field in value and value.format_ != format_:
+            raise invalid(f"repository.{field}", f"a repository of format {_Format(value.format_).name} has none.")
     for key, policy in value.cleanup_policies.items():
         if not 0 < len(key) < _MAX_POLICY_ID or (policy.id and policy.id != key):
             raise invalid(f"repository.cleanup_policies.{key}", "a policy's key is its id, of fewer than 128 letters.")

@@ -11,6 +11,7 @@ from gcpmlops.emulator.services.artifact_registry.app import PackageHosts
 from gcpmlops.emulator.services.artifact_registry.contents import Contents
 from gcpmlops.emulator.services.artifact_registry.oci.docker_images import DockerImages
 from gcpmlops.emulator.services.artifact_registry.oci.images import Images
+from gcpmlops.emulator.services.artifact_registry.other_packages import OtherPackages
 from gcpmlops.emulator.services.artifact_registry.project_settings import ProjectSettings
 from gcpmlops.emulator.services.artifact_registry.python.packages import PythonPackages
 from gcpmlops.emulator.services.artifact_registry.registry import Registry
@@ -25,6 +26,7 @@ def services(registry: Registry, policies: RepositoryPolicies) -> Iterable[Servi
         Contents(registry, images),
         DockerImages(registry, images),
         PythonPackages(registry),
+        OtherPackages(registry),
         ProjectSettings(registry.context),
         policies,
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from google.cloud.resourcemanager_v3 import types
 
     from gcpmlops.emulator.services.billing import Billing
+    from gcpmlops.emulator.services.iam import Policies
     from gcpmlops.emulator.services.iam_admin.accounts import Accounts
     from gcpmlops.emulator.services.iam_admin.pools import Pools
     from gcpmlops.emulator.services.iam_admin.roles import Roles
@@ -112,7 +113,14 @@ class Administration(Functions):
         return Pools(self._context, self._project_service.id_of)
 
     def _iam_routes(self) -> tuple[JsonRoute, ...]:
-        return pool_routes.routes(lambda: self._pools)
+        policies = iam_routes.routes(lambda: self._pool_policies, pool_routes.POOL.replace("{name=", "{resource="))
+        return (*pool_routes.routes(lambda: self._pools), *policies)
+
+    @made_once
+    def _pool_policies(self) -> Policies:
+        from gcpmlops.emulator.services.iam import Policies
+
+        return Policies(self._context, lambda name: self._pools.check(name), permissions="iam.")
 
     async def _token_exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Made when a token is first exchanged."""

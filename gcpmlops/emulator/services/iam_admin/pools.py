@@ -15,15 +15,21 @@ from gcpmlops.emulator.kernel.gate import Unasked
 from gcpmlops.emulator.kernel.registry import JsonRoute
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.kernel.validate import invalid
+from gcpmlops.emulator.services.iam_admin.expressions import is_well_formed
 from gcpmlops.emulator.settings import project_number
 
 _POOLS = "/v1/{parent=projects/*/locations/*}/workloadIdentityPools"
-_POOL = "/v1/{name=projects/*/locations/*/workloadIdentityPools/*}"
+POOL = "/v1/{name=projects/*/locations/*/workloadIdentityPools/*}"
 _PROVIDERS = "/v1/{parent=projects/*/locations/*/workloadIdentityPools/*}/providers"
 _PROVIDER = "/v1/{name=projects/*/locations/*/workloadIdentityPools/*/providers/*}"
 _ID = re.compile(r"(?!gcp-)[a-z0-9-]{4,32}")
 _TYPE = "type.googleapis.com/google.iam.v1.WorkloadIdentityPool"
-_OWN = ("name", "state")
+_OWN = ("name", "state", "expireTime")
+_KINDS = ("oidc", "aws", "saml", "x509")
+_COMMON = ("displayName", "description", "disabled")
+_OF_POOL = (*_COMMON, "mode", "sessionDuration", "inlineCertificateIssuanceConfig", "inlineTrustConfig")
+_OF_PROVIDER = (*_COMMON, *_KINDS, "attributeMapping", "attributeCondition")
+_GITHUB = "https://token.actions.githubusercontent.com"  # of everybody's repositories
 
 
 def routes(pools: Callable[[], Pools]) -> tuple[JsonRoute, ...]:
@@ -33,7 +39,7 @@ def routes(pools: Callable[[], Pools]) -> tuple[JsonRoute, ...]:
         return lambda variables, body: dict(getattr(pools(), method)(variables, body))
 
     made = []
-    for many, one in ((_PROVIDERS, _PROVIDER), (_POOLS, _POOL)):
+    for many, one in ((_PROVIDERS, _PROVIDER), (_POOLS, POOL)):
         made += [
             JsonRoute("POST", many, lazily("create"), Unasked.WITHIN),
             JsonRoute("GET", many, lazily("all"), Unasked.WITHIN),
@@ -65,13 +71,13 @@ class Pools:
         given = variables.get("workloadIdentityPoolProviderId" if is_provider else "workloadIdentityPoolId", "")
         self._require("create", parent, provider=is_provider)
         if not _ID.fullmatch(given):
-            raise invalid(
-                f"{kind} id", f"{given!r} is not allowed: 4 to 32 of a-z, 0-9 and -, not beginning with gcp-."
-            )
+            field = "workload_identity_pool_provider_id" if is_provider else "workload_identity_pool_id"
+            raise invalid(field, f"{given!r} is not allowed: 4 to 32 of a-z, 0-9 and -, not beginning with gcp-.")
+        settings = _settings(body or {}, provider=is_provider)
         if is_provider:
             self._live(parent)
-            _check_provider(body or {})
-        made = {**(body or {}), "name": f"{parent}/{kind}/{given}", "state": "ACTIVE"}
+            _check_provider(settings)
+        made = {**settings, "name": f"{parent}/{kind}/{given}", "state": "ACTIVE"}
         if self._rows.find(made["name"]) is not None:
             raise exceptions.AlreadyExists(f"{kind} {given} exists already, or was deleted within the last 30 days.")
         self._keep(made)
@@ -82,6 +88,8 @@ class Pools:
         parent = self._name(variables["parent"])
         is_provider = "/workloadIdentityPools/" in parent
         self._require("list", parent, provider=is_provider)
+        if is_provider:
+            self.find(parent)
         found = [_plain(row) for row in self._rows.list(parent)]
         if variables.get("showDeleted", "").lower() != "true":
             found = [each for each in found if each["state"] == "ACTIVE"]
@@ -97,12 +105,11 @@ class Pools:
         """The fields that updateMask names."""
         name = self._name(variables["name"])
         self._require("update", name, provider="/providers/" in name)
-        stored = self._live(name)
+        stored, given = self._live(name), _settings(body or {}, provider="/providers/" in name)
         paths = [path.split(".")[0] for path in variables.get("updateMask", "").split(",") if path]
-        for path in paths or list(body or {}):
-            key = _camel(path)
+        for key in map(_camel, paths or given):
             if key not in _OWN:
-                stored[key] = (body or {}).get(key)
+                stored[key] = given.get(key)
         kept = {key: value for key, value in stored.items() if value is not None}
         if "/providers/" in name:
             _check_provider(kept)
@@ -121,6 +128,10 @@ class Pools:
         if row is None:
             raise exceptions.NotFound(f"{name} is not found.")
         return _plain(row)
+
+    def check(self, name: str) -> None:
+        """Raises: NotFound where it is not there; FailedPrecondition where it is deleted."""
+        self._live(name)
 
     def remember(self, principal: str, sets: list[str]) -> None:
         """Which sets (principalSet://...) a federated identity is in, as its last token said."""
@@ -175,12 +186,32 @@ class Pools:
         return {"name": name, "done": True, "response": {"@type": kind, **_shown(made)}}
 
 
+def _settings(body: Mapping[str, Any], *, provider: bool) -> dict[str, Any]:
+    """Without what only the service sets. Raises: InvalidArgument for a field that there isn't."""
+    allowed = _OF_PROVIDER if provider else _OF_POOL
+    for key, value in body.items():
+        if key not in (*allowed, *_OWN):
+            raise exceptions.InvalidArgument(f"Invalid JSON payload received. Unknown name {key!r}.")
+        if key in (*_KINDS, "attributeMapping") and not isinstance(value, dict):
+            raise invalid(key, "an object is expected.")
+    return {key: value for key, value in body.items() if key not in _OWN}
+
+
 def _check_provider(body: Mapping[str, Any]) -> None:
     """Raises: InvalidArgument for settings by which no token could be exchanged."""
-    kinds = [kind for kind in ("oidc", "aws", "saml", "x509") if kind in body]
+    kinds = [kind for kind in _KINDS if kind in body]
     if len(kinds) != 1:
         raise invalid("provider", "one of oidc, aws, saml and x509 is required.")
+    condition = str(body.get("attributeCondition", ""))
+    written = {"attributeCondition": condition or "true", **body.get("attributeMapping", {})}
+    for field, expression in written.items():
+        if not is_well_formed(str(expression)):
+            raise invalid(field, f"{expression!r} does not compile.")
     if kinds == ["oidc"]:
+        if body["oidc"].get("issuerUri") == _GITHUB and "assertion." not in condition:
+            raise invalid(
+                "attributeCondition", "must reference one of the provider's claims: all of GitHub has this issuer."
+            )
         if not str(body["oidc"].get("issuerUri", "")).startswith("https://"):
             raise invalid("oidc.issuerUri", "an https:// address is required.")
         if "google.subject" not in body.get("attributeMapping", {}):

@@ -1,4 +1,4 @@
-"""google.iam.admin.v1.IAM: predefined roles, a project's own ones, and which permissions there are."""
+"""google.iam.admin.v1.IAM: predefined roles, a project's own ones, which permissions there are, conditions' form."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.kernel.validate import invalid
 from gcpmlops.emulator.services.access.predefined import PREDEFINED
 from gcpmlops.emulator.services.access.roles import ROLES, permissions
+from gcpmlops.emulator.services.iam_admin.expressions import is_well_formed
 from gcpmlops.emulator.settings import project_number
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,12 @@ class Roles(Service):
             permissions=[types.Permission(name=name, stage="GA") for name in page], next_page_token=token
         )
 
+    def lint_policy(self, request: types.LintPolicyRequest) -> types.LintPolicyResponse:
+        """Whether a condition compiles; nothing else is looked at."""
+        expression = request.condition.expression
+        found = [] if is_well_formed(expression) else [_lint(f"{expression!r} does not compile.")]
+        return types.LintPolicyResponse(lint_results=found)
+
     def check_bound(self, role: str, resource: str) -> None:
         """Raises: InvalidArgument for one that no policy of the resource takes."""
         if role.startswith("roles/"):
@@ -158,6 +165,16 @@ class Roles(Service):
         if parent.startswith("organizations/"):
             raise exceptions.MethodNotImplemented("Roles of organisations are not built in this emulator.")
         return f"projects/{self._projects(parse('projects/{project}', parent)['project'])}"
+
+
+def _lint(message: str) -> types.LintResult:
+    return types.LintResult(
+        level=types.LintResult.Level.CONDITION,
+        validation_unit_name="LintValidationUnits/ConditionCompileCheck",
+        severity=types.LintResult.Severity.ERROR,
+        field_name="condition.expression",
+        debug_message=message,
+    )
 
 
 def _check_spelling(role: str) -> None:

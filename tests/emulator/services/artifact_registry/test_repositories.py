@@ -33,6 +33,9 @@ def test_life_of_a_repository(client, location, make) -> None:
     with pytest.raises(exceptions.BadRequest, match="format"):
         client.update_repository(repository={"name": name, "format_": "DOCKER"}, update_mask={"paths": ["format"]})
     assert name in [repository.name for repository in client.list_repositories(parent=location)]
+    assert list(client.list_npm_packages(parent=make("NPM"))) == []
+    with pytest.raises(exceptions.BadRequest, match="not MAVEN"):
+        client.list_maven_artifacts(parent=name)
     everywhere = location.replace("us-central1", "-")
     assert name in [repository.name for repository in client.list_repositories(parent=everywhere)]
     client.delete_repository(name=name).result()
@@ -49,6 +52,7 @@ def test_life_of_a_repository(client, location, make) -> None:
         ("none", {}, "repository.format"),
         ("labels", {"format_": "PYTHON", "labels": {"A": "b"}}, "labels.A"),
         ("docker", {"format_": "PYTHON", "docker_config": {"immutable_tags": True}}, "docker_config"),
+        ("maven", {"format_": "NPM", "maven_config": {"version_policy": "RELEASE"}}, "maven_config"),
     ],
 )
 def test_a_repository_that_is_not_allowed(registry, location, id_, fields, told) -> None:

@@ -184,7 +184,18 @@ def test_tokens_of_an_identity_provider_are_exchanged(account: iam_admin_v1.Serv
         "attributeCondition": "assertion.repository == 'me/mine' && !assertion.sub.startsWith('bad')",
     }
     path = f"{base}/{pool}/providers?workloadIdentityPoolProviderId=jobs"
-    assert session.post(path, json={"oidc": {"issuerUri": issuer}}).status_code == 400
+    github = {"issuerUri": "https://token.actions.githubusercontent.com"}
+    refused = (
+        {"oidc": {"issuerUri": issuer}},
+        {**oidc, "attributeCondition": "assertion.repository =="},
+        {**oidc, "attributeCondition": "", "oidc": github},
+        {**oidc, "colour": "red"},
+    )
+    assert [session.post(path, json=settings).status_code for settings in refused] == [400] * len(refused)
+    assert session.get(f"{base}/none/providers").status_code == 404
+    policy = {"policy": {"bindings": [{"role": "roles/iam.workloadIdentityPoolViewer", "members": ["user:me@x.test"]}]}}
+    kept = session.post(f"{base}/{pool}:setIamPolicy", json=policy).json()
+    assert session.post(f"{base}/{pool}:getIamPolicy", json={}).json() == kept
     name = session.post(path, json=oidc).json()["response"]["name"]
     audience, file = f"//iam.googleapis.com/{name}", tmp_path / "token"
 
