@@ -37,6 +37,17 @@ def _holds(expression: str) -> bool:
         ('(resource.service == "storage.googleapis.com")', True),
         ('((resource.type == "storage.googleapis.com/Object") && resource.name.endsWith("/x"))', True),
         ('resource.type == "storage.googleapis.com/Bucket"', False),
+        ('resource.type != "storage.googleapis.com/Bucket"', True),
+        ('resource.service == "pubsub.googleapis.com" || resource.name.contains("train")', True),
+        ('!(resource.service in ["pubsub.googleapis.com", "storage.googleapis.com"])', False),
+        ('resource.name.extract("buckets/{bucket}/objects") == "b"', True),
+        ('resource.name.extract("/objects/{rest}") == "train/x"', True),
+        ('resource.name.extract("/folders/{rest}") == ""', True),
+        ('request.time.getFullYear() == 2026 && request.time.getMonth("Europe/Berlin") == 0', True),
+        ('request.time.getHours("America/New_York") == 19 && request.time.getDayOfWeek("America/New_York") == 4', True),
+        ('request.time - duration("24h") == timestamp("2026-01-01T00:00:00Z")', True),
+        ("true", True),
+        ("resource.name", False),
     ],
 )
 def test_what_is_understood(expression: str, expected: bool) -> None:
@@ -48,8 +59,11 @@ def test_what_is_understood(expression: str, expected: bool) -> None:
     [
         'request.time < timestamp("soon")',
         'request.time < timestamp("2027-01-01T00:00:00")',
-        'resource.name.startsWith("projects/") || true',
+        'request.time.getHours("Mars/Olympus") > 1',
+        'request.time < duration("soon")',
         "resource.matchTag('a', 'b')",
+        "resource.colour == 'red'",
+        "resource.name < 3",
     ],
 )
 def test_what_is_not_understood_makes_no_binding_apply_and_says_so(
@@ -57,4 +71,4 @@ def test_what_is_not_understood_makes_no_binding_apply_and_says_so(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert _holds(expression) is False
-    assert "its binding does not apply" in caplog.text
+    assert "Its binding does not apply" in caplog.text
