@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gcpmlops._containers import dockerfiles, manifests
-from gcpmlops._generated import Generated as Generated
-from gcpmlops._generated import write
+from gcpmlops._generated import FOREIGN, Generated, write
 from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.types import Path_
 
@@ -39,7 +38,8 @@ class Containers:
                 AIP_STORAGE_URI, by Vertex AI's contract for containers.
             folder: where they are written.
             module: of training.
-            requirements: NAME==VERSION; for serving those of the model, default scikit-learn.
+            requirements: NAME==VERSION; for serving those of the model, default scikit-learn; for training those of a
+                requirements.txt that is there already, which stays as it is.
             base_image: IMAGE:TAG or IMAGE@sha256:DIGEST.
             force: also over files that were edited by hand.
             confirm: asked about each of them instead.
@@ -55,6 +55,8 @@ class Containers:
         else:
             raise InvalidArgument(field="kind", value=kind, allowed="training, serving")
         files = [Generated.compared(Path(folder, name), text) for name, text in texts.items()]
+        if kind == "training" and not requirements:
+            files = [file for file in files if not _is_theirs(file)]
         return _written(files, force=force, confirm=confirm, dry_run=dry_run)
 
     def manifests(
@@ -96,6 +98,14 @@ class Containers:
         )  # fmt: skip
         file = Generated.compared(Path(folder, f"{model}.yaml"), text)
         return _written([file], force=force, confirm=confirm, dry_run=dry_run)
+
+
+def _is_theirs(file: Generated) -> bool:
+    """Whether it is a requirements.txt of people's own. Raises InvalidArgument where it does not say exactly what."""
+    if file.path.name != "requirements.txt" or file.state != FOREIGN:
+        return False
+    dockerfiles.check_pins(file.path)
+    return True
 
 
 def _written(files: list[Generated], *, force: bool, confirm: Confirm, dry_run: bool) -> list[Generated]:

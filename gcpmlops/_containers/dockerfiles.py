@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 
 from gcpmlops.exceptions import InvalidArgument
 
@@ -92,6 +93,15 @@ def serving(*, base: str, requirements: Sequence[str]) -> dict[str, str]:
         "requirements.txt": _pinned(requirements or SKLEARN, own=SERVER),
         "serve.py": program,
     }
+
+
+def check_pins(path: Path) -> None:
+    """Of a requirements file: hashes and markers are pip's affair. Raises InvalidArgument naming the line."""
+    joined = re.sub(r"\\\r?\n", lambda _: " ", path.read_text("utf-8", "replace"))
+    for line in joined.splitlines():
+        wanted = re.split(r"(?:^|\s)#|;|\s--hash=", line)[0].strip()
+        if wanted and not _PIN.fullmatch(re.sub(r"\s*==\s*", "==", wanted)):
+            raise InvalidArgument(f"{path}: {wanted}", field="requirements", value=wanted, allowed="NAME==VERSION")
 
 
 def _pinned(requirements: Sequence[str], *, own: Sequence[str] = ()) -> str:

@@ -69,6 +69,19 @@ def test_what_is_not_pinned_or_would_be_something_else(tmp_path: Path, given: di
     assert not list(tmp_path.iterdir())
 
 
+def test_a_requirements_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    own = "# ours\nA_b[c] == 1.0 \\\n    --hash=sha256:00\nd==2; python_version > '3'  # via a\n"
+    path.write_text(own)
+    assert set(states(Containers().generate("training", tmp_path, force=True))) == {"Dockerfile", ".dockerignore"}
+    assert path.read_text() == own
+    path.write_text(own + "pandas>=2\n")
+    with pytest.raises(InvalidArgument, match=r"requirements.txt: pandas>=2"):
+        Containers().generate("training", tmp_path)
+    with pytest.raises(FailedPrecondition, match=r"requirements.txt: foreign"):
+        Containers().generate("training", tmp_path, requirements=["pandas==2.2.3"])
+
+
 def test_the_models_pins_win_over_the_servers(tmp_path: Path) -> None:
     Containers().generate("serving", tmp_path, requirements=["scikit_learn==1.6.1", "Joblib==1.3.0"])
     lines = (tmp_path / "requirements.txt").read_text().splitlines()[1:]
