@@ -213,6 +213,28 @@ def test_a_role_counts_at_once_and_at_once_no_longer(
         call(strict.weak)
 
 
+def test_a_condition_on_names_and_what_is_written_over(strict: Strict) -> None:
+    """An upload's object is known by its metadata alone; to write over one is to delete it, too."""
+    bucket = strict.owner.clients.storage.bucket("access-data")
+    policy = bucket.get_iam_policy(requested_policy_version=3)
+    policy.version, before = 3, [*policy.bindings]
+    condition = {"title": "in", "expression": 'resource.name.startsWith("projects/_/buckets/access-data/objects/in/")'}
+    policy.bindings.append({"role": "roles/storage.objectCreator", "members": {strict.member}, "condition": condition})
+    bucket.set_iam_policy(policy)
+    weak = strict.weak.clients.storage.bucket("access-data")
+    weak.blob("in/small").upload_from_string(b"1")
+    weak.blob("in/large", chunk_size=256 * 1024).upload_from_string(b"1" * 300_000)
+    for name, permission in (("out/small", "storage.objects.create"), ("in/small", "storage.objects.delete")):
+        with pytest.raises(theirs.Forbidden, match=permission):
+            weak.blob(name).upload_from_string(b"2")
+    with pytest.raises(theirs.Forbidden, match=r"storage\.objects\.create"):
+        weak.blob("out/large", chunk_size=256 * 1024).upload_from_string(b"1" * 300_000)
+    assert bucket.blob("in/small").download_as_bytes() == b"1"
+    policy = bucket.get_iam_policy(requested_policy_version=3)
+    policy.bindings, policy.version = before, 3
+    bucket.set_iam_policy(policy)
+
+
 def test_whoever_makes_a_dataset_owns_it_and_no_other(strict: Strict) -> None:
     strict.grant(strict.project, "roles/bigquery.user")
     query = strict.weak.clients.bigquery.query

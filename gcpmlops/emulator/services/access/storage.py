@@ -37,6 +37,7 @@ _METHODS = {  # method: permissions, all on the bucket or object in the path
 }
 _FREE = ("storage.buckets.testIamPermissions", "storage.objects.testIamPermissions")
 _COPIES = ("storage.objects.copy", "storage.objects.rewrite")
+_WRITES = (*_COPIES, "storage.objects.insert", "storage.objects.compose", "storage.objects.move")
 _CHANGES = ("storage.buckets.", "storage.bucketAccessControls.")
 _XML = {
     ("GET", "object"): "storage.objects.get", ("HEAD", "object"): "storage.objects.get",
@@ -53,21 +54,38 @@ class StorageGuard:
 
     Args:
         project_of: a bucket's project; None where there is no such bucket.
+        has_object: whether the bucket has an object of that name.
     """
 
-    def __init__(self, gate: Gate, access: Access, project_of: Callable[[str], str | None]) -> None:
-        self._gate, self._access, self._project_of = gate, access, project_of
+    def __init__(
+        self,
+        gate: Gate,
+        access: Access,
+        project_of: Callable[[str], str | None],
+        has_object: Callable[[str, str], bool],
+    ) -> None:
+        self._gate, self._access, self._project_of, self._has_object = gate, access, project_of, has_object
 
     def before(self, method: str, path: dict[str, str], call: Any) -> None:
-        """Raises: PermissionDenied. `call` is the service's own (services/storage/call.py)."""
-        if not self._gate.checks:
+        """Raises: PermissionDenied. `call` is the service's own (services/storage/call.py).
+
+        An upload is asked about when its object's name is known; a session's URI is its own credential after that.
+        """
+        if not self._gate.checks or (method == "storage.objects.insert" and "object" not in path):
             return
         caller = call.scope.get("state", {}).get("caller", ANONYMOUS)
-        if caller is ANONYMOUS and "upload_id" in call.params:
-            return  # the session's URI is its own credential: its start was asked about
         project = self._project(path, call)
-        wanted = Wanted(project, tuple(_pairs(method, path, f"projects/{project}")))
+        pairs = (*_pairs(method, path, f"projects/{project}"), *self._overwriting(method, path))
+        wanted = Wanted(project, pairs)
         self._gate(Asked(Call(caller, headers=call.headers), "storage", method, wanted))
+
+    def _overwriting(self, method: str, path: dict[str, str]) -> Iterator[tuple[str, str]]:
+        """What is written over is deleted."""
+        if method in _WRITES:
+            bucket = path.get("destinationBucket", path.get("bucket", ""))
+            name = path.get("destinationObject") or path.get("destination") or path.get("object", "")
+            if self._has_object(bucket, name):
+                yield "storage.objects.delete", f"buckets/{bucket}/objects/{name}"
 
     def before_xml(self, verb: str, kind: str, bucket: str, name: str, call: Any) -> None:
         """The same for a request of the XML API."""

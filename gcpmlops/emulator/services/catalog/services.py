@@ -81,7 +81,7 @@ class Services(Delivery):
 
     def _apps(self, store: Store, authenticator: Authenticator) -> dict[str, Asgi]:
         context, settings = self._context, self._settings
-        guard = StorageGuard(self.gate, context.access, self._project_of_bucket)
+        guard = StorageGuard(self.gate, context.access, self._project_of_bucket, self.storage.objects.has)
         storage = StorageApp(self.storage, max_body_bytes=settings.max_body_bytes, guard=guard)
         bigquery = BigQueryApp(
             self.bigquery,

@@ -84,6 +84,10 @@ class Objects:
             row = conn.execute(_ONE, (generation, bucket, name)).fetchone()
         return None if row is None else ObjectRecord.from_row(row)
 
+    def has(self, bucket: str, name: str) -> bool:
+        """Whether there is a live object of that name."""
+        return self._store.read(lambda conn: self.find(conn, bucket, name)) is not None
+
     def require(self, conn: sqlite3.Connection, bucket: str, name: str, generation: int | None = None) -> ObjectRecord:
         """Raises NotFound, for the bucket where that is what is missing."""
         found = self.find(conn, bucket, name, generation)

@@ -172,11 +172,14 @@ def _store(call: Call, resource: Json, content: Content) -> Reply:
 
 
 def _name(call: Call, resource: Json) -> str:
+    """Of the object, for who may make it. Raises: BadRequest, PermissionDenied."""
     name = call.params.get("name") or resource.get("name")
     if not name:
         raise errors.required("name")
     if call.path["bucket"] != resource.get("bucket", call.path["bucket"]):
         raise errors.invalid("The bucket in the request body does not match the one in the URL.")
+    if call.guard is not None:
+        call.guard.before("storage.objects.insert", {**call.path, "object": str(name)}, call)
     return str(name)
 
 
