@@ -88,7 +88,7 @@ variable "kms_key" {
 }
 
 variable "function_source" {
-  description = "Path of the zip file with the retraining function's source; null: `gcpmlops retraining apply` deploys it."
+  description = "Path of the retraining function's source, by `python -m gcpmlops._retraining.source FILE.zip`; null: `gcpmlops retraining apply` deploys it."
   type        = string
   default     = null
 }

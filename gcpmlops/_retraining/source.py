@@ -1,13 +1,19 @@
-"""The function's source: its few lines, and the library beside them, so that it runs what set it up."""
+"""The function's source: its few lines, and the library beside them, so that it runs what set it up.
+
+`python -m gcpmlops._retraining.source FILE` writes it as the zip that infra/ deploys.
+"""
 
 from __future__ import annotations
 
 import re
 import shutil
+import sys
+import tempfile
 from importlib import metadata, resources
 from pathlib import Path
 
 import gcpmlops
+from gcpmlops._functions.archive import build
 
 # The halves and parts that no function needs.
 _LEFT_OUT = ("emulator", "demo", "cli", "pytest_plugin.py", "__pycache__", "function")
@@ -33,3 +39,13 @@ def requirements() -> list[str]:
         if extra is None or extra[1] == "evaluation":
             wanted.append(requirement.strip())
     return sorted(set(wanted))
+
+
+def zipped() -> bytes:
+    """All of it; the same bytes for the same library."""
+    with tempfile.TemporaryDirectory(prefix="gcpmlops-function-") as folder:
+        return build(write(Path(folder)), entry_point="retrain").content
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_bytes(zipped())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import uuid
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,7 @@ from gcpmlops._retraining.limits import refusal
 from gcpmlops._retraining.look import Look, Lookout, at
 from gcpmlops._retraining.recipe import Budget, Recipe, canary_dict
 from gcpmlops._retraining.run import Run, new_record
-from gcpmlops._retraining.source import requirements
+from gcpmlops._retraining.source import requirements, zipped
 from gcpmlops._retraining.triggers import DataDrift, NewData, OnAlert, QualityBelow, Schedule
 from gcpmlops._retraining.wiring import _is_of
 from gcpmlops.endpoints import Canary, Quality
@@ -455,6 +457,14 @@ def test_whose_a_schedule_is() -> None:
     ours = ["retraining-a-work", "retraining-a-0-schedule", "retraining-a-12-new-data"]
     others = ["retraining-a-0-work", "retraining-a-0-1-schedule", "retraining-a-b-work", "retraining-ab-work", "a-work"]
     assert [job for job in [*ours, *others] if _is_of(job, "a")] == ours
+
+
+def test_the_functions_source_is_the_same_zip_each_time() -> None:
+    made = zipped()
+    assert zipped() == made  # Terraform deploys anew what has another hash
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        assert {"main.py", "requirements.txt", "gcpmlops/retraining.py"} <= set(archive.namelist())
+        assert not [name for name in archive.namelist() if "emulator" in name]
 
 
 def test_the_function_needs_what_the_library_needs() -> None:

@@ -26,7 +26,7 @@ module "gcpmlops" {
   datasets   = ["weather"]
   developers = ["group:ml@example.com"]
 
-  function_source = "${path.module}/function.zip"
+  function_source = "${path.module}/function.zip" # python -m gcpmlops._retraining.source function.zip
   schedules = {
     monthly = {
       schedule  = "0 6 1 * *"

@@ -20,7 +20,7 @@ variable "name" {
 }
 
 variable "source_archive" {
-  description = "Path of the zip file with the function's source."
+  description = "Path of the zip file with the function's source, by `python -m gcpmlops._retraining.source FILE.zip`."
   type        = string
 }
 
