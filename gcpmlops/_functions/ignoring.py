@@ -56,20 +56,25 @@ class Ignored:
 
 
 def files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files to upload, by their names below the folder, in order; what an ignored folder holds is left out."""
+    """The files to upload, by their names below the folder, in order; what an ignored folder holds is left out.
+
+    Links are followed, but to a folder that they are in themselves.
+    """
     ignored = Ignored(folder)
 
-    def below(path: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    def below(path: Path, prefix: str, within: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
         for entry in sorted(path.iterdir()):
             name = prefix + entry.name
             if ignored(name, is_folder=entry.is_dir()):
                 continue
             if entry.is_dir():
-                yield from below(entry, name + "/")
+                real = entry.resolve()
+                if not (entry.is_symlink() and any(real in (each, *each.parents) for each in within)):
+                    yield from below(entry, name + "/", (*within, real))
             elif entry.is_file():
                 yield name, entry
 
-    return below(folder, "")
+    return below(folder, "", (folder.resolve(),))
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -134,6 +134,7 @@ def test_the_same_files_make_the_same_archive(folder: Path) -> None:
     (folder / "greet.sh").touch()
     (folder / ".gcpmlops").mkdir()
     (folder / ".gcpmlops" / "delivery.json").write_text("{}")
+    (folder / "itself").symlink_to(".")  # would go on for ever
     assert packed(folder) == content
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         assert [(each.name, each.mode) for each in archive] == [("greet.sh", 0o755)]
