@@ -93,7 +93,12 @@ class Administration(Functions):
         from gcpmlops.emulator.services.service_usage.enabled import EnabledApis
 
         projects = self._project_service
-        return EnabledApis(self._context, active=projects.is_active, id_of=projects.id_of)
+        return EnabledApis(
+            self._context,
+            active=projects.is_active,
+            id_of=projects.id_of,
+            billed=lambda project: self._billing_service.pays_for(project),
+        )
 
     def _billing(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.billing import BillingPolicies

@@ -35,12 +35,16 @@ class EnabledApis:
     Args:
         active: tells whether a project is here and not deleted; asking brings none into being.
         id_of: a project's id by id or number; raises where there is none.
+        billed: tells whether a project, by its id, has a billing account.
     """
 
-    def __init__(self, context: Context, *, active: Callable[[str], bool], id_of: Callable[[str], str]) -> None:
+    def __init__(
+        self, context: Context, *,
+        active: Callable[[str], bool], id_of: Callable[[str], str], billed: Callable[[str], bool],
+    ) -> None:  # fmt: skip
         self._context = context
         self._store = context.store
-        self._active, self._id_of = active, id_of
+        self._active, self._id_of, self._billed = active, id_of, billed
         self._store.ensure_schema(_SCHEMA)
         self._cache: dict[str, frozenset[str]] = {}
         self._used: dict[tuple[str, str], datetime] = {}
@@ -91,7 +95,7 @@ class EnabledApis:
         return now - enabled < _ENABLED_WITHIN or (used is not None and now - used < _USED_WITHIN)
 
     def check(self, asked: Asked) -> None:
-        """The gate's: raises PermissionDenied for an API that is not enabled, a project that is not there."""
+        """The gate's: raises PermissionDenied for an API that isn't enabled or paid, a project that isn't there."""
         api = f"{asked.service}.googleapis.com"
         if asked.service in _OPEN or api not in KNOWN:
             return
@@ -104,6 +108,8 @@ class EnabledApis:
         project = self._id_of(given)
         if api not in self.of(project):
             raise _disabled(str(project_number(project)), api)
+        if KNOWN[api].billed and not self._billed(project):
+            raise _unpaid(str(project_number(project)), api)
         self._note_use(project, api)
 
     def _note_use(self, project: str, api: str) -> None:
@@ -159,6 +165,16 @@ def _disabled(number: str, api: str) -> exceptions.PermissionDenied:
         "retry. If you enabled this API recently, wait a few minutes for the action to propagate to our systems and "
         "retry.",
         details=[error_details_pb2.Help(links=[link]), _info("SERVICE_DISABLED", number, api, title, url)],
+    )
+
+
+def _unpaid(number: str, api: str) -> exceptions.PermissionDenied:
+    url = f"https://console.developers.google.com/billing/enable?project={number}"
+    link = error_details_pb2.Help.Link(description="Google developers console billing", url=url)
+    return exceptions.PermissionDenied(
+        f"This API method requires billing to be enabled. Please enable billing on project #{number} by visiting {url} "
+        "then retry.",
+        details=[error_details_pb2.Help(links=[link]), _info("BILLING_DISABLED", number, api, KNOWN[api].title)],
     )
 
 

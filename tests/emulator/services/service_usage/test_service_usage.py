@@ -114,6 +114,13 @@ def test_who_does_not_pay_enables_nothing_that_costs(owner: Client) -> None:
     wrong = {"billing_account_name": "billingAccounts/111111-111111-111111"}
     with pytest.raises(exceptions.FailedPrecondition, match="not found"):
         clients.billing.update_project_billing_info({"name": "projects/unpaid-project", "project_billing_info": wrong})
+    region = "projects/unpaid-project/locations/us-central1"
+    usage.enable_service({"name": service("artifactregistry", "unpaid-project")}).result(timeout=10)
+    assert list(clients.artifact_registry.list_repositories(parent=region)) == []
+    clients.billing.update_project_billing_info({"name": "projects/unpaid-project", "project_billing_info": {}})
+    with pytest.raises(exceptions.PermissionDenied, match="requires billing to be enabled") as refused:
+        clients.artifact_registry.list_repositories(parent=region)
+    assert refused.value.reason == "BILLING_DISABLED"
 
 
 def test_an_api_brings_its_service_agent(owner: Client) -> None:
