@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gcpmlops._project.blueprint import Blueprint
+if TYPE_CHECKING:  # an exception names these commands, and knows nothing above it
+    from gcpmlops._project.blueprint import Blueprint
 
 
 @dataclass(frozen=True)
