@@ -10,7 +10,8 @@ locals {
 resource "google_iam_workload_identity_pool" "pool" {
   project                   = var.project
   workload_identity_pool_id = var.name
-  display_name              = "Pipelines of ${var.name}"
+  display_name              = "Delivery pipelines" # up to 32 characters
+  description               = "Pipelines that deliver without keys (${var.name})"
 }
 
 resource "google_iam_workload_identity_pool_provider" "github" {
