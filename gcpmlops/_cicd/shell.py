@@ -59,7 +59,8 @@ def workspace(definition: Definition, root: Path) -> str:
 
 def relative(path: Path, root: Path) -> str:
     """With / on every machine; a first character that is no option's. Raises InvalidArgument for what is elsewhere."""
-    found = Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
+    there = path.parent.resolve() / path.name  # a link is what the repository has
+    found = Path(os.path.relpath(there, root.resolve())).as_posix()
     if found.startswith("../"):
         raise InvalidArgument(f"{path} is not below {root}", field="root", value=str(root), allowed="a folder above it")
     return f"./{found}" if found[0] in "-~" else found

@@ -146,6 +146,8 @@ def test_every_shell_gets_what_the_definition_says(cicd, project: Path) -> None:
     assert (
         loaded["jobs"]["deliver"]["steps"][-1]["with"]["path"] == re.sub(r"[^\w./-]", "?", ODD) + "/" + FILE.as_posix()
     )
+    (folder / "link.yaml").symlink_to(EXAMPLE / "delivery.yaml")
+    assert "--definition link.yaml" in cicd.check(folder / "link.yaml")[0].content
     with pytest.raises(InvalidArgument, match="is not below"):
         cicd.check(folder / "-d.yaml", root=folder / "tests")
 
