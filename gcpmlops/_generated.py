@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,6 +82,8 @@ def _written(file: File) -> File:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(file.content, "utf-8", newline="\n")
+        if path.exists():
+            shutil.copymode(path, part)
         part.replace(path)
     except OSError as exc:
         raise FailedPrecondition(

@@ -100,8 +100,13 @@ def test_a_file_that_was_edited_is_kept(tmp_path: Path) -> None:
     made.generate("serving", tmp_path, requirements=["scikit-learn==1.6.1"], confirm=lambda _: False)
     assert "RUN true" in path.read_text()
     assert "1.6.1" in (tmp_path / "requirements.txt").read_text()
+    (tmp_path / "elsewhere").write_text(path.read_text())
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    path.chmod(0o750)
     made.generate("serving", tmp_path, force=True)
     assert "RUN true" not in path.read_text()
+    assert (path.is_symlink(), path.stat().st_mode & 0o777) == (True, 0o750)
 
 
 def test_states(tmp_path: Path) -> None:
