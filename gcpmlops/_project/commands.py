@@ -98,6 +98,18 @@ def revoke(resource: str, role: str, member: str) -> Command:
     return _binding(resource, role, member, "remove-iam-policy-binding")
 
 
+def work_in(location: str) -> Command:
+    """Has the work done elsewhere: the variable counts more than gcpmlops.toml."""
+    return Command(f"export GCPMLOPS_LOCATION={location}", "everybody")
+
+
+def nearer(name: str, place: str, wanted: str) -> Command:
+    """Brings a bucket to the work; a dataset can't be moved: the work goes there."""
+    if not name.startswith("gs://"):
+        return work_in(place)
+    return Command(f"gcloud storage buckets relocate {name} --location={wanted}", "roles/storage.admin")
+
+
 def create_agent(project: str, api: str) -> Command:
     """Has a service agent made."""
     line = f"gcloud beta services identity create --service={api} --project={project}"

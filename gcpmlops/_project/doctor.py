@@ -13,7 +13,7 @@ from gcpmlops._project.findings import Finding as Finding
 from gcpmlops._project.findings import bad, good, odd
 from gcpmlops._project.grants import APIS, RULES, Action
 from gcpmlops._project.steps import Step, missing
-from gcpmlops._project.survey import Survey, Surveyor, check_location, open_billing_account
+from gcpmlops._project.survey import Survey, Surveyor, check_location, nearest_location, open_billing_account
 from gcpmlops.exceptions import GcpMlopsError, NotFound, PermissionDenied, translated
 
 if TYPE_CHECKING:
@@ -98,16 +98,15 @@ class Doctor:
         for name, place in survey.locations.items():
             if place and place not in (wanted, "us", "eu", "nam4", "eur4"):
                 text = f"{name} is in {place}, the work in {wanted}: reads cross regions"
-                yield odd(
-                    "location", text, f"gcpmlops --location {place} ..., or another bucket or dataset", "everybody"
-                )
+                command = commands.nearer(name, place, wanted)
+                yield odd("location", text, command.line, command.who)
 
     def _supported(self) -> Finding:
         try:
             check_location(self._clients, self._plan)
         except GcpMlopsError as error:
-            listing = commands.Command("gcloud ai locations list", "roles/aiplatform.viewer")
-            return bad("location", f"Vertex AI is not in {self._plan.location}: {error.message}", listing)
+            command = commands.work_in(nearest_location(self._clients, self._plan))
+            return bad("location", f"Vertex AI is not in {self._plan.location}: {error.message}", command)
         return good("location", f"Vertex AI is in {self._plan.location}")
 
     def _steps(self, survey: Survey) -> Iterator[Finding]:

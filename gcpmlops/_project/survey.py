@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -153,6 +154,17 @@ def check_location(clients: Clients, plan: Blueprint) -> None:
     name = f"projects/{plan.project}/locations/{plan.location}"
     with translated(name):
         clients.jobs.get_location(request={"name": name})
+
+
+def nearest_location(clients: Clients, plan: Blueprint) -> str:
+    """One that Vertex AI is in, by the likeness of the names: another of the same continent."""
+    try:
+        with translated("locations of Vertex AI"):
+            found = clients.jobs.list_locations(request={"name": f"projects/{plan.project}"}).locations
+    except GcpMlopsError:  # a place that is none has no server to ask
+        return "us-central1"
+    names = [place.location_id for place in found]
+    return next(iter(difflib.get_close_matches(plan.location, names, n=1, cutoff=0.0)), "us-central1")
 
 
 def open_billing_account(clients: Clients) -> str:

@@ -15,7 +15,7 @@ from gcpmlops._project.policies import Policies
 from gcpmlops.config import Config
 from gcpmlops.emulator import launch
 from gcpmlops.emulator.server import Running
-from gcpmlops.exceptions import FailedPrecondition, InvalidArgument, PermissionDenied
+from gcpmlops.exceptions import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from gcpmlops.project import Blueprint, Setup
 
 PROJECT = "empty-project"
@@ -135,6 +135,20 @@ def test_an_init_that_was_stopped_half_way_goes_on(owner: Client, setup: Setup) 
     assert {step.name for step in made if step.kind != "role"} == {f"gs://{plan.data_bucket}", f"{PROJECT}.ml"}
     assert {str(grant) for grant in gone} <= {step.name for step in made}
     assert owner.project.doctor(directory=None).healthy
+
+
+def test_a_region_in_which_vertex_ai_is_not(owner: Client, setup: Setup) -> None:
+    with Client(config=replace(owner.config, location="europe-north99")) as client:
+        found = client.project.doctor(directory=None)
+        with pytest.raises(NotFound, match="europe-north99"):
+            client.project.init(directory=None)
+        assert not client.storage.list_buckets(prefix=f"{PROJECT}-vertex-staging-europe"), "nothing was made there"
+    (error,) = [finding for finding in found.errors if finding.subject == "location"]
+    assert error.fix == "export GCPMLOPS_LOCATION=europe-north1"
+    fixes = {finding.message.split()[0]: finding.fix for finding in found.warnings if finding.subject == "location"}
+    assert fixes[f"{PROJECT}.ml"] == "export GCPMLOPS_LOCATION=us-central1"
+    bucket = f"gs://{setup.plan.data_bucket}"
+    assert fixes[bucket] == f"gcloud storage buckets relocate {bucket} --location=europe-north99"
 
 
 def test_bindings_of_others_stay(owner: Client, setup: Setup) -> None:
