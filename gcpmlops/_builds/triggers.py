@@ -12,9 +12,8 @@ from gcpmlops._handle import Resource
 from gcpmlops.exceptions import InvalidArgument
 from gcpmlops.types import Path_
 
-_FIELDS = ("description", "tags", "build", "filename", "github", "pubsub_config", "substitutions", "service_account",
-           "approval_config", "disabled", "included_files", "ignored_files", "source_to_build",
-           "git_file_source")  # fmt: skip
+_FIELDS = ("description", "tags", "build", "filename", "github", "substitutions", "service_account", "approval_config",
+           "disabled", "included_files", "ignored_files", "source_to_build", "git_file_source")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -124,4 +123,5 @@ class TriggerSpec:
 
 def differs(wanted: Any, there: Any) -> bool:
     """Whether an existing trigger has to be changed."""
-    return any(getattr(wanted, name) != getattr(there, name) for name in _FIELDS)
+    same_topic = wanted.pubsub_config.topic == there.pubsub_config.topic  # the rest of it is the service's
+    return not same_topic or any(getattr(wanted, name) != getattr(there, name) for name in _FIELDS)

@@ -80,21 +80,24 @@ class TriggerService(Service):
         return types.ListBuildTriggersResponse(triggers=found, next_page_token=token)
 
     def update_build_trigger(self, request: types.UpdateBuildTriggerRequest) -> types.BuildTrigger:
-        """What a mask names; without one the whole trigger is replaced."""
+        """What a mask names; without one the whole trigger is replaced. Another topic is subscribed to anew."""
         given = request.trigger
         own = request.trigger_id or given.resource_name.rpartition("/")[2] or given.id
         project = request.project_id or resource_names.project_of(given.resource_name)
         location = resource_names.location_of(given.resource_name) or names.GLOBAL
         before = self._found(f"projects/{project}/locations/{location}/triggers/{own}")
-        if given.pubsub_config.topic and given.pubsub_config.topic != before.pubsub_config.topic:
-            raise exceptions.InvalidArgument("pubsubConfig.topic can't be changed: make another trigger")
-
         with self.locks(_all_of(before)):
-            trigger = _changed(self._rows.get(before.resource_name), given, request.update_mask)
+            before = self._rows.get(before.resource_name)
+            trigger = _changed(before, given, request.update_mask)
             trigger_checks.check(trigger)
             self._check_name(trigger)
             self._require_accounts(trigger)
+            moved = trigger.pubsub_config.topic != before.pubsub_config.topic
+            if moved and trigger.pubsub_config.topic:
+                self._subscribe(trigger, again=True)
             updated: types.BuildTrigger = self._rows.update(before.resource_name, lambda _: trigger)
+            if moved and before.pubsub_config.subscription:
+                self._unsubscribe(before.pubsub_config.subscription)
         return updated
 
     def delete_build_trigger(self, request: types.DeleteBuildTriggerRequest) -> empty_pb2.Empty:
@@ -171,13 +174,17 @@ class TriggerService(Service):
             return parse_qs(urlsplit(url).query)["secret"][0].encode()
         raise exceptions.FailedPrecondition(f"trigger {trigger.name} is started by no message")
 
-    def _subscribe(self, trigger: types.BuildTrigger) -> None:
-        """A push subscription of the topic that calls the trigger, with a secret of its own."""
+    def _subscribe(self, trigger: types.BuildTrigger, *, again: bool = False) -> None:
+        """A push subscription of the topic that calls the trigger, with a secret of its own.
+
+        `again`: beside an earlier one, which has its name.
+        """
         from google.pubsub_v1 import types as pubsub
 
         project = resource_names.project_of(trigger.resource_name)
         config = trigger.pubsub_config
-        config.subscription = f"projects/{project}/subscriptions/gcb-{trigger.name}"
+        other = f"-{secrets.token_hex(3)}" if again else ""
+        config.subscription = f"projects/{project}/subscriptions/gcb-{trigger.name}{other}"
         config.state = _OK
         url = f"{_HOST}/v1/{trigger.resource_name}:webhook?secret={secrets.token_urlsafe(24)}"
         self._subscriber().create_subscription(
@@ -207,12 +214,13 @@ def _all_of(trigger: types.BuildTrigger) -> str:
 def _changed(trigger: types.BuildTrigger, given: types.BuildTrigger, mask: Any) -> types.BuildTrigger:
     """A trigger with what a mask names; without one all of it is the other's but what only the service says."""
     if mask.paths:
-        masks.apply(mask, trigger, given, immutable=_FIXED)
-        return trigger
-    changed = types.BuildTrigger(given)
-    for field in _FIXED:
-        setattr(changed, field, getattr(trigger, field))
-    changed.name = changed.name or trigger.name
-    if "pubsub_config" in trigger:
+        changed = types.BuildTrigger(trigger)
+        masks.apply(mask, changed, given, immutable=_FIXED)
+    else:
+        changed = types.BuildTrigger(given)
+        for field in _FIXED:
+            setattr(changed, field, getattr(trigger, field))
+        changed.name = changed.name or trigger.name
+    if "pubsub_config" in trigger and changed.pubsub_config.topic == trigger.pubsub_config.topic:
         changed.pubsub_config = trigger.pubsub_config
     return changed

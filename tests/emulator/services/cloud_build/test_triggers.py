@@ -144,6 +144,15 @@ def test_a_message_starts_a_build(building, client, made):
     message = {"data": b'{"who": "sender"}', "attributes": {"kind": "test"}}
     client.clients.publisher.publish(topic=topic, messages=[message])
     assert "sender test of" in _printed_by(building, trigger)
+    other = client.clients.publisher.create_topic(name=f"{topic}-2").name
+    changed = BuildTrigger(resource_name=trigger.resource_name, pubsub_config={"topic": other})
+    mask = field_mask_pb2.FieldMask(paths=["pubsub_config"])
+    for _ in range(2):  # the same once more is no change
+        updated = building.api.update_build_trigger({"trigger_id": trigger.id, "trigger": changed, "update_mask": mask})
+        assert list(client.clients.publisher.list_topic_subscriptions(topic=other)) == [
+            updated.pubsub_config.subscription
+        ]
+    assert not list(client.clients.publisher.list_topic_subscriptions(topic=topic))
 
 
 def _printed_by(building, trigger):
