@@ -7,6 +7,8 @@ import re
 from google.api_core import exceptions
 from google.cloud.devtools.cloudbuild_v1 import types
 
+from gcpmlops.emulator.services.cloud_build.waiting import waits
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?")
 _KEY = re.compile(r"_[A-Z0-9_]+")
 _NOT_BUILT = {
@@ -53,6 +55,8 @@ def _check_config(trigger: types.BuildTrigger) -> None:
         raise _invalid(f"one of build, gitFileSource and filename is required, given are: {', '.join(given) or 'none'}")
     if "build" in trigger and not trigger.build.steps:
         raise _invalid("build: a build must have at least one step")
+    if not any("$" in name for step in trigger.build.steps for name in (step.id, *step.wait_for)):
+        waits(trigger.build.steps)  # else when it runs, and substitutions are made
     if "git_file_source" in trigger and not (trigger.git_file_source.path and trigger.git_file_source.uri):
         raise _invalid("gitFileSource needs path and uri")
     if "filename" in trigger and not trigger.source_to_build.uri:

@@ -167,6 +167,7 @@ def _printed_by(building, trigger):
     [
         ({"github": {"owner": "o", "name": "n", "push": {"branch": ".*"}}}, exceptions.MethodNotImplemented, "GitHub"),
         ({"build": None}, exceptions.InvalidArgument, "one of build, gitFileSource and filename"),
+        ({"build": {"steps": [{"name": "bash", "wait_for": ["b"]}]}}, exceptions.InvalidArgument, 'waits for "b"'),
         ({"substitutions": {"WHO": "x"}}, exceptions.InvalidArgument, "WHO"),
         ({"name": "-no-"}, exceptions.InvalidArgument, "-no-"),
     ],
