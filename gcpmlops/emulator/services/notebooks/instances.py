@@ -46,6 +46,7 @@ class Instances(Service):
         instance.name = f"{request.parent}/instances/{request.instance_id}"
         instance = checks.completed(instance)
         self.access.require("iam.serviceAccounts.actAs", checks.account_name(instance))
+        self.access.check_member(f"serviceAccount:{checks.account(instance.gce_setup)}")
         instance.id, instance.state = str(uuid.uuid4()), State.PROVISIONING
         instance.creator = current_call().caller.email
         instance.create_time = instance.update_time = self.clock.now()

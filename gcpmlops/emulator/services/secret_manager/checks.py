@@ -98,6 +98,17 @@ def _replication(value: types.Secret) -> None:
             _check_replica(value.name, place)
 
 
+def replicas_stay(before: types.Secret, changed: types.Secret) -> None:
+    """Of where payloads are only the keys can change. Raises: InvalidArgument."""
+    if _places(before) != _places(changed):
+        raise invalid("secret.replication", "can't be changed but for its encryption keys.")
+
+
+def _places(value: types.Secret) -> tuple[str | None, list[str]]:
+    kind = types.Replication.pb(value.replication).WhichOneof("replication")
+    return kind, [replica.location for replica in value.replication.user_managed.replicas]
+
+
 def _check_replica(secret: str, place: str) -> None:
     project = "/".join(secret.split("/")[:2])
     try:

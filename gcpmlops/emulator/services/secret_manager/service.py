@@ -61,7 +61,10 @@ class Secrets(Service):
             before = self._vault.secret(name)
             checks.etag(request.secret.etag, before.etag, name)
             changed = types.Secret(before)
-            masks.apply(_without_etag(request.update_mask), changed, request.secret, immutable=_IMMUTABLE)
+            mask = _without_etag(request.update_mask)
+            fixed = set(_IMMUTABLE) - ({"replication"} & set(mask.paths))
+            masks.apply(mask, changed, request.secret, immutable=fixed)
+            checks.replicas_stay(before, changed)
             if changed.rotation == types.Rotation():  # both of its fields were taken away, one by one: it is none
                 del changed.rotation
             self._check(changed, before)

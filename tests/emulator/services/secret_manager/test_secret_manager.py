@@ -163,8 +163,15 @@ def test_bad_input(only, make, parent) -> None:
         only.add_secret_version(parent=f"{parent}/secrets/none", payload={"data": b"x"})
     with pytest.raises(exceptions.InvalidArgument, match="update_mask"):
         only.update_secret(secret={"name": secret.name})
-    with pytest.raises(exceptions.InvalidArgument, match="replication"):
-        only.update_secret(secret={"name": secret.name}, update_mask={"paths": ["replication"]})
+    elsewhere = {"user_managed": {"replicas": [{"location": "us-east1"}]}}
+    for other in ({}, elsewhere):
+        with pytest.raises(exceptions.InvalidArgument, match="replication"):
+            only.update_secret(
+                secret={"name": secret.name, "replication": other}, update_mask={"paths": ["replication"]}
+            )
+    key = {"automatic": {"customer_managed_encryption": {"kms_key_name": "projects/p/locations/global/keyRings/r"}}}
+    keyed = only.update_secret(secret={"name": secret.name, "replication": key}, update_mask={"paths": ["replication"]})
+    assert keyed.replication.automatic.customer_managed_encryption.kms_key_name.endswith("keyRings/r")
     assert list(only.list_secret_versions(parent=secret.name)) == []  # nothing of it was stored
     only.add_secret_version(parent=secret.name, payload={"data": bytes(checks.MAX_PAYLOAD)})
 
