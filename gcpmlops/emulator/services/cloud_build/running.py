@@ -230,7 +230,9 @@ class BuildRun:
                 results = pushing(self.cancellation)
         except exceptions.GoogleAPICallError as error:
             detail = f"failed to push artifacts: {error.message}"
-            raise _Failed(Status.FAILURE, detail, _Failure.PUSH_FAILED) from None
+            refused = isinstance(error, exceptions.PermissionDenied)
+            kind = _Failure.PUSH_NOT_AUTHORIZED if refused else _Failure.PUSH_FAILED
+            raise _Failed(Status.FAILURE, detail, kind) from None
         self._rows.update(self._name, lambda row: types.Results.pb(row.results).MergeFrom(types.Results.pb(results)))
 
     @contextmanager

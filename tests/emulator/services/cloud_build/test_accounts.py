@@ -50,7 +50,7 @@ def test_a_build_acts_as_its_account(strict):
         service_account=account,
         artifacts={"objects": {"location": "gs://strict-artifacts", "paths": ["x"]}},
     )
-    assert (refused.status, refused.failure_info.type_.name) == (Build.Status.FAILURE, "PUSH_FAILED")
+    assert (refused.status, refused.failure_info.type_.name) == (Build.Status.FAILURE, "PUSH_NOT_AUTHORIZED")
     assert "storage.objects.create" in refused.status_detail
     assert email in refused.status_detail
 
