@@ -88,11 +88,11 @@ class ServiceUsage(Service):
         return self._done(project, apis, response)
 
     def disable_service(self, request: types.DisableServiceRequest) -> operations_pb2.Operation:
-        """Raises: FailedPrecondition for one that others need, or that is used where that is to be checked."""
+        """Raises: FailedPrecondition for one that is not enabled, that others need, or that is used (where asked)."""
         project, api = self._parsed(request.name)
         enabled = self._enabled.of(project)
         if api not in enabled:
-            return self._disabled(project, api)
+            raise exceptions.FailedPrecondition(f"The service {api} is not enabled in project {project}.")
         if api.removesuffix(".googleapis.com") in ALWAYS:
             raise exceptions.FailedPrecondition(f"The service {api} cannot be disabled: enabling others needs it.")
         dependents = sorted(name for name in that_need(api) if name in enabled)

@@ -48,6 +48,8 @@ def test_everything_is_enabled_until_it_is_disabled(transport: str, google_envir
     name = service("vision", PROJECT)
     assert usage.get_service({"name": name}).state.name == "ENABLED"
     assert usage.disable_service({"name": name}).result(timeout=10).service.state.name == "DISABLED"
+    with pytest.raises(exceptions.BadRequest, match="is not enabled"):
+        usage.disable_service({"name": name})
     assert "vision" not in enabled(usage, PROJECT)
     usage.enable_service({"name": name}).result(timeout=10)
     assert "vision" in enabled(usage, PROJECT)
