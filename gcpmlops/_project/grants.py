@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Action = Literal["data", "train", "serve", "retrain", "alert", "deliver"]
@@ -13,10 +13,13 @@ On = Literal[
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 APIS: dict[Action, tuple[str, ...]] = {
-    "data": ("storage", "bigquery", "bigquerystorage"),
-    "train": ("aiplatform", "storage", "logging"),
-    "serve": ("aiplatform", "storage", "logging", "monitoring"),
+    "data": ("bigquerystorage",),
+    "train": ("aiplatform", "bigquerystorage", "logging"),
+    "serve": ("aiplatform", "logging", "monitoring"),
     "retrain": (
+        "aiplatform",
+        "bigquerystorage",
+        "logging",
         "cloudfunctions",
         "run",
         "cloudbuild",
@@ -27,14 +30,16 @@ APIS: dict[Action, tuple[str, ...]] = {
         "monitoring",
     ),
     "alert": ("monitoring", "logging", "pubsub"),
-    "deliver": ("cloudbuild", "artifactregistry", "secretmanager"),
+    "deliver": ("cloudbuild", "artifactregistry", "logging", "secretmanager"),
 }
-ALWAYS = ("serviceusage", "cloudresourcemanager", "iam", "iamcredentials")
+ALWAYS = (  # the last two: no set-up is without buckets and a dataset
+    "serviceusage", "cloudresourcemanager", "iam", "iamcredentials", "storage", "bigquery",
+)  # fmt: skip
 
 ACCOUNTS: dict[Account, tuple[tuple[Action, ...], str]] = {
     "delivery": (ACTIONS, "Delivers: loads data, submits jobs, registers and deploys models, wires retraining."),
-    "training": (("train",), "Training jobs and tuning trials run as it."),
-    "serving": (("serve",), "Deployed models run as it."),
+    "training": (("train", "retrain"), "Training jobs and tuning trials run as it."),
+    "serving": (("serve", "retrain"), "Deployed models run as it."),
     "retraining": (("retrain",), "The retraining function runs as it."),
     "scheduler": (("retrain",), "Cloud Scheduler calls the retraining function as it."),
 }
@@ -65,7 +70,7 @@ class Rule:
     why: str
 
 
-RULES: tuple[Rule, ...] = (
+_RULES: tuple[Rule, ...] = (
     Rule("delivery", "storage.objectUser", "buckets", "data", "storage.objects.create", "puts files there"),
     Rule("delivery", "storage.bucketViewer", "buckets", "data", "storage.buckets.get", "finds the buckets"),
     Rule("delivery", "bigquery.jobUser", "project", "data", "bigquery.jobs.create", "loads and queries tables"),
@@ -129,3 +134,16 @@ RULES: tuple[Rule, ...] = (
         "pushes images",
     ),
 )  # fmt: skip
+_UPLOADING: tuple[Action, ...] = ("train", "serve", "retrain", "deliver")  # code, models, functions, builds' sources
+
+RULES: tuple[Rule, ...] = (
+    *_RULES,
+    *(
+        replace(rule, action=action)  # each action may be planned alone
+        for action in _UPLOADING
+        for rule in _RULES
+        if (rule.account, rule.on) == ("delivery", "buckets")
+    ),
+    *(replace(rule, action="retrain") for rule in _RULES if rule.account in ("training", "serving")),
+)
+"""All of them. What retraining starts runs as the same accounts as what people start."""

@@ -6,7 +6,7 @@ import pytest
 
 from gcpmlops._project import commands, settings
 from gcpmlops._project.blueprint import Blueprint
-from gcpmlops._project.grants import ACTIONS, RULES
+from gcpmlops._project.grants import ACTIONS, RULES, Action
 from gcpmlops._project.steps import missing
 from gcpmlops._project.survey import Survey
 from gcpmlops.exceptions import ConfigError, InvalidArgument
@@ -73,6 +73,33 @@ def test_only_what_the_planned_actions_need() -> None:
         f"roles/{rule.role}" for rule in RULES if rule.account == "training"
     }
     assert not [grant for grant in plan.grants if "serving" in grant.resource + grant.member]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_action_can_be_planned_alone(action: Action) -> None:
+    """What is made has its API; what runs has an account; what is uploaded has a bucket that takes it."""
+    plan = Blueprint("my-project", actions=(action,))
+    apis = {api.partition(".")[0] for api in plan.apis}
+    assert {"iam", "storage", "bigquery"} <= apis
+    assert plan.repository is None or "artifactregistry" in apis
+    used = {grant.role.removeprefix("roles/").partition(".")[0] for grant in plan.grants}
+    of_roles = {
+        "aiplatform",
+        "logging",
+        "monitoring",
+        "cloudfunctions",
+        "cloudscheduler",
+        "pubsub",
+        "run",
+        "cloudbuild",
+    }
+    assert used & of_roles <= apis
+    accounts = {grant.member.partition("ml-")[2].partition("@")[0] for grant in plan.grants}
+    assert accounts == set(plan.accounts)
+    uploads = [grant for grant in plan.grants if "delivery@" in grant.member and "objectUser" in grant.role]
+    assert len(uploads) == (0 if action == "alert" else len(plan.all_buckets))
+    if action == "retrain":
+        assert {"training", "serving"} <= set(plan.accounts)
 
 
 def test_each_action_adds_something() -> None:
