@@ -81,7 +81,9 @@ class ProjectsV1:
     def delete(self, variables: Mapping[str, str], _: Any) -> dict[str, Any]:
         from google.cloud.resourcemanager_v3 import types
 
-        self._allowed("delete", variables)
+        """Of an active one, where v3 takes any."""
+        if self._allowed("delete", variables).state.name != "ACTIVE":
+            raise exceptions.FailedPrecondition("Cannot delete an inactive project.")
         self._projects().delete_project(types.DeleteProjectRequest(name=f"projects/{variables['project']}"))
         return {}
 

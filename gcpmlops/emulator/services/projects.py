@@ -92,13 +92,14 @@ class Projects(Service):
         return self._done("up", types.UpdateProjectMetadata(), self._rows.update(number, change))
 
     def delete_project(self, request: types.DeleteProjectRequest) -> operations_pb2.Operation:
-        """It is to be deleted in 30 days. Raises: FailedPrecondition for the emulator's own, one deleted already."""
+        """To be deleted in 30 days; one that is already stays so. Raises: FailedPrecondition for the emulator's own."""
         project = self.get(request.name.removeprefix("projects/"))
         if project.project_id == self.settings.project:
             raise exceptions.FailedPrecondition(f"{project.project_id} is the emulator's own project.")
 
         def change(stored: types.Project) -> None:
-            _check_active(stored)
+            if stored.state == _DELETED:
+                return
             stored.state, stored.delete_time = _DELETED, self.clock.now() + _KEPT
             self._stamp(stored)
 

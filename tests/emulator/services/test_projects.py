@@ -60,8 +60,9 @@ def test_a_project_from_its_creation_to_its_return(transport: str, google_enviro
     deleted = client.delete_project(name=made.name).result(timeout=10)
     assert deleted.state.name == "DELETE_REQUESTED"
     assert deleted.delete_time > deleted.update_time
+    assert client.delete_project(name=made.name).result(timeout=10) == deleted
     with pytest.raises(exceptions.BadRequest, match="not active"):
-        client.delete_project(name=made.name)
+        client.update_project({"project": change, "update_mask": {"paths": ["labels"]}})
     assert client.undelete_project(name=made.name).result(timeout=10).state.name == "ACTIVE"
     with pytest.raises(exceptions.BadRequest, match="not deleted"):
         client.undelete_project(name=made.name)

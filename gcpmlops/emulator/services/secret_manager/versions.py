@@ -68,7 +68,12 @@ class Versions(Service):
 
     def _change(self, request: Any, act: Callable[[str], types.SecretVersion], event: str) -> types.SecretVersion:
         """Under the secret's lock: etag and state are those that the change finds."""
-        with self.locks(checks.version_name(request.name)[0]):
+        secret, number = checks.version_name(request.name)
+        if not number.isdigit():
+            raise exceptions.InvalidArgument(
+                f"Secret Version [{request.name}]: aliases are for access alone; name the version by its number."
+            )
+        with self.locks(secret):
             version = self._vault.version(request.name)
             checks.etag(request.etag, version.etag, version.name)
             if version.state == State.DESTROYED:

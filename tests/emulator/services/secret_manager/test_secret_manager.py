@@ -76,6 +76,8 @@ def test_the_project_number_names_the_same_secret(only, make, emulator) -> None:
 def test_states(secrets, make) -> None:
     secret = make()
     version = secrets.add_secret_version(parent=secret.name, payload={"data": b"x"})
+    with pytest.raises(exceptions.BadRequest, match="aliases are for access alone"):
+        secrets.disable_secret_version(name=f"{secret.name}/versions/latest")
     disabled = secrets.disable_secret_version(name=version.name)
     assert (disabled.state, disabled.etag != version.etag) == (State.DISABLED, True)
     with pytest.raises(exceptions.BadRequest, match="is in DISABLED state"):
