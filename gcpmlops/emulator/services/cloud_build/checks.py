@@ -15,6 +15,7 @@ from gcpmlops.emulator.settings import project_number
 _MOST_STEPS, _LONGEST_ARG, _MOST_ARGS = 300, 10_000, 100
 _LONGEST_S = 24 * 3600
 _LARGEST_DISK_GB = 4000
+_MOST_TAGS = 64
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -38,6 +39,8 @@ def check(build: types.Build) -> None:
     if len(build.steps) > _MOST_STEPS:
         raise _invalid(f"it has {len(build.steps)} steps, {_MOST_STEPS} are allowed")
     _check_limits(build)
+    if len(build.tags) > _MOST_TAGS:
+        raise _invalid(f"it has {len(build.tags)} tags, {_MOST_TAGS} are allowed")
     for tag in build.tags:
         if not _TAG.fullmatch(tag):
             raise _invalid(f'tag "{tag}" does not match the pattern [\\w][\\w.-]{{0,127}}')
@@ -46,6 +49,7 @@ def check(build: types.Build) -> None:
         _check_step(place, step, build)
     _check_volumes(build)
     _check_secrets(build)
+    _check_artifacts(build)
     _check_account(build)
     _check_built(build)
 
@@ -68,7 +72,7 @@ def account_email(build: types.Build) -> str:
 
 
 def _check_limits(build: types.Build) -> None:
-    """Durations, the disk, and where objects are put."""
+    """Durations and the disk."""
     if _seconds(build.timeout) > _LONGEST_S:
         raise _invalid(f"timeout exceeds the maximum of {_LONGEST_S} s")
     for called, duration in (("timeout", build.timeout), ("queueTtl", build.queue_ttl)):
@@ -76,9 +80,23 @@ def _check_limits(build: types.Build) -> None:
             raise _invalid(f"{called} is negative")
     if build.options.disk_size_gb > _LARGEST_DISK_GB:
         raise _invalid(f"options.diskSizeGb exceeds the maximum of {_LARGEST_DISK_GB}")
-    location = build.artifacts.objects.location
-    if location and not location.startswith("gs://"):
+
+
+def _check_artifacts(build: types.Build) -> None:
+    if build.images and build.artifacts.images and list(build.images) != list(build.artifacts.images):
+        raise _invalid("images and artifacts.images differ: give one of them")
+    if "objects" not in build.artifacts:
+        return
+    location, paths = build.artifacts.objects.location, build.artifacts.objects.paths
+    if not location.startswith("gs://"):
         raise _invalid(f'artifacts.objects.location "{location}" is not of the form gs://BUCKET/FOLDER/')
+    if not paths:
+        raise _invalid("artifacts.objects.paths: which files?")
+    if twice := _twice(paths):
+        raise _invalid(f'artifacts.objects.paths has "{twice}" twice')
+    for path in paths:
+        if re.search(r"\s", path):
+            raise _invalid(f'artifacts.objects.paths: "{path}" has a space in it')
 
 
 def _check_step(place: int, step: types.BuildStep, build: types.Build) -> None:
@@ -139,6 +157,8 @@ def _check_secrets(build: types.Build) -> None:
                 "projects/PROJECT/secrets/SECRET/versions/VERSION"
             )
     for place, step in enumerate(build.steps):
+        if twice := _twice([*build.options.secret_env, *step.secret_env]):
+            raise _invalid(f'build step #{place}: secretEnv has "{twice}" twice')
         for variable in (*build.options.secret_env, *step.secret_env):
             if variable not in available:
                 raise _invalid(f'build step #{place}: secretEnv "{variable}" is not in availableSecrets.secretManager')

@@ -138,17 +138,27 @@ class BuildRun:
             self._rows.update(self._name, lambda row: _resolve(row, fetched.commit))
 
     def _secrets(self, build: types.Build) -> dict[str, str]:
-        found = {}
-        for variable, version in checks.secret_variables(build).items():
-            try:
-                self._machine.access.require("secretmanager.versions.access", version, email=self._account)
-                found[variable] = self._machine.secret(version).decode()
-            except (exceptions.GoogleAPICallError, UnicodeDecodeError) as error:
-                reason = getattr(error, "message", "its payload is no text")
-                raise _Failed(
-                    Status.FAILURE, f"failed to access secret version for secret {version}: {reason}"
-                ) from None
+        """Those that steps get, by variable."""
+        versions, found = checks.secret_variables(build), {}
+        for place, step in enumerate(build.steps):
+            for variable in (*build.options.secret_env, *step.secret_env):
+                if variable not in found:
+                    found[variable] = self._secret(build, place, versions[variable])
         return found
+
+    def _secret(self, build: types.Build, place: int, version: str) -> str:
+        """One that can't be read is the failure of the step that gets it."""
+        try:
+            self._machine.access.require("secretmanager.versions.access", version, email=self._account)
+            return self._machine.secret(version).decode()
+        except (exceptions.GoogleAPICallError, UnicodeDecodeError) as error:
+            reason = getattr(error, "message", "its payload is no text")
+
+        def fail(row: types.Build) -> None:
+            row.steps[place].status = Status.FAILURE
+
+        self._rows.update(self._name, fail)
+        raise _of_step(Status.FAILURE, place, build, f"failed to access secret version for secret {version}: {reason}")
 
     def _steps(
         self,
@@ -196,8 +206,7 @@ class BuildRun:
         failed = next((i for i, step in enumerate(row.steps) if step.status == status and not _tolerated(step)), None)
         if failed is None:
             return _Failed(status, f"build timed out after {build.timeout.total_seconds():g} s")
-        detail = f'build step {failed} "{build.steps[failed].name}" failed: {reason}'
-        return _Failed(status, detail, _Failure.USER_BUILD_STEP, "Build step failure: ")
+        return _of_step(status, failed, build, reason)
 
     def _tell_step(self, row: types.Build, step: StepSpec, end: StepEnd) -> None:
         told = row.steps[step.index]
@@ -267,6 +276,11 @@ class BuildRun:
         written.line(words.get(failure.status, "ERROR"))
         if failure.detail:
             written.line(f"ERROR: {failure.detail}")
+
+
+def _of_step(status: Any, place: int, build: types.Build, reason: str) -> _Failed:
+    detail = f'build step {place} "{build.steps[place].name}" failed: {reason}'
+    return _Failed(status, detail, _Failure.USER_BUILD_STEP, "Build step failure: ")
 
 
 def _resolve(row: types.Build, commit: str) -> None:

@@ -158,7 +158,7 @@ def substitute(build: types.Build, values: Substitutions) -> None:
         for volume in step.volumes:
             volume.path = values.of(volume.path)
     build.images = values.all(build.images)
-    build.tags = values.all(build.tags)
+    build.tags = list(dict.fromkeys(filter(None, values.all(build.tags))))  # a substitution may be empty
     build.logs_bucket = values.of(build.logs_bucket)
     build.service_account = values.of(build.service_account)
     build.options.env = values.all(build.options.env)

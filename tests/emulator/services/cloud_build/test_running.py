@@ -131,10 +131,20 @@ def test_secrets_are_masked_however_they_are_printed(building, secret_version):
 def test_a_secret_that_is_not_there_fails_the_build(building):
     version = f"projects/{building.project}/secrets/none/versions/latest"
     build = building.run(
-        sh("true", secret_env=["KEY"]), available_secrets={"secret_manager": [{"version_name": version, "env": "KEY"}]}
+        sh("true"),
+        sh("true", secret_env=["KEY"]),
+        tags=["$BRANCH_NAME", "a", "a"],
+        available_secrets={
+            "secret_manager": [
+                {"version_name": version, "env": "KEY"},
+                {"version_name": version.replace("none", "nor-asked-for"), "env": "OTHER"},
+            ]
+        },
     )
-    assert build.status == Status.FAILURE
-    assert f"failed to access secret version for secret {version}" in build.status_detail
+    assert (build.status, build.steps[1].status) == (Status.FAILURE, Status.FAILURE)
+    assert f'build step 1 "ubuntu" failed: failed to access secret version for secret {version}' in build.status_detail
+    assert build.failure_info.type_.name == "USER_BUILD_STEP"
+    assert list(build.tags) == ["a"]
 
 
 def test_sources_and_artifacts(building, client, bucket):
@@ -301,6 +311,9 @@ def test_the_log_grows_in_storage_and_the_topic_is_told(building, client, told, 
         ({"timeout": "-5s"}, exceptions.InvalidArgument, "timeout is negative"),
         ({"options": {"disk_size_gb": 4001}}, exceptions.InvalidArgument, "diskSizeGb exceeds"),
         ({"artifacts": {"objects": {"location": "b/x", "paths": ["*"]}}}, exceptions.InvalidArgument, '"b/x" is not'),
+        ({"artifacts": {"objects": {"location": "gs://b"}}}, exceptions.InvalidArgument, "which files"),
+        ({"images": ["a"], "artifacts": {"images": ["b"]}}, exceptions.InvalidArgument, "images differ"),
+        ({"tags": [f"t{number}" for number in range(65)]}, exceptions.InvalidArgument, "65 tags"),
         (
             {"available_secrets": {"secret_manager": [{"version_name": "projects/p/secrets/s", "env": "S"}]}},
             exceptions.InvalidArgument,
