@@ -138,6 +138,16 @@ def test_bindings_that_no_policy_takes(
     assert client.get_iam_policy(resource=resource) == before
 
 
+def test_permissions_that_a_role_takes(emulator: Running, google_environment: dict[str, str]) -> None:
+    client, parent = iam_admin_v1.IAMClient(), "projects/roles-of-its-own"
+    role = {"included_permissions": ["storage.objects.get", "container.clusters.get"]}  # the second is of no API here
+    made = client.create_role({"parent": parent, "role_id": "some", "role": role})
+    assert list(made.included_permissions) == role["included_permissions"]
+    for wrong in ("storage.objects.gett", "nonsense", "storage.*"):
+        with pytest.raises(exceptions.InvalidArgument, match="is not valid"):
+            client.create_role({"parent": parent, "role_id": "other", "role": {"included_permissions": [wrong]}})
+
+
 def test_conditions_make_a_policy_of_version_3(emulator: Running, google_environment: dict[str, str]) -> None:
     client, resource = resourcemanager_v3.ProjectsClient(), "projects/conditional-bindings"
     condition = {

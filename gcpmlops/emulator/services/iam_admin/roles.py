@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[a-zA-Z0-9_.]{3,64}")
 _PREDEFINED_NAME = re.compile(r"roles/[A-Za-z][\w.]*")
+_PERMISSION = re.compile(r"[a-z][\w-]*(\.\w+){2,}")
 _MOST = 300  # roles of a project
 _FULL = types.RoleView.FULL
 _RESOURCE = re.compile(r"//(?P<api>[a-z]+)\.googleapis\.com/(?:v\d+/)?(?P<name>.+)")
@@ -202,12 +203,16 @@ def _viewed(role: types.Role, view: int) -> types.Role:
 
 
 def _check(role: types.Role) -> None:
-    """Raises: InvalidArgument for texts that are too long, or a permission that nobody asks for."""
+    """Raises: InvalidArgument for texts that are too long, or a permission that its API doesn't ask for.
+
+    Those of an API that is not emulated are taken as they are, and give nothing.
+    """
     if len(role.title) > 100 or len(role.description) > 300:
         raise invalid("role", "a title has 100 characters at most, a description 300.")
     known = set(permissions())
+    emulated = {name.partition(".")[0] for name in known}
     for name in role.included_permissions:
-        if name not in known:
+        if name not in known and (name.partition(".")[0] in emulated or not _PERMISSION.fullmatch(name)):
             raise invalid("role.included_permissions", f"Permission {name} is not valid.")
 
 
