@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from gcpmlops import _html
 from gcpmlops._project import settings
 from gcpmlops._project.blueprint import Blueprint as Blueprint
+from gcpmlops._project.commands import link_billing
 from gcpmlops._project.doctor import Diagnosis as Diagnosis
 from gcpmlops._project.doctor import Doctor
 from gcpmlops._project.doctor import Finding as Finding
 from gcpmlops._project.making import Maker
 from gcpmlops._project.steps import Step as Step
-from gcpmlops._project.steps import missing
+from gcpmlops._project.steps import missing, payment
 from gcpmlops._project.survey import Surveyor, check_location, open_billing_account
 from gcpmlops._project.tear_down import Removal as Removal
 from gcpmlops._project.tear_down import TearDown
@@ -43,6 +44,11 @@ class Setup:
     steps: tuple[Step, ...]
     path: Path | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether nobody has paid for the project: then that is the first step."""
+        return bool(self.steps) and self.steps[0].kind == "billing"
 
     def _repr_html_(self) -> str:
         return _html.card(
@@ -103,10 +109,14 @@ class Project:
         with translated(f"APIs of {plan.project}"):
             before = surveyor.survey()
         before.check(plan.project, lambda: self._clients.caller)
-        setup = Setup(plan, tuple(missing(plan, before)), path, notes)
+        steps = missing(plan, before)
+        if steps and before.billing is False:
+            steps.insert(0, payment(plan, (billing_account or "").removeprefix("billingAccounts/")))
+        setup = Setup(plan, tuple(steps), path, notes)
         if not dry_run:
+            self._check_payment(setup, billing_account)
             on_plan(setup)
-            self._make(setup, billing_account, paid=before.billing, on_step=on_step)
+            self._make(setup, billing_account, on_step=on_step)
         return setup
 
     def doctor(self, *, actions: Sequence[Action] | None = None, directory: str | Path | None = ".") -> Diagnosis:
@@ -176,11 +186,11 @@ class Project:
         setup: Setup,
         billing_account: str | None,
         *,
-        paid: bool | None,
         on_step: Callable[[Step], object],
     ) -> None:
-        if setup.steps and paid is False:
-            self._pay(setup.plan, billing_account)
+        if setup.unpaid:
+            self._pay(setup.plan, str(billing_account))
+            on_step(setup.steps[0])
         maker = Maker(self._clients, setup.plan, on_step=on_step)
         maker.enable(setup.steps)
         if setup.steps and "aiplatform.googleapis.com" in setup.plan.apis:
@@ -189,16 +199,18 @@ class Project:
         if setup.path is not None:
             settings.write(setup.path, settings.wanted(setup.plan))
 
-    def _pay(self, plan: Blueprint, account: str | None) -> None:
-        from gcpmlops._project.commands import link_billing
-
-        if not account:
+    def _check_payment(self, setup: Setup, account: str | None) -> None:
+        """Raises FailedPrecondition where nobody pays."""
+        if setup.unpaid and not account:
+            plan = setup.plan
             command = link_billing(plan.project, open_billing_account(self._clients))
             raise FailedPrecondition(
                 f"nobody pays for {plan.project}: its APIs can't be enabled",
                 resource=f"projects/{plan.project}",
                 next_step=f"Give billing_account= (--billing-account), or run: {command.line}",
             )
+
+    def _pay(self, plan: Blueprint, account: str) -> None:
         from gcpmlops._google import cloud_billing
 
         payer = f"billingAccounts/{account.removeprefix('billingAccounts/')}"

@@ -11,8 +11,9 @@ from gcpmlops._project.blueprint import Blueprint, Grant
 from gcpmlops._project.grants import ACCOUNTS
 from gcpmlops._project.survey import Survey
 
-Kind = Literal["API", "service account", "bucket", "dataset", "repository", "role"]
+Kind = Literal["billing", "API", "service account", "bucket", "dataset", "repository", "role"]
 CALLS: dict[Kind, str] = {
+    "billing": "cloudbilling.projects.updateBillingInfo",
     "API": "serviceusage.services.batchEnable",
     "service account": "iam.projects.serviceAccounts.create",
     "bucket": "storage.buckets.insert",
@@ -40,6 +41,12 @@ class Step:
     command: commands.Command
     why: str = ""
     grant: Grant | None = None
+
+
+def payment(plan: Blueprint, account: str) -> Step:
+    """Has a billing account, or one that is still to be named, pay for the project."""
+    name = f"{account or 'ACCOUNT_ID'} pays for {plan.project}"
+    return Step("billing", name, CALLS["billing"], commands.link_billing(plan.project, account))
 
 
 def missing(plan: Blueprint, survey: Survey) -> list[Step]:

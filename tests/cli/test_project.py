@@ -14,7 +14,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "work"
 
 
-def test_a_set_ups_life(gcpmlops, client, folder):
+def test_a_set_ups_life(gcpmlops, client, folder, monkeypatch):
+    from gcpmlops._project.survey import Surveyor
+
+    looks, survey = [], Surveyor.survey
+    monkeypatch.setattr(Surveyor, "survey", lambda self: looks.append(self) or survey(self))
     where = ("--directory", folder)
     line = ("init", "--name", "trial", "--action", "data", "--action", "train", "--yes", *where)
     planned = json.loads(gcpmlops(*line, "--dry-run", "--format", "json").output)
@@ -23,7 +27,9 @@ def test_a_set_ups_life(gcpmlops, client, folder):
     assert {"iam.projects.serviceAccounts.create", "bigquery.datasets.insert"} <= {step["api"] for step in planned}
     assert not (folder / "gcpmlops.toml").exists(), "a dry run writes nothing"
 
+    looks.clear()
     made = gcpmlops(*line).output
+    assert len(looks) == 1, "where nobody is asked, the project is looked at once"
     assert "made service account trial-training@" in made
     assert "Next: gcpmlops doctor" in made
     settings = tomllib.loads((folder / "gcpmlops.toml").read_text())

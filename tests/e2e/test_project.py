@@ -196,8 +196,11 @@ def test_without_billing_nothing_is_enabled(owner: Client) -> None:
             client.project.init(directory=None)
         assert "gcloud billing projects link no-billing-yet" in str(caught.value)
         account = next(iter(owner.clients.billing.list_billing_accounts())).name
+        planned = client.project.init(directory=None, billing_account=account, dry_run=True).steps
+        assert planned[0].api == "cloudbilling.projects.updateBillingInfo"
         assert f"--billing-account={account.rpartition('/')[2]}" in str(caught.value)
-        assert client.project.init(directory=None, actions=["data"], billing_account=account).steps
+        made = client.project.init(directory=None, actions=["data"], billing_account=account).steps
+        assert [step.kind for step in made[:2]] == ["billing", "API"]
         assert {removal.kind for removal in client.project.down(plan=True, directory=None) if removal.kept} == {
             "repository"
         }, "behind an API that is not enabled: it may be there"
