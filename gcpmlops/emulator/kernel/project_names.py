@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,8 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gcpmlops.emulator.kernel.masks import raw
 
+_MAY_BE = re.compile(rb"projects/\d")
+_NUMBERED = re.compile(r"projects/(\d+)(?=/|$)")
 # What a user's own program gets to see stays as it was written.
 _VERBATIM = {"network", "args", "command", "value", "description", "display_name"}
 
@@ -20,15 +24,17 @@ class ProjectNames:
     Attributes:
         number: of the emulator's project.
         id: of the same project.
+        others: the id of another project that has a number; empty where none has it.
     """
 
     number: str
     id: str
+    others: Callable[[str], str] = lambda _: ""
 
     def by_id(self, request: Any) -> Any:
         """The request itself, with the project's id wherever a resource name has its number."""
         message = raw(request)
-        if self._rename(message) and f"projects/{self.number}/".encode() in message.SerializePartialToString():
+        if self._rename(message) and _MAY_BE.search(message.SerializePartialToString()):
             self._rename_below(message)
         return request
 
@@ -55,8 +61,12 @@ class ProjectNames:
             setattr(message, field.name, renamed)
 
     def _renamed(self, text: str) -> str:
-        prefix = f"projects/{self.number}"
-        return f"projects/{self.id}{text[len(prefix) :]}" if text == prefix or text.startswith(f"{prefix}/") else text
+        found = _NUMBERED.match(text)
+        project = self._id_of(found[1]) if found is not None else ""
+        return f"projects/{project}{text[found.end() :]}" if found is not None and project else text
+
+    def _id_of(self, number: str) -> str:
+        return self.id if number == self.number else self.others(number)
 
 
 def _has_own(field: Any) -> bool:

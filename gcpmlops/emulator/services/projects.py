@@ -148,6 +148,11 @@ class Projects(Service):
         """The id of the project that has the id or number. Raises as `get` does."""
         return str(self.get(given).project_id)
 
+    def id_if_any(self, number: str) -> str:
+        """The id of the project that has the number; empty where none has it."""
+        found: types.Project | None = self._rows.find(f"projects/{number}")
+        return str(found.project_id) if found is not None else ""
+
     def is_known(self, project_id: str) -> bool:
         """Whether it is here already; asking brings none into being."""
         if project_id == self.settings.project:

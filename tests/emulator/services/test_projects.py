@@ -8,7 +8,7 @@ import google.auth
 import pytest
 from google.api_core import exceptions
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud import billing_v1, iam_admin_v1, resourcemanager_v3, service_usage_v1
+from google.cloud import billing_v1, iam_admin_v1, resourcemanager_v3, secretmanager_v1, service_usage_v1
 from google.iam.v1 import policy_pb2
 
 from gcpmlops.emulator.server import Running
@@ -42,6 +42,12 @@ def test_a_project_from_its_creation_to_its_return(transport: str, google_enviro
         with pytest.raises(exceptions.BadRequest, match=f"not allowed.*{why}"):
             client.create_project({"project": {"project_id": wrong}})
     label = f"of-{project_id}"
+    vault, automatic = (
+        secretmanager_v1.SecretManagerServiceClient(transport=transport),
+        {"replication": {"automatic": {}}},
+    )
+    vault.create_secret(parent=made.name, secret_id="of-its-own", secret=automatic)  # the number names what the id does
+    assert vault.get_secret(name=f"projects/{project_id}/secrets/of-its-own").name.startswith(f"projects/{project_id}/")
     change = {"name": made.name, "display_name": "Another", "labels": {"env": label}}
     changed = client.update_project({"project": change, "update_mask": {"paths": ["display_name"]}}).result(timeout=10)
     assert (changed.display_name, dict(changed.labels)) == ("Another", {"env": project_id})

@@ -122,7 +122,11 @@ class Services(Delivery):
         return [(kind, (owner, dataset, table)) for kind, (owner, dataset, table) in answer["accesses"]]
 
     def _apis(self) -> Iterable[Api]:
-        names = ProjectNames(str(self._settings.project_number), self._settings.project)
+        names = ProjectNames(
+            str(self._settings.project_number),
+            self._settings.project,
+            others=lambda number: self._project_service.id_if_any(number),
+        )
         return (
             Api(*PACKAGES["aiplatform"], self._vertex, aliases=("v1beta1",), names=names),
             Api(*PACKAGES["logging"], self._logging),
