@@ -103,6 +103,8 @@ def failure(build: Build, lines: Sequence[LogLine]) -> BuildFailed:
     title = f'#{number} "{step.id}"' if step.id else f"#{number}"
     how = f"exit code {step.exit_code}" if step.exit_code else step.status.name
     own = [line.text for line in lines if line.task == f"Step #{number}"]
+    if len(build.proto.steps) == 1 and not own:  # its log does not name the step
+        own = [line.text for line in lines]
     return BuildFailed(
         f"build {build.id} ended {state}: step {title} ({step.name}): {how}",
         build=build.name, state=state, step=step.id or str(number), log_tail=own[-_TAIL:], next_step=next_step,

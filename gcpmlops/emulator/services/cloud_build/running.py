@@ -182,12 +182,12 @@ class BuildRun:
         def on_step(step: StepSpec, end: StepEnd) -> None:
             if end.state is StepState.WORKING:
                 written.line(f"Starting {labels[step.index]}")
-            elif end.state is StepState.SUCCESS:
-                written.line(f"Finished {labels[step.index]}")
             elif step.tolerates(end):
                 written.line(f"{end.reason}, which is allowed: the build goes on", labels[step.index])
             elif end.reason and not end.code:
                 written.line(end.reason, labels[step.index])
+            if end.state in (StepState.SUCCESS, StepState.FAILURE, StepState.TIMEOUT):
+                written.line(f"Finished {labels[step.index]}")
             self._rows.update(self._name, lambda row: self._tell_step(row, step, end))
 
         timeout_s = build.timeout.total_seconds()

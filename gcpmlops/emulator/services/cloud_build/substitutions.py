@@ -118,18 +118,25 @@ class Substitutions:
         return ""
 
     def _resolve(self, given: Mapping[str, str]) -> None:
-        """Values that refer to others, one after the other; two that refer to each other stay what they are."""
-        for _ in given:
-            before = dict(self._values)
-            for key in given:
-                if "$" in self._values[key] and f"{key}" not in _keys(self._values[key]):
-                    self._values[key] = self.of(self._values[key])
-            if before == self._values:
-                return
+        """Values that refer to others, each once, after those; a circle is wrong."""
+        settled: set[str] = set()
+
+        def settle(key: str, within: tuple[str, ...]) -> None:
+            if key in within:
+                circle = " -> ".join((*within[within.index(key) :], key))
+                self._wrong[f"cycle in evaluating substitutions: {circle}"] = None
+            elif key in given and key not in settled:
+                for other in sorted(_keys(given[key])):
+                    settle(other, (*within, key))
+                settled.add(key)
+                self._values[key] = self.of(given[key])
+
+        for key in given:
+            settle(key, ())
 
 
 def _keys(text: str) -> set[str]:
-    return {found[2] or found[3] for found in _START.finditer(text)}
+    return {found[2] or found[3] for found in _START.finditer(text) if not found[1]}
 
 
 def _closing(text: str, start: int) -> int:

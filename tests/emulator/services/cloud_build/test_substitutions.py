@@ -54,9 +54,15 @@ def test_values_may_refer_to_others_where_that_is_asked_for():
     assert _made("$_IMAGE $_NAME", given) == "gcr.io/$PROJECT_ID/${_NAME} x"
 
 
-def test_values_that_refer_to_each_other_come_to_an_end():
-    given = {"_A": "a$_B", "_B": "b$_A"}
-    assert len(_made("$_A $_B", given, dynamic_substitutions=True)) < 100
+def test_a_value_is_made_once():
+    given = {"_A": "$$_B ${_B}", "_B": "b"}
+    assert _made("$_A", given, dynamic_substitutions=True) == "$_B b"
+
+
+def test_values_that_refer_to_each_other_are_refused():
+    given = {"_A": "a$_B", "_B": "b${_C:-$_A}", "_C": ""}
+    with pytest.raises(exceptions.InvalidArgument, match=r"cycle in evaluating substitutions: _A -> _B -> _A"):
+        _made("$_A $_B", given, dynamic_substitutions=True)
 
 
 @pytest.mark.parametrize(
