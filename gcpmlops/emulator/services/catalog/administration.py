@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gcpmlops.emulator.services.iam_admin.accounts import Accounts
     from gcpmlops.emulator.services.iam_admin.pools import Pools
     from gcpmlops.emulator.services.iam_admin.roles import Roles
+    from gcpmlops.emulator.services.iam_credentials import IamCredentials
     from gcpmlops.emulator.services.project_policies import ProjectPolicies
     from gcpmlops.emulator.services.projects import Projects
     from gcpmlops.emulator.services.service_usage.enabled import EnabledApis
@@ -136,10 +137,12 @@ class Administration(Functions):
     def _iam(self) -> Iterable[Service]:
         from gcpmlops.emulator.services.iam_admin.keys import Keys
         from gcpmlops.emulator.services.iam_admin.service import AccountPolicies, ServiceAccounts
+        from gcpmlops.emulator.services.iam_admin.signatures import Signatures
 
         policies = AccountPolicies(self._accounts)
         keys = Keys(self._accounts, lambda: f"http://127.0.0.1:{self._port}/oauth2.googleapis.com/token")
-        return (ServiceAccounts(self._accounts, policies), keys, policies, self._roles)
+        accounts, signatures = ServiceAccounts(self._accounts, policies), Signatures(self._credentials)
+        return (accounts, keys, policies, self._roles, signatures)
 
     @made_once
     def _roles(self) -> Roles:
@@ -161,9 +164,13 @@ class Administration(Functions):
         )
 
     def _iam_credentials(self) -> Iterable[Service]:
+        return (self._credentials,)
+
+    @made_once
+    def _credentials(self) -> IamCredentials:
         from gcpmlops.emulator.services.iam_credentials import IamCredentials
 
-        return (IamCredentials(self._accounts, self._authenticator),)
+        return IamCredentials(self._accounts, self._authenticator)
 
 
 class _Directory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.iam_admin_v1 import types
@@ -21,7 +22,7 @@ _KEY = "projects/{project}/serviceAccounts/{account}/keys/{key}"
 _SYSTEM = types.ListServiceAccountKeysRequest.KeyType.SYSTEM_MANAGED
 _USER = types.ListServiceAccountKeysRequest.KeyType.USER_MANAGED
 _JSON = types.ServiceAccountPrivateKeyType(2)  # TYPE_GOOGLE_CREDENTIALS_FILE
-_P12 = types.ServiceAccountPrivateKeyType.TYPE_PKCS12_FILE
+_P12 = types.ServiceAccountPrivateKeyType(1)  # TYPE_PKCS12_FILE
 
 
 class Keys(Service):
@@ -41,8 +42,6 @@ class Keys(Service):
 
     def create_service_account_key(self, request: types.CreateServiceAccountKeyRequest) -> types.ServiceAccountKey:
         """A key file for GOOGLE_APPLICATION_CREDENTIALS. Raises: FailedPrecondition for the eleventh key."""
-        if request.private_key_type == _P12:
-            raise exceptions.MethodNotImplemented("PKCS12 key files are not built in this emulator: ask for JSON.")
         account = self._room(request.name)
         small = request.key_algorithm == types.ServiceAccountKeyAlgorithm.KEY_ALG_RSA_1024
         file = key_files.make(
@@ -51,8 +50,9 @@ class Keys(Service):
         file["token_uri"] = self._token_uri()
         made = self._keys.add(account.name, file["private_key_id"], certificate_of(file), uploaded=False)
         shown = _shown(made)
-        shown.private_key_type = _JSON
-        shown.private_key_data = json.dumps(file, indent=2).encode()
+        is_p12 = request.private_key_type == _P12
+        shown.private_key_type = _P12 if is_p12 else _JSON
+        shown.private_key_data = _p12(file, made.public_key_data) if is_p12 else json.dumps(file, indent=2).encode()
         return shown
 
     def upload_service_account_key(self, request: types.UploadServiceAccountKeyRequest) -> types.ServiceAccountKey:
@@ -124,6 +124,18 @@ class Keys(Service):
 
     def _changed(self, name: str) -> None:
         self._accounts.changed(self._accounts.get(name.rpartition("/keys/")[0]))
+
+
+def _p12(file: dict[str, Any], certificate: bytes) -> bytes:
+    """The private key with its certificate, under the name and the password that Google's files have."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    private: Any = serialization.load_pem_private_key(file["private_key"].encode(), password=None)
+    locked = serialization.BestAvailableEncryption(b"notasecret")
+    loaded = x509.load_pem_x509_certificate(certificate)
+    return pkcs12.serialize_key_and_certificates(b"privatekey", private, loaded, None, locked)
 
 
 def _shown(key: types.ServiceAccountKey) -> types.ServiceAccountKey:

@@ -13,6 +13,7 @@ from typing import Any
 import google.auth
 import pytest
 import requests
+from cryptography.hazmat.primitives.serialization import pkcs12
 from google.api_core import exceptions
 from google.auth import crypt, impersonated_credentials, jwt
 from google.auth.exceptions import RefreshError
@@ -95,6 +96,14 @@ def test_keys_are_listed_with_their_public_half(
         signature = crypt.RSASigner.from_service_account_info(json.loads(made.private_key_data)).sign(b"data")
         assert pem.decode().startswith(f"-----BEGIN {begin}-----")
         assert crypt.RSAVerifier.from_string(pem).verify(b"data", signature)
+    signed = iam.sign_blob({"name": account.name, "bytes_to_sign": b"x"})
+    key = {"name": f"{account.name}/keys/{signed.key_id}", "public_key_type": types.TYPE_RAW_PUBLIC_KEY}
+    assert crypt.RSAVerifier.from_string(iam.get_service_account_key(key).public_key_data).verify(
+        b"x", signed.signature
+    )
+    p12 = iam.create_service_account_key({"name": account.name, "private_key_type": "TYPE_PKCS12_FILE"})
+    private, certificate, _ = pkcs12.load_key_and_certificates(p12.private_key_data, b"notasecret")
+    assert private.public_key() == certificate.public_key()
     with pytest.raises(exceptions.InvalidArgument, match="certificate"):
         iam.upload_service_account_key({"name": account.name, "public_key_data": b"nonsense"})
     system = next(name for name, key in listed.items() if key.key_type.name == "SYSTEM_MANAGED")
