@@ -251,6 +251,26 @@ def test_whoever_makes_a_dataset_owns_it_and_no_other(strict: Strict) -> None:
     strict.take(strict.project, "roles/bigquery.user")
 
 
+def test_a_job_of_bigquery_reads_and_writes_objects_as_who_submits_it(strict: Strict) -> None:
+    strict.grant(strict.project, "roles/bigquery.jobUser")
+    strict.grant("strict-project.access", "roles/bigquery.dataEditor")
+    strict.owner.storage.upload(b"1\n", destination="gs://access-data/rows.csv")
+    bigquery = strict.weak.clients.bigquery
+    calls = {
+        "storage.objects.get": lambda: bigquery.load_table_from_uri("gs://access-data/rows.csv", "access.t").result(),
+        "storage.objects.create": lambda: bigquery.extract_table("access.t", "gs://access-data/out.csv").result(),
+    }
+    for permission, call in calls.items():
+        with pytest.raises(theirs.Forbidden, match=permission):
+            call()
+    strict.grant("gs://access-data", "roles/storage.objectUser")
+    for call in calls.values():
+        call()
+    strict.take("gs://access-data", "roles/storage.objectUser")
+    strict.take("strict-project.access", "roles/bigquery.dataEditor")
+    strict.take(strict.project, "roles/bigquery.jobUser")
+
+
 def test_who_may_test_permissions_is_told_the_truth(strict: Strict) -> None:
     asked = ["storage.objects.get", "storage.objects.delete"]
     bucket = strict.weak.clients.storage.bucket("access-data")

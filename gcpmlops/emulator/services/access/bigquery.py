@@ -81,6 +81,10 @@ class BigQueryGuard:
                 yield from _target(configuration[kind].get("destinationTable"), project)
         for source in _sources(configuration.get("copy", {})):
             yield "bigquery.tables.getData", _table(source, project)
+        for uri in configuration.get("load", {}).get("sourceUris", ()):
+            yield from _objects(uri, "get")
+        for uri in _destinations(configuration.get("extract", {})):
+            yield from _objects(uri, "create")
         if "extract" in configuration and "sourceTable" in configuration["extract"]:
             yield "bigquery.tables.export", _table(configuration["extract"]["sourceTable"], project)
         if "query" in configuration:
@@ -106,6 +110,18 @@ def _target(reference: Mapping[str, str] | None, project: str) -> Iterator[tuple
 
 def _sources(copy: Mapping[str, Any]) -> list[Mapping[str, str]]:
     return [*copy.get("sourceTables", ()), *([copy["sourceTable"]] if "sourceTable" in copy else [])]
+
+
+def _destinations(extract: Mapping[str, Any]) -> list[str]:
+    return [*extract.get("destinationUris", ()), *([extract["destinationUri"]] if "destinationUri" in extract else [])]
+
+
+def _objects(uri: str, verb: str) -> Iterator[tuple[str, str]]:
+    """A job reads and writes objects as who submits it; for a wildcard what is before it counts."""
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    yield f"storage.objects.{verb}", f"buckets/{bucket}/objects/{name.partition('*')[0]}"
+    if "*" in name and verb == "get":
+        yield "storage.objects.list", f"buckets/{bucket}"
 
 
 def _table(reference: Mapping[str, str], project: str) -> str:
