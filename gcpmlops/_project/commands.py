@@ -121,7 +121,7 @@ def _labels(plan: Blueprint) -> str:
 
 
 def _binding(resource: str, role: str, member: str, verb: str) -> Command:
-    what = f"--member={member} --role={role}"
+    what = f"--member={member} --role={role} --condition=None"  # else refused where others have conditions
     if resource.startswith("gs://"):
         return Command(f"gcloud storage buckets {verb} {resource} {what}", "roles/storage.admin")
     if "/" not in resource:

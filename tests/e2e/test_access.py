@@ -178,7 +178,7 @@ def test_the_library_says_who_needs_which_role_and_how_it_is_given(strict: Stric
     assert error.role == "roles/storage.objectUser"
     assert error.fix == (
         "gcloud storage buckets add-iam-policy-binding gs://access-data "
-        f"--member={strict.member} --role=roles/storage.objectUser"
+        f"--member={strict.member} --role=roles/storage.objectUser --condition=None"
     )
     with pytest.raises(PermissionDenied) as raised:
         strict.weak.training.list()

@@ -59,7 +59,7 @@ def test_whom_one_may_not_impersonate_names_oneself() -> None:
     found = machine.credentials(clients)  # type: ignore[arg-type]
     assert found.fix == (
         f"gcloud iam service-accounts add-iam-policy-binding {ACCOUNT} --member=serviceAccount:me@other.iam."
-        "gserviceaccount.com --role=roles/iam.serviceAccountTokenCreator --project=my-project"
+        "gserviceaccount.com --role=roles/iam.serviceAccountTokenCreator --condition=None --project=my-project"
     )
     assert found.who == "roles/iam.serviceAccountAdmin"
 
