@@ -81,7 +81,7 @@ class Authenticator:
         self.system_keys = system_keys
         self.directory: Directory | None = None
         self._verified: dict[str, tuple[Caller, float]] = {}
-        self._identities: dict[tuple[str, str], tuple[str, int]] = {}  # tokens by email and audience, and their time
+        self._identities: dict[tuple[str, str, bool], tuple[str, int]] = {}  # tokens as they were asked for, their time
         self._identified: dict[str, Identity] = {}
 
     @property
@@ -114,7 +114,9 @@ class Authenticator:
             claims = self._claims(token)
             if claims.get("iss") not in _ISSUERS:
                 raise _refused(f"issuer {claims.get('iss')!r} gives out no identity tokens")
-            found = Identity(str(claims.get("email", "")), str(claims["aud"]), float(claims["exp"]))
+            found = Identity(
+                str(claims.get("email") or claims.get("sub", "")), str(claims["aud"]), float(claims["exp"])
+            )
             self._check(found.email)
             if len(self._identified) >= _REUSED:
                 self._identified.clear()
@@ -170,19 +172,19 @@ class Authenticator:
         payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
         return f"{_PREFIX}{payload}.{self._signature(payload)}"
 
-    def id_token(self, email: str, audience: str) -> str:
+    def id_token(self, email: str, audience: str, *, with_email: bool = True) -> str:
         """A signed, JWT-shaped identity token; one that is good for half an hour yet is given again."""
-        now = int(time.time())
-        token, made = self._identities.get((email, audience), ("", 0))
+        now, wanted = int(time.time()), (email, audience, with_email)
+        token, made = self._identities.get(wanted, ("", 0))
         if now - made < LIFETIME // 2:
             return token
-        claims = {"iss": "https://accounts.google.com", "aud": audience, "sub": email, "email": email}
-        signed: bytes = jwt.encode(
-            _signer(self._key), claims | {"email_verified": True, "iat": now, "exp": now + LIFETIME}
-        )
+        claims: dict[str, Any] = {"iss": "https://accounts.google.com", "aud": audience, "azp": email, "sub": email}
+        if with_email:
+            claims |= {"email": email, "email_verified": True}
+        signed: bytes = jwt.encode(_signer(self._key), claims | {"iat": now, "exp": now + LIFETIME})
         if len(self._identities) >= _REUSED:
             self._identities.clear()
-        self._identities[email, audience] = (signed.decode(), now)
+        self._identities[wanted] = (signed.decode(), now)
         return signed.decode()
 
     def exchange(self, form: dict[str, str]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class IamCredentials(Service):
     def generate_id_token(self, request: types.GenerateIdTokenRequest) -> types.GenerateIdTokenResponse:
         require(request, "audience")
         account = self._account(request.name, request.delegates, "iam.serviceAccounts.getOpenIdToken")
-        return types.GenerateIdTokenResponse(token=self._authenticator.id_token(account.email, request.audience))
+        token = self._authenticator.id_token(account.email, request.audience, with_email=request.include_email)
+        return types.GenerateIdTokenResponse(token=token)
 
     def sign_blob(self, request: types.SignBlobRequest) -> types.SignBlobResponse:
         account = self._account(request.name, request.delegates, "iam.serviceAccounts.signBlob")

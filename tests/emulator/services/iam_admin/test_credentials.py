@@ -120,8 +120,12 @@ def test_tokens_of_another_account(
     made = client.generate_access_token(name=name, scope=SCOPES, lifetime=datetime.timedelta(seconds=60))
     assert 50 < made.expire_time.timestamp() - time.time() < 61
     assert who(_Given(made.access_token)) == account.email
-    claims = jwt.decode(client.generate_id_token(name=name, audience="https://x.test").token, verify=False)
-    assert (claims["email"], claims["aud"]) == (account.email, "https://x.test")
+    for asked in ({"include_email": True}, {}):
+        given = client.generate_id_token({"name": name, "audience": "https://x.test", **asked}).token
+        claims = jwt.decode(given, verify=False)
+        assert (claims["aud"], "email" in claims) == ("https://x.test", bool(asked))
+        told = requests.get(f"https://oauth2.googleapis.com/tokeninfo?id_token={given}", timeout=10).json()
+        assert told["email"] == account.email
     now = int(time.time())
     payload = {"iss": account.email, "aud": "a", "iat": now, "exp": now + 60}
     signed = client.sign_jwt(name=name, payload=json.dumps(payload))
