@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,19 +104,20 @@ class Project:
         plan = self._blueprint(directory=directory, **given)
         path = settings.place(Path(directory)) if directory is not None else None
         notes = _notes(path, plan)
-        self._check_project()
-        surveyor = Surveyor(self._clients, plan)
+        own = self._oneself(plan)
+        own._check_project()
+        surveyor = Surveyor(own._clients, plan)
         with translated(f"APIs of {plan.project}"):
             before = surveyor.survey()
-        before.check(plan.project, lambda: self._clients.caller)
+        before.check(plan.project, lambda: own._clients.caller)
         steps = missing(plan, before)
         if steps and before.billing is False:
             steps.insert(0, payment(plan, (billing_account or "").removeprefix("billingAccounts/")))
         setup = Setup(plan, tuple(steps), path, notes)
         if not dry_run:
-            self._check_payment(setup, billing_account)
+            own._check_payment(setup, billing_account)
             on_plan(setup)
-            self._make(setup, billing_account, on_step=on_step)
+            own._make(setup, billing_account, on_step=on_step)
         return setup
 
     def doctor(self, *, actions: Sequence[Action] | None = None, directory: str | Path | None = ".") -> Diagnosis:
@@ -156,8 +157,9 @@ class Project:
         Raises PermissionDenied.
         """
         blueprint = self._blueprint(directory=directory, name=name)
-        self._check_project()
-        teardown = TearDown(self._clients, blueprint, force=force)
+        own = self._oneself(blueprint)
+        own._check_project()
+        teardown = TearDown(own._clients, blueprint, force=force)
         removals = teardown.find()
         if not plan:
             teardown.remove(removals, on_removal)
@@ -172,6 +174,13 @@ class Project:
             chosen["buckets"] = tuple(bucket.removeprefix("gs://").rstrip("/") for bucket in chosen["buckets"])
         config = self._clients.config
         return Blueprint(config.require("project"), config.location, staging=config.staging_bucket or "", **chosen)
+
+    def _oneself(self, plan: Blueprint) -> Project:
+        """Acts by the caller's own rights where calls are made as an account of the set-up, which may not set up."""
+        config = self._clients.config
+        if config.impersonate_service_account not in plan.accounts.values():
+            return self
+        return Project(Clients(replace(config, impersonate_service_account=None)))
 
     def _check_project(self) -> None:
         name = f"projects/{self._clients.config.require('project')}"

@@ -177,6 +177,16 @@ def test_who_may_not_is_told_by_whom(owner: Client, setup: Setup, acting: Callab
     assert caught.value.fix
 
 
+def test_who_works_as_the_delivery_account_sets_up_as_oneself(
+    owner: Client, setup: Setup, acting: Callable[[str], Client]
+) -> None:
+    """As where impersonate_service_account stands in gcpmlops.toml."""
+    delivery = acting(setup.plan.email("delivery"))
+    assert delivery.project.init(developers=setup.plan.developers, directory=None).steps == ()
+    assert delivery.project.down(plan=True, directory=None)
+    assert delivery.clients.caller == setup.plan.email("delivery"), "all else goes on as that account"
+
+
 def test_a_stale_etag_is_refused_and_init_reads_again(owner: Client, setup: Setup) -> None:
     resource = f"projects/{PROJECT}"
     stale = owner.clients.projects.get_iam_policy(request={"resource": resource})
