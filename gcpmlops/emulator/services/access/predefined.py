@@ -89,6 +89,7 @@ PREDEFINED: dict[str, tuple[str, tuple[str, ...]]] = {
             "*.*.*", "-*.*.setIamPolicy", "-resourcemanager.projects.delete", "-resourcemanager.projects.undelete",
             "-iam.roles.create", "-iam.roles.delete", "-iam.roles.update", "-iam.roles.undelete",
             "-secretmanager.versions.access", "-run.routes.invoke", "-cloudbuild.builds.approve",
+            "-bigquery.datasets.update", "-bigquery.datasets.delete",
             "-resourcemanager.projects.createBillingAssignment", "-resourcemanager.projects.deleteBillingAssignment",
             *(f"-{name}" for name in _TOKENS),
         ),

@@ -167,6 +167,8 @@ def test_what_google_s_roles_give() -> None:
     assert not gives("roles/owner", "iam.serviceAccounts.getAccessToken")  # nobody impersonates by owning
     assert not gives("roles/editor", "resourcemanager.projects.setIamPolicy")
     assert not gives("roles/editor", "secretmanager.versions.access")
+    assert gives("roles/editor", "bigquery.datasets.create")
+    assert not gives("roles/editor", "bigquery.datasets.update")  # nobody gives himself more of a dataset
     assert not gives("roles/viewer", "storage.objects.get")
     assert not gives("roles/unheard.of", "storage.objects.get")
 
