@@ -39,6 +39,7 @@ class Administration(Functions):
         self._context.access.accounts = lambda name: self._accounts.check_usable(name)
         self._context.access.roles = lambda role, resource: self._roles.check_bound(role, resource)
         self.storage.buckets.check_member = self._context.access.check_member
+        self.storage.buckets.check_role = self._context.access.check_role
         self._context.access.principals = lambda principal: self._pools.members(principal)
         if not self._settings.enable_all:
             self.gate.checks.insert(0, lambda asked: self._enabled_apis.check(asked))

@@ -127,7 +127,7 @@ class Roles(Service):
 
     def check_bound(self, role: str, resource: str) -> None:
         """Raises: InvalidArgument for one that no policy of the resource takes."""
-        if role.startswith("roles/"):
+        if not role.startswith(("projects/", "organizations/")):
             _check_spelling(role)
             return
         found: types.Role | None = self._rows.find(role)

@@ -68,6 +68,7 @@ class Buckets:
     Attributes:
         listeners: called with the name of a bucket that was made, changed or deleted, after the commit.
         check_member: raises for a member that no policy takes.
+        check_role: raises for a role that the policy of a bucket, by its name, does not take.
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime], project_number: str) -> None:
@@ -76,6 +77,7 @@ class Buckets:
         self._project_number = project_number
         self.listeners: list[Callable[[str], None]] = []
         self.check_member: Callable[[str], None] = lambda _: None
+        self.check_role: Callable[[str, str], None] = lambda _, __: None
 
     def find(self, conn: sqlite3.Connection, name: str) -> BucketRecord | None:
         row = conn.execute(f"SELECT {BUCKET_COLUMNS} FROM storage_bucket WHERE name = ?", (name,)).fetchone()
@@ -165,7 +167,10 @@ class Buckets:
     def set_policy(self, name: str, policy: Json) -> BucketRecord:
         """Raises NotFound, PreconditionFailed for a stale etag, BadRequest."""
         before = self._store.read(lambda conn: self.require(conn, name))
+        had = {binding["role"] for binding in (before.policy or {}).get("bindings", [])}
         for binding in iam.checked(policy, before)["bindings"]:
+            if binding["role"] not in had:
+                self.check_role(binding["role"], f"buckets/{name}")
             for member in binding.get("members", []):
                 self.check_member(member)
 

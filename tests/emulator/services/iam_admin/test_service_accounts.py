@@ -122,12 +122,15 @@ def test_buckets_forget_a_deleted_account_too(
     made, resource = create(), storage.Client().bucket(bucket)
     member = f"serviceAccount:{made.email}"
 
-    def grant() -> None:
+    def grant(role: str = "roles/storage.objectViewer") -> None:
         policy = resource.get_iam_policy()
-        policy.bindings.append({"role": "roles/storage.objectViewer", "members": {member}})
+        policy.bindings.append({"role": role, "members": {member}})
         resource.set_iam_policy(policy)
 
     grant()
+    for wrong in ("roles/storage.objectviewer", "viewer", f"projects/{PROJECT}/roles/none"):
+        with pytest.raises(exceptions.BadRequest, match=r"not supported|not exist"):
+            grant(wrong)
     iam.delete_service_account(name=made.name)
     members = {each for binding in resource.get_iam_policy().bindings for each in binding["members"]}
     assert f"deleted:{member}?uid={made.unique_id}" in members
