@@ -156,7 +156,7 @@ def reset(data_dir: Path | None, project: str | None, yes: bool) -> None:
         launch.stop(state)
     shutil.rmtree(folder, ignore_errors=True)
     if state is not None:
-        _or_fail(launch.start, folder, ["--project", state.project, "--port", str(state.port)])
+        _or_fail(launch.start, folder, ["--project", state.project, "--port", str(state.port), *state.options])
     click.echo(f"Removed all data in {folder}.", err=True)
 
 

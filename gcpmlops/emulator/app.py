@@ -107,7 +107,10 @@ class Emulator:
         import uvloop
 
         def ready(port: int) -> None:
-            state = Running(os.getpid(), port, self.settings.project, str(self.settings.data_dir), str(self.sockets))
+            asked = self.settings
+            state = Running(
+                os.getpid(), port, asked.project, str(asked.data_dir), str(self.sockets), asked.options
+            )  # fmt: skip
             self._write_client_files(port)
             self.services.start(port)
             server.announce(self.settings.data_dir, state)

@@ -12,7 +12,7 @@ import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import formatdate
 from pathlib import Path
@@ -37,13 +37,14 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """What ``emulator.json`` says of a running emulator."""
+    """What ``emulator.json`` says of a running emulator; ``options`` are those that it was started with."""
 
     pid: int
     port: int
     project: str
     data_dir: str
     sockets: str
+    options: list[str] = field(default_factory=list, compare=False)
 
     @property
     def endpoint(self) -> str:

@@ -108,3 +108,15 @@ class Settings:
     @property
     def project_number(self) -> int:
         return project_number(self.project)
+
+    @property
+    def options(self) -> list[str]:
+        """What starts an emulator with the same settings again, but for its folder, project and port."""
+        flags = {
+            "--offline": self.offline, "--ephemeral": self.ephemeral, "--enforce-iam": self.enforce_iam,
+            "--no-enable-all": not self.enable_all,
+        }  # fmt: skip
+        values = [("--host", self.host), ("--location", self.location), ("--max-jobs", str(self.max_jobs))]
+        values += [("--max-body-bytes", str(self.max_body_bytes)), *([("--smtp", self.smtp)] if self.smtp else [])]
+        values += [("--image", f"{uri}={command}") for uri, command in self.images.items()]
+        return [*(flag for flag, wanted in flags.items() if wanted), *(text for pair in values for text in pair)]

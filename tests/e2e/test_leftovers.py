@@ -136,7 +136,8 @@ def test_env_leads_a_shell_to_it(traces: Path, tmp_path: Path) -> None:
 def test_reset_keeps_the_port_and_no_data(traces: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     launch.stop(launch.start(data))  # so that the next is another process's child
-    run((*GCPMLOPS, "emulator", "start", "--detach", "--data-dir", data, "--project", "mine"), capture_output=False)
+    start = (*GCPMLOPS, "emulator", "start", "--detach", "--data-dir", data, "--project", "mine", "--enforce-iam")
+    run(start, capture_output=False)
     before = launch.alive(data)
     make = "from google.cloud import storage; storage.Client().create_bucket('gone-soon')"
     look = "from google.cloud import storage; c = storage.Client(); print(c.project, list(c.list_buckets()))"
@@ -145,6 +146,8 @@ def test_reset_keeps_the_port_and_no_data(traces: Path, tmp_path: Path) -> None:
     run((*GCPMLOPS, "emulator", "reset", "--yes", "--data-dir", data), capture_output=False)
     after = launch.alive(data)
     assert (after.port, after.project) == (before.port, "mine")
+    assert "--enforce-iam" in after.options
+    assert after.options == before.options
     assert after.pid != before.pid
     assert run((*inside, look)).stdout == "mine []\n"
     run((*GCPMLOPS, "emulator", "stop", "--data-dir", data))
