@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gcpmlops.emulator.variables import DATA_DIR
+
 if TYPE_CHECKING:
     from gcpmlops.emulator.server import Running
 
-data_dir_option = click.option("--data-dir", type=click.Path(path_type=Path), help="Where its data lives.")
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar=DATA_DIR,
+    help="Where its data lives.  [default: of the emulator around this command, else the project's]",
+)
 project_option = click.option(
     "--project", default=None, help="Project id.  [default: the configured one, else local-project]"
 )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gcpmlops.emulator.server import Running, StartError, is_locked, running
-from gcpmlops.emulator.variables import REMOVED, client_variables
+from gcpmlops.emulator.variables import DATA_DIR, REMOVED, client_variables
 
 _children: dict[int, subprocess.Popen[bytes]] = {}  # started here: stop() collects them
 _ties: dict[int, int] = {}  # our ends of the pipes whose closing ends an emulator that is tied to this process
@@ -143,7 +143,8 @@ def environment(state: Running, base: dict[str, str] | None = None) -> dict[str,
     """``base`` (default: this process's environment) with all that leads Google clients to the emulator."""
     base = dict(os.environ) if base is None else base
     kept = {key: value for key, value in base.items() if key not in REMOVED}
-    return kept | client_variables(Path(state.data_dir), port=state.port, project=state.project, base=base)
+    clients = client_variables(Path(state.data_dir), port=state.port, project=state.project, base=base)
+    return kept | clients | {DATA_DIR: state.data_dir}
 
 
 @contextmanager

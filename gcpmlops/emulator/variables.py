@@ -19,6 +19,7 @@ _TRUST = (
     "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
     "AWS_CA_BUNDLE",
 )
+DATA_DIR = "GCPMLOPS_EMULATOR_DATA_DIR"  # in the environment of `emulator exec`: which emulator a command means
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 REMOVED = ("SSL_CERT_DIR", "STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 

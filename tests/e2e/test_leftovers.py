@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -60,9 +61,10 @@ def closed(endpoint: str) -> bool:
 
 @pytest.mark.parametrize(("how", "code"), [(["--ephemeral"], 3), ([], 0)])
 def test_exec_that_ends(traces: Path, how: list[str], code: int) -> None:
-    script = f"import os, sys; print(os.environ['GCPMLOPS_ENDPOINT']); sys.exit({code})"
+    status = [*GCPMLOPS, "emulator", "status", "--format", "json"]  # of the emulator around it, wherever its data is
+    script = f"import subprocess, sys; subprocess.run({status}, check=True); sys.exit({code})"
     done = run((*GCPMLOPS, "emulator", "exec", *how, "--", sys.executable, "-c", script), code=code)
-    assert closed(done.stdout.strip())
+    assert closed(json.loads(done.stdout)["endpoint"])
     assert bool(list((traces / "XDG_DATA_HOME").iterdir())) is (how == [])  # without --ephemeral the data is kept
 
 
