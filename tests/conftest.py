@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,8 @@ HERE = Path(__file__).parent
 RSASigner.from_string = lru_cache(RSASigner.from_string)  # type: ignore[method-assign]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # the other workers need the cores on which threads would spin
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a script's background: programs under test must not inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 gc.disable()  # while hundreds of modules are imported, which all stay: looking through them takes half the time
 
 
