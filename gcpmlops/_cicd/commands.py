@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gcpmlops.exceptions import GcpMlopsError
+
+_GRACE_S = 5.0  # for what is interrupted
 
 
 def run(commands: Sequence[str], *, folder: Path, on_line: Callable[[str], None]) -> str:
@@ -38,7 +42,21 @@ def _one(command: str, folder: Path, on_line: Callable[[str], None]) -> int:
             for line in process.stdout:
                 on_line(line.rstrip("\n"))
         except BaseException:  # nobody waits for it any more: whatever it has started ends, too
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+            _end(process.pid, process.stdout.fileno())
             raise
     return process.returncode
+
+
+def _end(group: int, output: int) -> None:
+    """Its processes are told to end, and their last words read: a shell that can't say them skips its trap."""
+    deadline = time.monotonic() + _GRACE_S
+    try:
+        os.killpg(group, signal.SIGTERM)
+        while (left := deadline - time.monotonic()) > 0 and select.select([output], [], [], left)[0]:
+            if not os.read(output, 1 << 16):
+                break
+    except ProcessLookupError:
+        return
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
