@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from gcpmlops import _whole_file
 from gcpmlops.exceptions import FailedPrecondition, InvalidArgument
 
 CURRENT, OUTDATED, MISSING, EDITED, FOREIGN, WRITTEN = "CURRENT", "OUTDATED", "MISSING", "EDITED", "FOREIGN", "WRITTEN"
@@ -77,14 +77,9 @@ def write(files: Sequence[File], *, force: bool = False, confirm: Callable[[File
 
 
 def _written(file: File) -> File:
-    path = file.path.resolve()  # a link stays one
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(file.content, "utf-8", newline="\n")
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
+        file.path.resolve().parent.mkdir(parents=True, exist_ok=True)
+        _whole_file.write(file.path, file.content)
     except OSError as exc:
         raise FailedPrecondition(
             f"{file.path} can't be written: {exc.strerror}: {exc.filename}",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gcpmlops import _whole_file
 from gcpmlops._config_files import TOML_NAME, find_toml
 from gcpmlops._project.blueprint import Blueprint
 from gcpmlops._project.grants import Account
@@ -84,13 +84,9 @@ def _update(table: Any, wanted: Mapping[str, Any]) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """All of it or nothing, with the file's mode. Raises ConfigError."""
-    part = path.with_name(f".{path.name}.part")
+    """Raises ConfigError."""
     try:
-        part.write_bytes(text.encode())
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
+        _whole_file.write(path, text)
     except OSError as error:
         raise ConfigError(
             f"{path} can't be written: {error.strerror}", field=TOML_NAME,
