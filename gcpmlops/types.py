@@ -25,6 +25,7 @@ _OBJECT_RULE = (
 )
 _LABEL_RULE = "at most 63 characters: lower-case letters, digits, '-' and '_'; a key starts with a letter"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]*[a-z0-9]")
+SERVICE_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9.-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")  # its email
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
@@ -82,6 +83,11 @@ def check_bucket_name(name: str, *, field: str = "bucket") -> str:
     if not good:
         raise InvalidArgument(f"{name!r} is not a bucket name", field=field, value=name, allowed=_BUCKET_RULE)
     return name
+
+
+def service_account_email(account: str, project: str) -> str:
+    """Of a project's own account, by its id: that of example.com:project is in project.example.com."""
+    return f"{account}@{'.'.join(reversed(project.split(':')))}.iam.gserviceaccount.com"
 
 
 def check_object_name(name: str, *, field: str = "name") -> str:

@@ -30,17 +30,14 @@ from gcpmlops._serving import ServerSettings
 from gcpmlops._version import __version__
 from gcpmlops._yaml_file import YamlFile, allowed
 from gcpmlops.exceptions import InvalidArgument
-from gcpmlops.types import is_gs_uri
+from gcpmlops.types import SERVICE_ACCOUNT, is_gs_uri, service_account_email
 
 STEPS = ("lint", "test", "train", "evaluate", "gate", "register", "deploy", "promote")
 CHECKS = ("lint", "test")  # these need no cloud
 TARGETS = ("cloudbuild", "github", "gitlab", "jenkins")
 DATA_FILES = (".csv", ".json", ".jsonl", ".parquet")
 NAME = r"[A-Za-z][A-Za-z0-9-]{0,39}"
-_EMAIL, _SHORT = (
-    re.compile(r"[a-z0-9][a-z0-9.-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
-    re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]"),
-)
+_SHORT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _NOT_HERE = ("dry_run", "service_account", "staging_bucket", "display_name")
 
 
@@ -139,8 +136,7 @@ class Definition:
     def account(self, kind: str, project: str) -> str:
         """Its email in a project; empty where none is named."""
         given = self.accounts.get(kind, "")
-        domain = ".".join(reversed(project.split(":")))  # example.com:project is project.example.com there
-        return given if "@" in given or not given else f"{given}@{domain}.iam.gserviceaccount.com"
+        return given if "@" in given or not given else service_account_email(given, project)
 
     @property
     def strategy(self) -> Canary:
@@ -252,7 +248,7 @@ class _DefinitionFile(YamlFile):
         return found
 
     def _check_account(self, value: Any, node: Any) -> None:
-        if not isinstance(value, str) or not (_EMAIL.fullmatch(value) or _SHORT.fullmatch(value)):
+        if not isinstance(value, str) or not (SERVICE_ACCOUNT.fullmatch(value) or _SHORT.fullmatch(value)):
             words = "an email, or its part before the @: 6 to 30 lower-case letters, digits and hyphens"
             raise self._error(f"{value!r} is no service account", node, allowed("accounts", words))
 

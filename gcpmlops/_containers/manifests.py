@@ -8,11 +8,12 @@ from typing import Any
 from gcpmlops import _yaml_text
 from gcpmlops._containers.dockerfiles import image
 from gcpmlops.exceptions import InvalidArgument
+from gcpmlops.types import SERVICE_ACCOUNT
 
 _NAME = r"[a-z]([a-z0-9-]{0,51}[a-z0-9])?", "up to 53 lower-case letters, digits, hyphens; a letter first"
 _NAMESPACE = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits, hyphens"
 _URI = r"gs://[a-z0-9][a-z0-9._-]*(/[^\x00-\x1f]*)?", "gs://BUCKET/FOLDER"
-_ACCOUNT = r"([a-z0-9][a-z0-9.-]*@[a-z0-9-]+(\.[a-z0-9-]+)+)?", "a service account's email"
+_ACCOUNT = f"({SERVICE_ACCOUNT.pattern})?", "a service account's email"
 _PORT = 8080
 
 

@@ -19,7 +19,7 @@ from gcpmlops._project.grants import (
     Rule,
 )
 from gcpmlops.exceptions import InvalidArgument
-from gcpmlops.types import check_bucket_name
+from gcpmlops.types import check_bucket_name, service_account_email
 
 MANAGED_BY, SETUP = "managed-by", "gcpmlops-setup"
 _ALLOWED = {  # by argument: the form that Google's names have, and how to say it
@@ -113,11 +113,7 @@ class Blueprint:
 
     def email(self, account: Account) -> str:
         """NAME-ACCOUNT@PROJECT.iam.gserviceaccount.com, whether it is among `accounts` or not."""
-        return f"{self.name}-{account}@{self._domain}.iam.gserviceaccount.com"
-
-    @property
-    def _domain(self) -> str:
-        return ".".join(reversed(self.project.split(":")))  # example.com:project is project.example.com there
+        return service_account_email(f"{self.name}-{account}", self.project)
 
     @property
     def data_bucket(self) -> str:
