@@ -9,6 +9,9 @@ if TYPE_CHECKING:  # an exception names these commands, and knows nothing above 
     from gcpmlops._project.blueprint import Blueprint
 
 
+ENABLERS = "roles/serviceusage.serviceUsageAdmin"
+
+
 @dataclass(frozen=True)
 class Command:
     """A line for a shell, and the role that whoever runs it needs."""
@@ -19,9 +22,7 @@ class Command:
 
 def enable(project: str, *apis: str) -> Command:
     """Enables APIs."""
-    return Command(
-        f"gcloud services enable {' '.join(apis)} --project={project}", "roles/serviceusage.serviceUsageAdmin"
-    )
+    return Command(f"gcloud services enable {' '.join(apis)} --project={project}", ENABLERS)
 
 
 def create_project(project: str) -> Command:
@@ -82,7 +83,7 @@ def grant(resource: str, role: str, member: str) -> Command:
 def roles_to_change(what: str) -> list[str]:
     """The roles for a resource, its policy ("policy of RESOURCE"), "APIs" or "service accounts"."""
     if what == "APIs":
-        return ["roles/serviceusage.serviceUsageAdmin"]
+        return [ENABLERS]
     if what == "service accounts":
         return ["roles/iam.serviceAccountAdmin"]
     return grant(what.removeprefix("policy of "), "", "").who.split(" and ")
@@ -113,7 +114,7 @@ def nearer(name: str, place: str, wanted: str) -> Command:
 def create_agent(project: str, api: str) -> Command:
     """Has a service agent made."""
     line = f"gcloud beta services identity create --service={api} --project={project}"
-    return Command(line, "roles/serviceusage.serviceUsageAdmin")
+    return Command(line, ENABLERS)
 
 
 def _labels(plan: Blueprint) -> str:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _TOO_MUCH = ("roles/owner", "roles/editor")
 _PREDICTION = "aiplatform.googleapis.com"
-_ENABLERS = "roles/serviceusage.serviceUsageAdmin"
 
 
 class Doctor:
@@ -142,7 +141,7 @@ class Doctor:
         for fix, things in behind.items():
             named = ", ".join(things[:3]) + (f" and {len(things) - 3} more" if len(things) > 3 else "")
             line = f"{fix} --project={self._plan.project}"
-            yield odd("unseen", f"{named}: not to be seen before their API is enabled", line, _ENABLERS)
+            yield odd("unseen", f"{named}: not to be seen before their API is enabled", line, commands.ENABLERS)
 
     def _needed_by(self, step: Step) -> tuple[Action, ...]:
         """The actions that fail without it."""

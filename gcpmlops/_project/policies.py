@@ -6,10 +6,10 @@ was quicker.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from gcpmlops._project.commands import member_of
 from gcpmlops.exceptions import FailedPrecondition
 
 if TYPE_CHECKING:
@@ -158,14 +158,9 @@ def _of_entry(entry: Any) -> Binding | None:
     if entry.entity_type == "iamMember":
         return role, str(entry.entity_id)
     if entry.entity_type in ("userByEmail", "groupByEmail"):
-        return role, f"{_kind(entry.entity_type, str(entry.entity_id))}:{entry.entity_id}"
+        is_group = entry.entity_type == "groupByEmail"
+        return role, f"group:{entry.entity_id}" if is_group else member_of(str(entry.entity_id))
     return None
-
-
-def _kind(entity_type: str, email: str) -> str:
-    if entity_type == "groupByEmail":
-        return "group"
-    return "serviceAccount" if re.search(r"\.gserviceaccount\.com$", email) else "user"
 
 
 def _entry(role: str, member: str) -> Any:
