@@ -30,7 +30,6 @@ class Billing(Service):
         self._projects = projects
         self._accounts = context.store.collection(types.BillingAccount)
         self._rows = context.store.collection(types.ProjectBillingInfo)
-        self._paid: dict[str, bool] = {}  # asked before each call, where APIs have to be enabled
 
     def get_billing_account(self, request: types.GetBillingAccountRequest) -> types.BillingAccount:
         return self.account(request.name)
@@ -59,7 +58,6 @@ class Billing(Service):
             raise exceptions.FailedPrecondition(f"{account} is not found or not open; {ACCOUNT} is what there is.")
         info = _made(project, account)
         self._rows.put(info.name, info, parent="")
-        self._paid.pop(project, None)
         return info
 
     def list_project_billing_info(
@@ -74,9 +72,7 @@ class Billing(Service):
 
     def pays_for(self, project: str) -> bool:
         """Whether a project, by its id, has billing."""
-        if project not in self._paid:
-            self._paid[project] = bool(self._info(project).billing_enabled)
-        return self._paid[project]
+        return bool(self._info(project).billing_enabled)
 
     def _project(self, name: str) -> str:
         return self._projects(parse("projects/{project}", name)["project"])
