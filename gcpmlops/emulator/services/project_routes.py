@@ -79,9 +79,9 @@ class ProjectsV1:
         return self.get(variables, None)
 
     def delete(self, variables: Mapping[str, str], _: Any) -> dict[str, Any]:
+        """Of an active one, where v3 takes any."""
         from google.cloud.resourcemanager_v3 import types
 
-        """Of an active one, where v3 takes any."""
         if self._allowed("delete", variables).state.name != "ACTIVE":
             raise exceptions.FailedPrecondition("Cannot delete an inactive project.")
         self._projects().delete_project(types.DeleteProjectRequest(name=f"projects/{variables['project']}"))

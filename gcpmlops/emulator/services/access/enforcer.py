@@ -10,7 +10,7 @@ from google.api_core import exceptions
 from google.cloud.iam_admin_v1 import types
 from google.rpc import error_details_pb2
 
-from gcpmlops.emulator.kernel.access import Used, account_name
+from gcpmlops.emulator.kernel.access import ACT_AS, Used, account_name
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.gate import Asked, Needed, Wanted
 from gcpmlops.emulator.kernel.masks import raw
@@ -183,7 +183,7 @@ def _further(asked: Asked) -> Iterator[tuple[str, str]]:
     elif asked.service == "aiplatform" and short == "DeployModel":
         yield "aiplatform.models.get", raw(asked.request).deployed_model.model.partition("@")[0]
     if asked.service == "pubsub" and (account := _pushing(raw(asked.request))):
-        yield "iam.serviceAccounts.actAs", account_name(account, resource_of(asked))
+        yield ACT_AS, account_name(account, resource_of(asked))
 
 
 def _pushing(request: Any) -> str:

@@ -12,6 +12,7 @@ from google.cloud.devtools.cloudbuild_v1 import types
 from google.longrunning import operations_pb2
 
 from gcpmlops.emulator.kernel import names
+from gcpmlops.emulator.kernel.access import ACT_AS
 from gcpmlops.emulator.kernel.service import Context
 from gcpmlops.emulator.runtimes.build_workspace import sweep
 from gcpmlops.emulator.services.cloud_build import checks, sources
@@ -206,7 +207,7 @@ class Builds:
         """What takes a look at the rest of the cloud: the account, images, the source, buckets."""
         project, location = names.project_of(parent), names.location_of(parent)
         if build.service_account and not build.build_trigger_id:  # who made the trigger was asked then
-            self._context.access.require("iam.serviceAccounts.actAs", build.service_account)
+            self._context.access.require(ACT_AS, build.service_account)
         for step in build.steps:
             self._machine.images.resolve(step.name)
         if "source" in build:

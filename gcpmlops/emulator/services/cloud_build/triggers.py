@@ -18,6 +18,7 @@ from google.protobuf import empty_pb2
 
 from gcpmlops.emulator.kernel import masks, paging
 from gcpmlops.emulator.kernel import names as resource_names
+from gcpmlops.emulator.kernel.access import ACT_AS
 from gcpmlops.emulator.kernel.service import Context, Service
 from gcpmlops.emulator.services.cloud_build import names, starting, trigger_checks
 from gcpmlops.emulator.services.cloud_build.bindings import decoded
@@ -144,7 +145,7 @@ class TriggerService(Service):
     def _require_accounts(self, trigger: types.BuildTrigger) -> None:
         """Whoever makes or changes a trigger may act as what it builds as. Raises: PermissionDenied."""
         for account in {trigger.service_account, trigger.build.service_account} - {""}:
-            self.access.require("iam.serviceAccounts.actAs", account)
+            self.access.require(ACT_AS, account)
 
     def _start(
         self, trigger: types.BuildTrigger, source: types.RepoSource, body: Any = None

@@ -11,6 +11,7 @@ from google.cloud.notebooks_v2 import types
 from google.protobuf import field_mask_pb2
 
 from gcpmlops.emulator.kernel import filters, masks, paging
+from gcpmlops.emulator.kernel.access import ACT_AS
 from gcpmlops.emulator.kernel.call import current_call
 from gcpmlops.emulator.kernel.names import location_of, parse, project_of
 from gcpmlops.emulator.kernel.service import Context, Service
@@ -45,7 +46,7 @@ class Instances(Service):
             setattr(instance, field, None)
         instance.name = f"{request.parent}/instances/{request.instance_id}"
         instance = checks.completed(instance)
-        self.access.require("iam.serviceAccounts.actAs", checks.account_name(instance))
+        self.access.require(ACT_AS, checks.account_name(instance))
         self.access.check_member(f"serviceAccount:{checks.account(instance.gce_setup)}")
         instance.id, instance.state = str(uuid.uuid4()), State.PROVISIONING
         instance.creator = current_call().caller.email
@@ -104,7 +105,7 @@ class Instances(Service):
     def start_instance(self, request: types.StartInstanceRequest) -> Any:
         """One that runs already is left alone, as by Compute Engine."""
         instance = self._stored(request.name)
-        self.access.require("iam.serviceAccounts.actAs", checks.account_name(instance))
+        self.access.require(ACT_AS, checks.account_name(instance))
         if instance.state == State.ACTIVE:
             return self._started(instance.name, "start", self._rows.get)
         self._to(instance.name, State.STARTING, State.STOPPED, to="started")
@@ -172,7 +173,7 @@ class Instances(Service):
 
     def _shown(self, instance: types.Instance) -> types.Instance:
         """With the link while it leads somewhere, and only for those who may act as the instance's account."""
-        may_open = self.access.allows("iam.serviceAccounts.actAs", checks.account_name(instance))
+        may_open = self.access.allows(ACT_AS, checks.account_name(instance))
         if instance.state != State.ACTIVE or instance.disable_proxy_access or not may_open:
             instance.proxy_uri = ""
         return instance
